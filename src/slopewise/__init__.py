@@ -1,0 +1,58 @@
+"""Regression by gradient descent, on PyTorch.
+
+>>> import slopewise
+>>> fit = slopewise.fit({"hours": [1.0, 2.0, 3.0, 4.0], "points": [2.1, 3.9, 6.2, 7.8]}, target="points")
+>>> round(fit.r2, 3)
+0.996
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from slopewise.api import fit, load
+    from slopewise.errors import (
+        ColumnError,
+        DataError,
+        FitError,
+        OptionError,
+        SlopewiseError,
+        StoreError,
+    )
+    from slopewise.results.fit import Fit
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ColumnError",
+    "DataError",
+    "Fit",
+    "FitError",
+    "OptionError",
+    "SlopewiseError",
+    "StoreError",
+    "fit",
+    "load",
+]
+
+# torch takes about a second to import; `slopewise --help` and tab completion should not wait for it.
+_HOME = {
+    "fit": "slopewise.api",
+    "load": "slopewise.api",
+    "Fit": "slopewise.results.fit",
+} | dict.fromkeys(
+    ["ColumnError", "DataError", "FitError", "OptionError", "SlopewiseError", "StoreError"],
+    "slopewise.errors",
+)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'slopewise' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,5 @@
+"""`python -m slopewise`."""
+
+from slopewise.cli.main import main
+
+main()

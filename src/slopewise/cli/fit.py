@@ -1,0 +1,113 @@
+"""`slopewise fit`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from slopewise.cli.options import (
+    ANSWER,
+    DATA,
+    OUTPUT,
+    AsJson,
+    Table,
+    TableName,
+    number,
+    split_names,
+    whole_number,
+)
+from slopewise.cli.printing import put, tell
+from slopewise.cli.progress import watching
+from slopewise.saving import check_place
+
+
+def fit(
+    table: Table,
+    target: Annotated[str, typer.Option(help="Column to predict.", show_default=False)],
+    features: Annotated[
+        str | None,
+        typer.Option(metavar="A,B,C", help="Columns to predict from; all others by default.", rich_help_panel=DATA),
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column of row weights.", rich_help_panel=DATA)
+    ] = None,
+    table_name: TableName = None,
+    missing: Annotated[
+        Literal["error", "drop", "mean"],
+        typer.Option(help="Missing values: refuse, drop the row, or fill in the mean.", rich_help_panel=DATA),
+    ] = "error",
+    test_size: Annotated[
+        float | None,
+        typer.Option(
+            parser=number,
+            metavar="SHARE",
+            help="Share of the rows held out to test on.",
+            rich_help_panel=DATA,
+        ),
+    ] = None,
+    seed: Annotated[
+        int,
+        typer.Option(parser=whole_number, metavar="N", help="Which rows are held out.", rich_help_panel=DATA),
+    ] = 0,
+    no_intercept: Annotated[
+        bool, typer.Option("--no-intercept", help="Go through the origin.", rich_help_panel=ANSWER)
+    ] = False,
+    l2: Annotated[
+        float,
+        typer.Option(
+            parser=number,
+            metavar="STRENGTH",
+            help="Penalty on squared coefficients, not on the intercept.",
+            rich_help_panel=ANSWER,
+        ),
+    ] = 0.0,
+    errors: Annotated[
+        Literal["classical", "hc0", "hc1", "hc2", "hc3"],
+        typer.Option(help="Standard errors: classical, or robust to unequal scatter.", rich_help_panel=ANSWER),
+    ] = "classical",
+    level: Annotated[
+        float,
+        typer.Option(parser=number, metavar="LEVEL", help="Confidence level of the intervals.", rich_help_panel=ANSWER),
+    ] = 0.95,
+    solver: Annotated[
+        Literal["auto", "cholesky", "qr"],
+        typer.Option(help="How to solve; auto says what it chose and why.", rich_help_panel=ANSWER),
+    ] = "auto",
+    out: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Save the fit, as a .safetensors file.", rich_help_panel=OUTPUT),
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Fit a linear model to a table and print what was found."""
+    names = split_names("--features", features)
+    if out is not None:
+        check_place(out)  # before the read, which may take an hour
+
+    from slopewise import api
+
+    with watching(quiet=json) as observer:
+        found = api.fit(
+            table,
+            target=target,
+            features=names,
+            weights=weights,
+            table_name=table_name,
+            intercept=not no_intercept,
+            missing=missing,
+            test_size=test_size,
+            seed=seed,
+            l2=l2,
+            errors=errors,
+            level=level,
+            solver=solver,
+            observer=observer,
+        )
+        # still watched: the metrics of train and test rows are read when first asked for
+        if out is not None:
+            found.save(out)
+        text = found.to_json() if json else found.summary()
+    put(text)
+    if out is not None:
+        tell(f"saved to {out}")

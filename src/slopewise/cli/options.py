@@ -1,0 +1,53 @@
+"""Arguments and options that several commands share, each said once."""
+
+from __future__ import annotations
+
+import csv
+from typing import Annotated
+
+import typer
+
+from slopewise.errors import OptionError
+
+DATA, ANSWER, OUTPUT = "Data", "Answer", "Output"
+
+Table = Annotated[
+    str,
+    typer.Argument(
+        metavar="TABLE",
+        help="CSV, Parquet or JSON-lines file or glob, DuckDB or SQLite file, or a SQL query.",
+        show_default=False,
+    ),
+]
+TableName = Annotated[
+    str | None,
+    typer.Option("--table", metavar="NAME", help="Table inside a DuckDB or SQLite file.", rich_help_panel=DATA),
+]
+Saved = Annotated[str, typer.Argument(metavar="FILE", help="A fit saved by slopewise fit --out.", show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.", rich_help_panel=OUTPUT)]
+
+
+def split_names(option: str, text: str | None) -> list[str] | None:
+    """Return the names in `a,b,c`; a name that holds a comma is quoted, as in CSV."""
+    if text is None:
+        return None
+    names = [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
+    if not names or "" in names:
+        raise OptionError(f"{option} got {text!r}, which has an empty name in it; write names as a,b,c.")
+    return names
+
+
+def number(text: str) -> float:
+    """Return the number in `text`; typer turns the error into its own, with the option's name."""
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a number.") from None
+
+
+def whole_number(text: str) -> int:
+    """Return the whole number in `text`."""
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a whole number.") from None

@@ -1,0 +1,27 @@
+"""Where words go: results to stdout, everything about the run to stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def put(text: str) -> None:
+    """Print a result.
+
+    Flushed at once: a reader that has gone or a full disk must show up here, where it can be
+    answered, and not when the interpreter closes.
+    """
+    print(text, flush=True)
+
+
+def tell(text: str) -> None:
+    """Print a word about the run."""
+    print(f"slopewise: {text}", file=sys.stderr, flush=True)
+
+
+def close_stdout() -> None:
+    """Point stdout at nothing, so that closing it cannot fail a second time."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

@@ -1,0 +1,14 @@
+"""`slopewise show`."""
+
+from __future__ import annotations
+
+from slopewise.cli.options import AsJson, Saved
+from slopewise.cli.printing import put
+
+
+def show(file: Saved, json: AsJson = False) -> None:
+    """Print the summary of a saved fit."""
+    from slopewise import api
+
+    found = api.load(file)
+    put(found.to_json() if json else found.summary())

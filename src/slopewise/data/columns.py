@@ -1,0 +1,196 @@
+"""Rows held column by column: the chunk that every columnar table hands out, and the way there from Arrow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from slopewise.data.source import Chunk, Codes
+from slopewise.errors import DataError
+from slopewise.types import Kind, Schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnsChunk(Chunk):
+    """Consecutive rows of a table, one array per column.
+
+    Number and boolean columns are float64 (n,) with NaN where a value is missing; category columns are Codes.
+    """
+
+    start: int
+    columns: Mapping[str, np.ndarray | Codes]
+
+    def __len__(self) -> int:
+        for column in self.columns.values():
+            return len(column.codes if isinstance(column, Codes) else column)
+        return 0
+
+    def numbers(self, names: Sequence[str]) -> Tensor:
+        """Return columns `names` as float64 (n, q), laid out column by column; one column is not copied."""
+        columns = [self._number(name) for name in names]
+        if len(columns) == 1:
+            return share(columns[0]).unsqueeze(1)
+        filled = torch.empty((len(columns), len(self)), dtype=torch.float64)
+        for row, column in zip(filled.numpy(), columns, strict=True):
+            row[:] = column
+        return filled.T
+
+    def codes(self, name: str) -> Codes:
+        """Return the category column `name`."""
+        column = self.columns[name]
+        if not isinstance(column, Codes):
+            raise DataError(f"Column {name!r} holds numbers and was asked for as a category; use it as a number.")
+        return column
+
+    def rows(self, start: int, stop: int) -> ColumnsChunk:
+        """Return rows start to stop of this chunk (stop left out), sharing memory."""
+        start, stop, _ = slice(start, stop).indices(len(self))
+        return ColumnsChunk(
+            self.start + start, {name: _cut(column, start, stop) for name, column in self.columns.items()}
+        )
+
+    def _number(self, name: str) -> np.ndarray:
+        column = self.columns[name]
+        if isinstance(column, Codes):
+            raise DataError(f"Column {name!r} holds text and was asked for as a number; use it as a category.")
+        return column
+
+
+def _cut(column: np.ndarray | Codes, start: int, stop: int) -> np.ndarray | Codes:
+    if isinstance(column, Codes):
+        return Codes(column.codes[start:stop], column.levels)
+    return column[start:stop]
+
+
+def kind_of_arrow(arrow_type: pa.DataType) -> Kind | None:
+    """Return what a column of this Arrow type is; None where it is neither number nor category."""
+    import pyarrow.types as is_
+
+    if is_.is_boolean(arrow_type):
+        return "boolean"
+    if is_.is_integer(arrow_type) or is_.is_floating(arrow_type) or is_.is_decimal(arrow_type):
+        return "number"
+    # A column without a single value has no type of its own: all missing, whatever it is used as.
+    if is_.is_null(arrow_type):
+        return "number"
+    if is_.is_dictionary(arrow_type):
+        return "category" if kind_of_arrow(arrow_type.value_type) else None
+    if is_.is_string(arrow_type) or is_.is_large_string(arrow_type) or is_.is_string_view(arrow_type):
+        return "category"
+    return None
+
+
+def schema_from_arrow(arrow_schema: pa.Schema) -> Schema:
+    """Return the schema of an Arrow table.
+
+    A column that cannot be used (a date, a list) is listed as a category, so that messages can name
+    it; `check_usable` refuses it when it is asked for.
+    """
+    kinds = tuple(kind_of_arrow(arrow_type) or "category" for arrow_type in arrow_schema.types)
+    return Schema(tuple(arrow_schema.names), kinds)
+
+
+def check_usable(arrow_schema: pa.Schema, columns: Iterable[str]) -> None:
+    """Raise DataError for the first of `columns` whose type is neither number, boolean nor text."""
+    for name in columns:
+        arrow_type = arrow_schema.field(name).type
+        if kind_of_arrow(arrow_type) is None:
+            raise unusable(name, str(arrow_type), _is_temporal(arrow_type))
+
+
+def unusable(name: str, type_name: str, temporal: bool) -> DataError:
+    """Return the error for a column of dates or times, or of lists, structs or bytes."""
+    if temporal:
+        return DataError(
+            f"Column {name!r} holds dates or times ({type_name}), which are not numbers; "
+            "leave it out, or turn it into a number first, for example days since a start date."
+        )
+    return DataError(
+        f"Column {name!r} holds values of type {type_name}, which are neither numbers nor text; "
+        "leave it out, or take the number you need out of it first."
+    )
+
+
+def chunk_from_arrow(batch: pa.RecordBatch | pa.Table, schema: Schema, start: int) -> ColumnsChunk:
+    """Return the rows of an Arrow batch, each column as the kind that `schema` gives it."""
+    columns = {
+        name: column_from_arrow(column, schema.kind(name))
+        for name, column in zip(batch.schema.names, batch.columns, strict=True)
+    }
+    return ColumnsChunk(start, columns)
+
+
+def column_from_arrow(array: pa.Array | pa.ChunkedArray, kind: Kind) -> np.ndarray | Codes:
+    """Return an Arrow column as float64 (n,) with NaN for nulls, or as Codes for kind "category".
+
+    float64 without nulls in one piece is not copied.
+    """
+    import pyarrow as pa
+
+    if isinstance(array, pa.ChunkedArray):
+        array = array.chunk(0) if array.num_chunks == 1 else array.unify_dictionaries().combine_chunks()
+    if kind == "category":
+        return _codes_from_arrow(array)
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    # Unsafe on purpose: whole numbers beyond 2**53 round to the nearest float64, as everywhere in NumPy.
+    floats = array.cast(pa.float64(), safe=False)
+    return _values(floats.fill_null(float("nan")) if floats.null_count else floats, np.float64)
+
+
+def _codes_from_arrow(array: pa.Array) -> Codes:
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(array.type):
+        levels = array.dictionary
+        if levels.null_count or len(levels.unique()) < len(levels):
+            array = array.dictionary_decode()
+    if not pa.types.is_dictionary(array.type):
+        array = array.cast(pa.large_string()).dictionary_encode()
+    indices = array.indices.cast(pa.int64())
+    codes = _values(indices.fill_null(-1) if indices.null_count else indices, np.int64)
+    return Codes(codes, tuple(str(level) for level in array.dictionary.to_pylist()))
+
+
+def _values(array: pa.Array, dtype: type[np.generic]) -> np.ndarray:
+    """Return the values (n,) of an Arrow array without nulls, on its own memory.
+
+    Array.to_numpy would do, but imports pandas where it is installed: half a second for nothing.
+    """
+    if not len(array):
+        return np.empty(0, dtype)
+    width = np.dtype(dtype).itemsize
+    return np.frombuffer(array.buffers()[1], dtype, count=len(array), offset=array.offset * width)
+
+
+def _is_temporal(arrow_type: pa.DataType) -> bool:
+    import pyarrow.types as is_
+
+    return bool(is_.is_temporal(arrow_type))
+
+
+@dataclass(frozen=True, slots=True)
+class _Lent:
+    """Presents a read-only array as writable, because torch has no read-only tensors and warns about them."""
+
+    owner: np.ndarray
+
+    @property
+    def __array_interface__(self) -> dict[str, Any]:
+        lent = dict(self.owner.__array_interface__)
+        return lent | {"data": (lent["data"][0], False)}
+
+
+def share(column: np.ndarray) -> Tensor:
+    """Return a tensor on the same memory, read-only or not; copied only if torch cannot stride it."""
+    if column.size == 0 or min(column.strides) < 0:
+        column = column.copy()
+    return torch.from_numpy(column if column.flags.writeable else np.asarray(_Lent(column)))

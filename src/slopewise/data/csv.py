@@ -1,0 +1,179 @@
+"""CSV as DuckDB reads it: look at the beginning once, fix the dialect and the types, and explain failures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from slopewise.data.files import same_columns
+from slopewise.errors import DataError
+
+# What pandas takes as missing, as far as it is met in practice.
+MISSING_WORDS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "#N/A")
+SAMPLE = 20_480  # DuckDB's own sample, in rows.
+UNSEEN = "NULL"  # Type of a column without any value in the sample.
+
+HELD = {"DOUBLE": "numbers", "BOOLEAN": "true and false", "DATE": "dates", "TIMESTAMP": "dates and times"}
+
+Ask = Callable[[str], list[tuple[Any, ...]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How the files are written, and the SQL type that each column is read as."""
+
+    delimiter: str
+    quote: str
+    escape: str
+    comment: str
+    header: bool
+    decimal: str
+    dates: str | None
+    timestamps: str | None
+    types: dict[str, str]
+
+
+def sniff(ask: Ask, files: Sequence[str]) -> Dialect:
+    """Return how to read the files as one table; they must have the same columns.
+
+    A column without any value in the sample is read as numbers.
+    """
+    sample = max(256, SAMPLE // len(files))
+    dialects = [_sniff_file(ask, file, sample) for file in files]
+    first = dialects[0]
+    types = dict(first.types)
+    for file, other in zip(files, dialects, strict=True):
+        same_columns(file, tuple(other.types), files[0], tuple(types))
+        if other.delimiter != first.delimiter:
+            raise DataError(
+                f"{file!r} separates its columns by {other.delimiter!r} and {files[0]!r} by "
+                f"{first.delimiter!r}; read together, all files need the same."
+            )
+        types = {name: _wider(types[name], other.types[name]) for name in types}
+    return replace(first, types={name: "DOUBLE" if kind == UNSEEN else kind for name, kind in types.items()})
+
+
+def relation(files: Sequence[str], dialect: Dialect) -> str:
+    """Return the SQL that stands for the files, with nothing left to sniff."""
+    options = {
+        "delim": sql_text(dialect.delimiter),
+        "quote": sql_text(dialect.quote),
+        "escape": sql_text(dialect.escape),
+        "comment": sql_text(dialect.comment),
+        "header": str(dialect.header).lower(),
+        "decimal_separator": sql_text(dialect.decimal),
+        "columns": sql_struct(dialect.types),
+        "nullstr": sql_list(MISSING_WORDS),
+    }
+    if dialect.dates:
+        options["dateformat"] = sql_text(dialect.dates)
+    if dialect.timestamps:
+        options["timestampformat"] = sql_text(dialect.timestamps)
+    given = ", ".join(f"{name}={value}" for name, value in options.items())
+    return f"read_csv({sql_list(files)}, auto_detect=false, skip=0, {given})"
+
+
+def explain(message: str, label: str) -> DataError:
+    """Return one sentence for what DuckDB says about a CSV file."""
+    file = _match(r"^\s*file = (.*)$", message) or label
+    # DuckDB counts blank lines but takes a record with line breaks inside quotes as one line.
+    line = _match(r"CSV Error on Line: (\d+)", message)
+    found = re.search(r'converting column "(.*)"\. Could not convert string "(.*)" to \'(\w+)', message)
+    if line and found:
+        column, value, kind = found.groups()
+        return DataError(
+            f"Column {column!r} holds {value!r} in line {line} of {file!r}, where its first rows hold "
+            f"{HELD.get(kind, kind)}; correct that value, or leave it empty if it is missing."
+        )
+    counts = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", message)
+    if line and counts:
+        expected, received = counts.groups()
+        return DataError(f"Line {line} of {file!r} has {received} values for {expected} columns; correct that line.")
+    if "not utf-8" in message:
+        return DataError(f"{file!r} is not written in UTF-8; save it as UTF-8 text.")
+    if "GZIP" in message:
+        return DataError(f"{label!r} is not a complete gzip file; copy or compress it again.")
+    reason = message.splitlines()[0].split("Error: ", 1)[-1]
+    if "sniffing" in message:
+        reason = "no delimiter gives the same number of columns in every row"
+    elif line:
+        reason = f"line {line}: {message.splitlines()[2]}"
+    return DataError(f"{file!r} cannot be read as CSV: {reason.rstrip('.')}; correct the file, or save it anew.")
+
+
+def sql_text(text: str) -> str:
+    """Return `text` as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def sql_name(name: str) -> str:
+    """Return `name` as a quoted SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def sql_list(texts: Sequence[str]) -> str:
+    """Return `texts` as an SQL list of literals."""
+    return "[" + ", ".join(map(sql_text, texts)) + "]"
+
+
+def sql_struct(types: dict[str, str]) -> str:
+    """Return {'name': 'TYPE', ...} as an SQL struct."""
+    return "{" + ", ".join(f"{sql_text(name)}: {sql_text(kind)}" for name, kind in types.items()) + "}"
+
+
+def plain_type(sql_type: str) -> str:
+    """Return the type a column is read as: all numbers as DOUBLE, so that 1.5 may follow many whole ones."""
+    if re.fullmatch(r"U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DECIMAL\(.*\)", sql_type):
+        return "DOUBLE"
+    return "VARCHAR" if sql_type == "JSON" else sql_type
+
+
+def _sniff_file(ask: Ask, file: str, sample: int) -> Dialect:
+    given = f"{sql_text(file)}, sample_size={sample}, nullstr={sql_list(MISSING_WORDS)}"
+    dialect = _ask_sniffer(ask, file, given, decimal=".")
+    if dialect.delimiter == ";" and "VARCHAR" in dialect.types.values():
+        # Files with semicolons often have decimal commas; that reading is kept if it finds more numbers.
+        comma = _ask_sniffer(ask, file, given + ", decimal_separator=','", decimal=",")
+        if list(comma.types.values()).count("VARCHAR") < list(dialect.types.values()).count("VARCHAR"):
+            dialect = comma
+    return _mark_unseen(ask, file, dialect, sample)
+
+
+def _ask_sniffer(ask: Ask, file: str, given: str, decimal: str) -> Dialect:
+    fields = "Delimiter, Quote, Escape, Comment, HasHeader, DateFormat, TimestampFormat, Columns, SkipRows"
+    (found,) = ask(f"SELECT {fields} FROM sniff_csv({given})")
+    *marks, header, dates, timestamps, columns, skipped = found
+    delimiter, quote, escape, comment = ("" if mark == "(empty)" else mark for mark in marks)
+    if skipped:
+        raise DataError(
+            f"The number of columns changes between lines {skipped} and {skipped + 1} of {file!r}; "
+            "correct the line that is wrong, or remove the lines above the header."
+        )
+    types = {column["name"]: plain_type(column["type"]) for column in columns}
+    # No quotes in the sample is no promise that none follow.
+    return Dialect(delimiter, quote or '"', escape or quote or '"', comment, header, decimal, dates, timestamps, types)
+
+
+def _mark_unseen(ask: Ask, file: str, dialect: Dialect, sample: int) -> Dialect:
+    """Return the dialect with UNSEEN as the type of the text columns that hold no value in the sample."""
+    texts = [name for name, kind in dialect.types.items() if kind == "VARCHAR"]
+    if not texts:
+        return dialect
+    names = ", ".join(map(sql_name, texts))
+    counts = ", ".join(f"count({sql_name(name)})" for name in texts)
+    (met,) = ask(f"SELECT {counts} FROM (SELECT {names} FROM {relation([file], dialect)} LIMIT {sample})")
+    unseen = [name for name, count in zip(texts, met, strict=True) if count == 0]
+    return replace(dialect, types=dialect.types | dict.fromkeys(unseen, UNSEEN))
+
+
+def _wider(one: str, other: str) -> str:
+    if UNSEEN in (one, other):
+        return other if one == UNSEEN else one
+    return one if one == other else "VARCHAR"
+
+
+def _match(pattern: str, text: str) -> str | None:
+    found = re.search(pattern, text, re.MULTILINE)
+    return found.group(1) if found else None

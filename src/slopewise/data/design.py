@@ -1,0 +1,197 @@
+"""From columns to x, y and w: learned once on the training rows, then applied unchanged.
+
+The design owns the coding of categories, what happens to missing values, and whether there is an
+intercept. It is saved with the fit and is all that new rows are measured by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from slopewise.data.source import Chunk, Codes
+from slopewise.errors import DataError, quoted
+from slopewise.types import INTERCEPT, Batch, Kind
+
+MISSING = ("error", "drop", "mean")
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One column of the table that the model uses.
+
+    A category has its `levels`, sorted; the first is the reference. `fill` stands in for a missing value
+    under the policy `mean`: the training mean of a number, the commonest level of a category.
+    """
+
+    name: str
+    kind: Kind
+    levels: tuple[str, ...] = ()
+    fill: float | str | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the x columns made of this feature."""
+        if self.kind == "category":
+            return tuple(f"{self.name}[{level}]" for level in self.levels[1:])
+        return (self.name,)
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """How a table becomes x (n, q), y (n,) and w (n,)."""
+
+    features: tuple[Feature, ...]
+    target: str
+    weights: str | None = None
+    intercept: bool = True
+    missing: str = "error"
+
+    @property
+    def x_names(self) -> tuple[str, ...]:
+        """Names of the q columns of x."""
+        return tuple(name for feature in self.features for name in feature.columns)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the p parameters of a linear model on this design."""
+        return ((INTERCEPT,) if self.intercept else ()) + self.x_names
+
+    @property
+    def numeric(self) -> tuple[str, ...]:
+        """Features that go into x as they are."""
+        return tuple(feature.name for feature in self.features if feature.kind != "category")
+
+    @property
+    def fill_row(self) -> Tensor:
+        """What stands in for a missing value in each of the q columns of x, under the policy `mean`."""
+        fills: list[float] = []
+        for feature in self.features:
+            if feature.kind == "category":
+                fills += [float(level == feature.fill) for level in feature.levels[1:]]
+            else:
+                fills.append(float(feature.fill or 0.0))
+        return torch.tensor(fills, dtype=torch.float64)
+
+    def used(self, with_target: bool = True) -> tuple[str, ...]:
+        """Columns of the table that are read: features, then target and weights if asked for."""
+        extra = (self.target, *((self.weights,) if self.weights else ())) if with_target else ()
+        return tuple(dict.fromkeys((*(feature.name for feature in self.features), *extra)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return asdict(self)
+
+    @staticmethod
+    def from_dict(stored: dict[str, Any]) -> Design:
+        """Return the design that `to_dict` described."""
+        features = tuple(Feature(f["name"], f["kind"], tuple(f["levels"]), f["fill"]) for f in stored["features"])
+        return Design(**{**stored, "features": features})
+
+
+def make_batch(design: Design, chunk: Chunk, *, keep: np.ndarray | None, with_target: bool, drop: bool) -> Batch:
+    """Apply a design to a chunk of rows.
+
+    Args:
+        design: the learned design.
+        chunk: n rows.
+        keep: mask (n,) of the rows wanted, None for all.
+        with_target: also read target and weights.
+        drop: leave out rows with a missing value where the design's policy says so; otherwise they stay, as NaN.
+
+    Raises:
+        DataError: a level never seen in training; a negative weight.
+    """
+    x = _features(design, chunk, keep)
+    y = w = None
+    if with_target:
+        y = chunk.numbers((design.target,))[:, 0]
+        w = chunk.numbers((design.weights,))[:, 0] if design.weights else None
+        if w is not None and bool((w < 0).any()):
+            row = int((w < 0).nonzero()[0])
+            raise DataError(
+                f"weights column {design.weights!r} is {float(w[row])} in row {chunk.start + row + 1}; "
+                "weights must be zero or positive."
+            )
+    if keep is not None:
+        mask = torch.from_numpy(keep)
+        x = x[mask]
+        y = y[mask] if y is not None else None
+        w = w[mask] if w is not None else None
+    if design.missing == "error":
+        return Batch(x, y, w)
+    counts = _missing_counts(design, x, y, w)
+    if design.missing == "mean":
+        x = torch.where(x.isnan(), design.fill_row, x)
+    return _drop_missing(x, y, w, counts) if drop else Batch(x, y, w, missing=counts)
+
+
+def _missing_counts(design: Design, x: Tensor, y: Tensor | None, w: Tensor | None) -> tuple[int, ...]:
+    """Return how many values are missing in each used column: features in order, target, weights."""
+    by_column = x.isnan().sum(0).tolist()
+    counts, at = [], 0
+    for feature in design.features:
+        counts.append(by_column[at])
+        at += len(feature.columns)
+    return (*counts, *(int(column.isnan().sum()) for column in (y, w) if column is not None))
+
+
+def _drop_missing(x: Tensor, y: Tensor | None, w: Tensor | None, counts: tuple[int, ...]) -> Batch:
+    good = ~x.isnan().any(1)
+    for column in (y, w):
+        if column is not None:
+            good &= ~column.isnan()
+    dropped = len(good) - int(good.sum())
+    if dropped:
+        x = x[good]
+        y = y[good] if y is not None else None
+        w = w[good] if w is not None else None
+    return Batch(x, y, w, dropped=dropped, missing=counts)
+
+
+def _features(design: Design, chunk: Chunk, keep: np.ndarray | None) -> Tensor:
+    """Return x (n, q); without categories it is whatever the chunk gives, uncopied."""
+    numeric = design.numeric
+    numbers = chunk.numbers(numeric) if numeric else torch.empty(len(chunk), 0, dtype=torch.float64)
+    if len(numeric) == len(design.features):
+        return numbers
+    x = torch.empty(len(design.x_names), len(chunk), dtype=torch.float64).T
+    column = number = 0
+    for feature in design.features:
+        width = len(feature.columns)
+        if feature.kind == "category":
+            x[:, column : column + width] = _indicators(feature, chunk, keep)
+        else:
+            x[:, column] = numbers[:, number]
+            number += 1
+        column += width
+    return x
+
+
+def _indicators(feature: Feature, chunk: Chunk, keep: np.ndarray | None) -> Tensor:
+    """Return 0/1 columns (n, levels - 1); a missing value is NaN in each."""
+    found = chunk.codes(feature.name)
+    codes = recode(found, feature.levels)
+    unseen = (codes == len(feature.levels)) & (keep if keep is not None else True)
+    if unseen.any():
+        row = int(unseen.argmax())
+        raise DataError(
+            f"column {feature.name!r} is {found.levels[found.codes[row]]!r} in row {chunk.start + row + 1}, a level "
+            f"never seen in training (seen: {quoted(feature.levels)}); drop such rows or train with them."
+        )
+    tensor = torch.from_numpy(codes)
+    columns = (tensor[:, None] == torch.arange(1, len(feature.levels))).to(torch.float64)
+    columns[tensor < 0] = torch.nan
+    return columns
+
+
+def recode(found: Codes, levels: Sequence[str]) -> np.ndarray:
+    """Return codes (n,) into `levels`; -1 stays missing, len(levels) is a level not among them."""
+    place = {level: i for i, level in enumerate(levels)}
+    table = np.array([place.get(level, len(levels)) for level in found.levels] + [-1], dtype=np.int64)
+    return np.asarray(table[found.codes])

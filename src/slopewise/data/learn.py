@@ -1,0 +1,169 @@
+"""The pass that learns a design: which columns, which levels, which means. Numbers alone need no pass at all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from slopewise.data.design import MISSING, Design, Feature
+from slopewise.data.source import Chunk, Table
+from slopewise.data.split import Split
+from slopewise.errors import ColumnError, DataError, check_choice, nearest, quoted
+
+CHUNK_ROWS = 65536
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What the training rows held, per column."""
+
+    levels: dict[str, Counter[str]] = field(default_factory=dict)
+    sums: dict[str, float] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+def learn_design(
+    table: Table,
+    *,
+    target: str,
+    features: Sequence[str] | None,
+    weights: str | None,
+    intercept: bool,
+    missing: str,
+    split: Split,
+) -> Design:
+    """Learn on the training rows how the table becomes x, y and w.
+
+    Args:
+        table: the user's table.
+        target: the column to predict; numbers or booleans.
+        features: the columns to predict from; None takes all but target and weights.
+        weights: a column of weights, or None.
+        intercept: whether the model has one.
+        missing: `error`, `drop` rows, or `mean` (training mean of a number, commonest level of a category).
+        split: which rows are held out and so not learned from.
+
+    Raises:
+        ColumnError: a column is not in the table.
+        DataError: a column's type cannot serve; no training row is left to learn levels from.
+    """
+    check_choice("missing", missing, MISSING)
+    chosen = _choose_features(table, target, features, weights)
+    for name in (target, *([weights] if weights else [])):
+        _require_numbers(table, name, "target" if name == target else "weights column")
+    plain = [Feature(name, table.schema.kind(name)) for name in chosen]
+    categories = [f.name for f in plain if f.kind == "category"]
+    for name in categories:
+        _refuse_stray_text(table, name, "column")
+    seen = _look(table, plain, split, means=missing == "mean") if categories or missing == "mean" else _Seen()
+    learned = tuple(_learned(f, seen, missing) for f in plain)
+    return Design(learned, target, weights, intercept, missing)
+
+
+def check_columns(design: Design, table: Table, *, with_target: bool) -> None:
+    """Raise unless the table has the columns the design was learned on, of the same kind.
+
+    Raises:
+        ColumnError: a column is missing.
+        DataError: a column holds text where numbers were learned, or the other way round.
+    """
+    kinds = {feature.name: feature.kind for feature in design.features}
+    for name in design.used(with_target):
+        if name not in table.schema.names:
+            raise ColumnError(
+                f"{table.label} has no column {name!r}, which this fit was trained with."
+                f"{nearest(name, table.schema.names)}"
+            )
+        now, learned = table.schema.kind(name), kinds.get(name, "number")
+        if (now == "category") != (learned == "category"):
+            words = {True: "text", False: "numbers"}
+            _refuse_stray_text(table, name, "column")
+            raise DataError(
+                f"column {name!r} of {table.label} holds {words[now == 'category']}, but this fit was trained with "
+                f"{words[learned == 'category']} there; convert the column."
+            )
+
+
+def _choose_features(table: Table, target: str, features: Sequence[str] | None, weights: str | None) -> list[str]:
+    names = table.schema.names
+    for role, name in (("target", target), ("weights", weights), *(("feature", f) for f in features or ())):
+        if name is not None and name not in names:
+            raise ColumnError(f"{role} {name!r} is not a column of {table.label}.{nearest(name, names)}")
+    chosen = [n for n in names if n not in (target, weights)] if features is None else list(features)
+    if not chosen:
+        raise DataError(f"no feature column is left: {table.label} has {quoted(names)}; name at least one feature.")
+    repeated = [name for name, count in Counter(chosen).items() if count > 1]
+    if repeated:
+        raise DataError(f"feature {quoted(repeated)} is named twice; name each feature once.")
+    if target in chosen:
+        raise DataError(f"target {target!r} is also named as a feature; it would explain itself.")
+    return chosen
+
+
+def _require_numbers(table: Table, name: str, role: str) -> None:
+    if table.schema.kind(name) != "category":
+        return
+    _refuse_stray_text(table, name, role)
+    for chunk in table.chunks((name,), 1):
+        found = chunk.codes(name)
+        example = f", {found.levels[found.codes[0]]!r} in row 1" if found.codes[0] >= 0 else ""
+        raise DataError(
+            f"{role} {name!r} is not numeric: it holds text{example}; name a column of numbers or booleans."
+        )
+    raise DataError(f"{role} {name!r} is not numeric and {table.label} has no rows.")
+
+
+def _refuse_stray_text(table: Table, name: str, role: str) -> None:
+    stray = table.stray_text(name) if table.schema.kind(name) == "category" else None
+    if stray is not None:
+        row, value = stray
+        raise DataError(
+            f"{role} {name!r} is mostly numbers but holds the text {value!r} in row {row}; "
+            "correct it, or leave the cell empty and choose missing='drop' or 'mean'."
+        )
+
+
+def _look(table: Table, features: Sequence[Feature], split: Split, *, means: bool) -> _Seen:
+    wanted = [f for f in features if f.kind == "category" or means]
+    seen = _Seen()
+    for chunk in table.chunks([f.name for f in wanted], CHUNK_ROWS):
+        keep = ~split.held_out(chunk.start, len(chunk)) if split.test_size else np.ones(len(chunk), bool)
+        for feature in wanted:
+            _note(feature, chunk, keep, seen)
+    return seen
+
+
+def _note(feature: Feature, chunk: Chunk, keep: np.ndarray, seen: _Seen) -> None:
+    if feature.kind == "category":
+        found = chunk.codes(feature.name)
+        codes = found.codes[keep & (found.codes >= 0)]
+        tally = np.bincount(codes, minlength=len(found.levels))
+        counter = seen.levels.setdefault(feature.name, Counter())
+        counter.update({level: int(k) for level, k in zip(found.levels, tally, strict=True) if k})
+        return
+    values = chunk.numbers((feature.name,))[:, 0].numpy()[keep]
+    present = values[~np.isnan(values)]
+    seen.sums[feature.name] = seen.sums.get(feature.name, 0.0) + float(present.sum())
+    seen.counts[feature.name] = seen.counts.get(feature.name, 0) + len(present)
+
+
+def _learned(feature: Feature, seen: _Seen, missing: str) -> Feature:
+    if feature.kind == "category":
+        tally = seen.levels.get(feature.name, Counter())
+        levels = tuple(sorted(tally))
+        if len(levels) < 2:
+            held = f"only the level {levels[0]!r}" if levels else "no value at all"
+            raise DataError(
+                f"column {feature.name!r} holds {held} in the training rows, so it explains nothing; leave it out."
+            )
+        fill = max(levels, key=lambda level: tally[level]) if missing == "mean" else None
+        return replace(feature, levels=levels, fill=fill)
+    if missing != "mean":
+        return feature
+    count = seen.counts.get(feature.name, 0)
+    if not count:
+        raise DataError(f"column {feature.name!r} has no value in the training rows to take a mean of; leave it out.")
+    return replace(feature, fill=seen.sums[feature.name] / count)

@@ -1,0 +1,90 @@
+"""Parquet files through pyarrow, which hands columns over faster than DuckDB does."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from slopewise.data.columns import ColumnsChunk, check_usable, chunk_from_arrow, schema_from_arrow
+from slopewise.data.files import same_columns
+from slopewise.data.prefetch import batch_rows, prefetch
+from slopewise.data.source import Chunk, Table
+from slopewise.errors import DataError
+from slopewise.types import Schema
+
+
+def open_parquet(label: str, paths: Sequence[str]) -> ParquetTable:
+    """Return one table of Parquet files read one after the other; only their footers are read here.
+
+    Raises:
+        DataError: where a file is not Parquet, the files' columns differ, or there are no rows.
+    """
+    footers = [_footer(path) for path in paths]
+    types, _ = footers[0]
+    schema = schema_from_arrow(types)
+    for path, (others, _) in zip(paths, footers, strict=True):
+        _check_alike(path, schema_from_arrow(others), paths[0], schema)
+    n_rows = sum(rows for _, rows in footers)
+    if not n_rows:
+        raise DataError(f"{label!r} holds no rows; there is nothing to learn from.")
+    return ParquetTable(label, schema, n_rows, types, tuple(paths))
+
+
+@dataclass(frozen=True, slots=True)
+class ParquetTable(Table):
+    """Parquet files with the same columns, one after the other; `types` is the Arrow schema of the first."""
+
+    label: str
+    schema: Schema
+    n_rows: int
+    types: pa.Schema
+    paths: tuple[str, ...]
+    in_memory: bool = False
+
+    def chunks(self, columns: Sequence[str], size: int) -> Iterator[Chunk]:
+        """Yield the rows of `columns` in file order, at most `size` at a time, read by another thread."""
+        check_usable(self.types, columns)
+        for chunk in prefetch(_read(self, list(columns))):
+            for start in range(0, len(chunk), size):
+                yield chunk.rows(start, start + size)
+
+
+def _read(table: ParquetTable, columns: list[str]) -> Generator[ColumnsChunk, None, None]:
+    start = 0
+    texts = [name for name in columns if table.schema.kind(name) == "category"]
+    for path in table.paths:
+        try:
+            with pq.ParquetFile(path, read_dictionary=texts, pre_buffer=False) as file:
+                for batch in file.iter_batches(batch_rows(len(columns)), columns=columns):
+                    # pyarrow takes 'a' for all of 'a.b' as well, so what came back may be too much.
+                    yield chunk_from_arrow(batch.select(columns), table.schema, start)
+                    start += batch.num_rows
+        except (pa.ArrowException, OSError) as error:
+            raise _unreadable(path, error) from None
+
+
+def _footer(path: str) -> tuple[pa.Schema, int]:
+    try:
+        with pq.ParquetFile(path) as file:
+            return file.schema_arrow, file.metadata.num_rows
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(path, error) from None
+
+
+def _check_alike(path: str, schema: Schema, first: str, expected: Schema) -> None:
+    same_columns(path, tuple(sorted(schema.names)), first, tuple(sorted(expected.names)))
+    for name in expected.names:
+        kind, wanted = schema.kind(name), expected.kind(name)
+        if kind != wanted and "category" in (kind, wanted):
+            raise DataError(
+                f"Column {name!r} is a {kind} in {path!r} and a {wanted} in {first!r}; "
+                "read together, all files need the same."
+            )
+
+
+def _unreadable(path: str, error: BaseException) -> DataError:
+    reason = str(error).splitlines()[0].rstrip(".")
+    return DataError(f"{path!r} is not a complete Parquet file: {reason}; write or copy it again.")

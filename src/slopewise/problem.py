@@ -1,0 +1,25 @@
+"""The question: which rows, which model, which loss. Frozen, and no algorithm in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from slopewise.data.source import Source
+from slopewise.losses.loss import Loss
+from slopewise.losses.penalty import L2
+from slopewise.models.model import Model
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Minimise Σ w · loss(model(x), y) + penalty over the model's parameters.
+
+    `names` (p,) names the parameters in order, the intercept first where there is one.
+    """
+
+    source: Source
+    model: Model
+    loss: Loss
+    penalty: L2
+    names: tuple[str, ...]
+    intercept: bool

@@ -1,0 +1,199 @@
+"""The finished fit. It holds; the functions of the other files compute."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from slopewise.data.design import Design
+from slopewise.data.designed import Designed
+from slopewise.data.learn import check_columns
+from slopewise.data.open import as_table
+from slopewise.data.source import Source
+from slopewise.engine.engine import Engine
+from slopewise.engine.local import LocalEngine
+from slopewise.errors import DataError
+from slopewise.results import frames, inference, plain, predict, summary
+from slopewise.results.covariance import Covariance
+from slopewise.results.inference import Coefficients, Statistics
+from slopewise.results.metrics import Metrics, evaluate
+from slopewise.solution import Solution, Status
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows that a fit can still read: those trained on, and those held out (None without a split)."""
+
+    engine: Engine
+    train: Source
+    test: Source | None = None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Fit:
+    """A linear model fitted to a table.
+
+    solver and reason say by which road. level is that of the confidence intervals, l2 the penalty, library the one
+    whose frames come out. rows is None after loading; known_train and known_test then hold what was measured.
+    """
+
+    design: Design
+    solution: Solution
+    uncertainty: Covariance
+    solver: str
+    reason: str
+    level: float = 0.95
+    l2: float = 0.0
+    library: str = "pyarrow"
+    rows: Rows | None = None
+    known_train: Metrics | None = None
+    known_test: Metrics | None = None
+
+    @property
+    def theta(self) -> Tensor:
+        """Parameters (p,), raw units."""
+        return self.solution.theta
+
+    @property
+    def covariance(self) -> Tensor:
+        """Covariance of theta (p, p), of the kind that `errors` names."""
+        return self.uncertainty.raw
+
+    @property
+    def errors(self) -> str:
+        """Kind of the standard errors: classical, hc0, hc1, hc2 or hc3."""
+        return self.uncertainty.kind
+
+    @property
+    def status(self) -> Status:
+        """How the solver ended."""
+        return self.solution.status
+
+    @property
+    def digits(self) -> float:
+        """Estimated correct decimal digits of the worst coefficient."""
+        return float(self.solution.digits.min())
+
+    @property
+    def n(self) -> int:
+        """Training rows used."""
+        return self.solution.moments.n
+
+    @property
+    def n_dropped(self) -> int:
+        """Training rows left out for missing values."""
+        return self.solution.moments.dropped
+
+    @property
+    def r2(self) -> float:
+        """Share of the target's sum of squares that is explained; all other statistics are in `stats`."""
+        return self.stats.r2
+
+    @cached_property
+    def stats(self) -> Statistics:
+        """R², F, AIC and their kind."""
+        return inference.statistics(solution=self.solution, covariance=self.uncertainty)
+
+    @cached_property
+    def inferred(self) -> Coefficients:
+        """The coefficient table as tensors (p,)."""
+        return inference.coefficients(
+            estimate=self.theta,
+            variance=self.covariance.diagonal(),
+            digits=self.solution.digits,
+            dof=self.stats.dof,
+            level=self.level,
+        )
+
+    @property
+    def coefficients(self) -> Any:
+        """name, estimate, std_error, t, p, ci_low, ci_high, digits, as a frame of the library that was fitted."""
+        return frames.frame_of(plain.coefficient_columns(self), self.library)
+
+    @cached_property
+    def train(self) -> Metrics:
+        """Metrics on the training rows, which are read once more for it when first asked for."""
+        if self.known_train is not None:
+            return self.known_train
+        if self.rows is None:
+            raise DataError("this fit keeps no rows to measure on; use evaluate() with a table.")
+        return self._measure(self.rows.engine, self.rows.train)
+
+    @cached_property
+    def test(self) -> Metrics | None:
+        """Metrics on the rows held out, None where none were."""
+        if self.known_test is not None or self.rows is None or self.rows.test is None:
+            return self.known_test
+        return self._measure(self.rows.engine, self.rows.test)
+
+    def evaluate(self, table: Any, table_name: str | None = None) -> Metrics:
+        """Return the metrics on another table (anything that `slopewise.fit` takes), which must hold the target too.
+
+        Raises:
+            ColumnError: a column that was trained with is missing.
+            DataError: no rows; a missing or infinite value; a level never seen in training.
+        """
+        rows = as_table(table, table_name)
+        check_columns(self.design, rows, with_target=True)
+        metrics = self._measure(LocalEngine(), Designed(rows, self.design))
+        if metrics.n == 0:
+            raise DataError(f"{rows.label} has no rows to evaluate on; give one with complete rows.")
+        return metrics
+
+    def predict(
+        self, rows: Any, interval: float | None = None, mean: bool = False, table_name: str | None = None
+    ) -> Any:
+        """Return predictions for rows, in the library that the rows came in; see `results.predict.predict`."""
+        return predict.predict(self, rows, interval=interval, mean=mean, table_name=table_name)
+
+    def predict_table(
+        self, rows: Any, interval: float | None = None, mean: bool = False, table_name: str | None = None
+    ) -> Iterator[pa.Table]:
+        """Yield features and predictions as Arrow tables, a chunk of rows at a time."""
+        return predict.predict_table(self, rows, interval=interval, mean=mean, table_name=table_name)
+
+    def summary(self) -> str:
+        """Return the fit in plain text, at most 80 columns wide."""
+        return summary.summary(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fit as plain JSON values; see `results.plain`."""
+        return plain.to_dict(self)
+
+    def to_json(self) -> str:
+        """Return the fit as one JSON object, null for what is not a finite number."""
+        return plain.to_json(self)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fit to one safetensors file.
+
+        Raises:
+            StoreError: the file cannot be written; nothing is left half-written.
+        """
+        from slopewise.results.store import save
+
+        save(self, path)
+
+    @staticmethod
+    def load(path: str | os.PathLike[str]) -> Fit:
+        """Return a fit that was saved; no code in the file is ever run.
+
+        Raises:
+            StoreError: the file is missing, damaged, not a fit, or made by a newer slopewise.
+        """
+        from slopewise.results.store import load
+
+        return load(path)
+
+    def __repr__(self) -> str:
+        return f"Fit({self.design.target!r} on {len(self.design.features)} features, n={self.n}, r2={self.r2:.4g})"
+
+    def _measure(self, engine: Engine, source: Source) -> Metrics:
+        return evaluate(engine=engine, source=source, theta=self.theta, intercept=self.design.intercept)

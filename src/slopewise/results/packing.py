@@ -1,0 +1,157 @@
+"""A fit as a JSON header and named tensors, and back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from slopewise.data.design import Design
+from slopewise.results.covariance import ERRORS, Covariance
+from slopewise.results.metrics import Metrics
+from slopewise.results.plain import measured, to_dict
+from slopewise.solution import Factor, Moments, Solution, Status
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from slopewise.results.fit import Fit
+
+FORMAT = 1
+"""Raised whenever a file could no longer be read by the slopewise before."""
+
+
+def pack(fit: Fit) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Return the header, plain JSON values, and the tensors of a fit."""
+    return _header(fit), _tensors(fit)
+
+
+def unpack(header: dict[str, Any], tensors: dict[str, Tensor]) -> Fit:
+    """Return the fit that `pack` took apart.
+
+    Raises:
+        KeyError, TypeError, ValueError, AttributeError: something is missing or does not fit the rest.
+    """
+    from slopewise.results.fit import Fit
+
+    design = Design.from_dict(header["design"])
+    _check(tensors, p=len(design.names), q=len(design.x_names))
+    if header["errors"] not in ERRORS:
+        raise ValueError(f"errors are {header['errors']!r}")
+    condition, level, l2, weight, lost, log_weight = tensors["settings"].tolist()
+    moments = Moments(
+        **_part(tensors, "moments."),
+        n=int(header["n"]),
+        weight=weight,
+        lost=lost,
+        dropped=int(header["dropped"]),
+        missing=tuple(int(count) for count in header["missing"]),
+        log_weight=log_weight,
+    )
+    solution = Solution(
+        theta=tensors["theta"],
+        status=Status[header["status"]],
+        digits=tensors["digits"],
+        rss=tensors["rss"],
+        passes=int(header["passes"]),
+        condition=condition,
+        moments=moments,
+        factor=Factor(**_part(tensors, "factor."), intercept=design.intercept),
+    )
+    return Fit(
+        design=design,
+        solution=solution,
+        uncertainty=Covariance(header["errors"], tensors["covariance"], tensors["covariance.inner"]),
+        solver=str(header["solver"]),
+        reason=str(header["reason"]),
+        level=level,
+        l2=l2,
+        library=str(header["library"]),
+        known_train=_metrics(header["train"]),
+        known_test=_metrics(header["test"]) if header["test"] is not None else None,
+    )
+
+
+def _header(fit: Fit) -> dict[str, Any]:
+    from slopewise import __version__
+
+    moments = fit.solution.moments
+    return {
+        "format": FORMAT,
+        "slopewise": __version__,
+        "design": fit.design.to_dict(),
+        "solver": fit.solver,
+        "reason": fit.reason,
+        "status": fit.status.name,
+        "passes": fit.solution.passes,
+        "errors": fit.errors,
+        "library": fit.library,
+        "n": moments.n,
+        "dropped": moments.dropped,
+        "missing": moments.missing,
+        "train": measured(fit.train),
+        "test": measured(fit.test) if fit.test else None,
+        "result": to_dict(fit),
+    }
+
+
+def _tensors(fit: Fit) -> dict[str, Tensor]:
+    """Return every number that must come back bit by bit."""
+    solution, moments, factor = fit.solution, fit.solution.moments, fit.solution.factor
+    settings = [solution.condition, fit.level, fit.l2, moments.weight, moments.lost, moments.log_weight]
+    return {
+        "theta": solution.theta,
+        "digits": solution.digits,
+        "rss": solution.rss,
+        "covariance": fit.uncertainty.raw,
+        "covariance.inner": fit.uncertainty.inner,
+        "factor.mean": factor.mean,
+        "factor.scale": factor.scale,
+        "factor.r_inverse": factor.r_inverse,
+        "factor.ridge": factor.ridge,
+        "moments.mean": moments.mean,
+        "moments.y_mean": moments.y_mean,
+        "moments.gram": moments.gram,
+        "moments.xy": moments.xy,
+        "moments.yy": moments.yy,
+        "settings": torch.tensor(settings, dtype=torch.float64),
+    }
+
+
+def _shapes(p: int, q: int) -> dict[str, tuple[int, ...]]:
+    vector, square = (p,), (p, p)
+    return {
+        "theta": vector,
+        "digits": vector,
+        "rss": (),
+        "covariance": square,
+        "covariance.inner": square,
+        "factor.mean": (q,),
+        "factor.scale": (q,),
+        "factor.r_inverse": square,
+        "factor.ridge": vector,
+        "moments.mean": (q,),
+        "moments.y_mean": (),
+        "moments.gram": (q, q),
+        "moments.xy": (q,),
+        "moments.yy": (),
+        "settings": (6,),
+    }
+
+
+def _check(tensors: dict[str, Tensor], *, p: int, q: int) -> None:
+    for name, shape in _shapes(p, q).items():
+        if name not in tensors:
+            raise KeyError(f"tensor {name}")
+        if tuple(tensors[name].shape) != shape or tensors[name].dtype != torch.float64:
+            found = f"{tuple(tensors[name].shape)} {tensors[name].dtype}"
+            raise ValueError(f"tensor {name} is {found}, not {shape} torch.float64")
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _metrics(stored: dict[str, Any]) -> Metrics:
+    values = {name: float("nan") if stored[name] is None else float(stored[name]) for name in ("rmse", "mae", "r2")}
+    return Metrics(int(stored["n"]), **values)

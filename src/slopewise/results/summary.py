@@ -1,0 +1,142 @@
+"""A fit in plain text, never wider than a terminal of 80 columns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from slopewise.results.text import align, figure, pad, shorten, tail, width, wrap
+
+if TYPE_CHECKING:
+    from slopewise.results.fit import Fit
+
+WIDTH = 80
+RULE = "-" * WIDTH
+NAME_WIDTH = 32
+LEFT = 40
+SPARE_GOES_TO = (0, 1, 2, 4, 3, 6, 5)
+"""Which of the seven columns of the coefficient table gets a second space before it first, where there is room."""
+
+
+def summary(fit: Fit) -> str:
+    """Return the fit in plain text: what was fitted, how, the coefficients, how well, and how exactly."""
+    parts = [
+        *_title(fit),
+        RULE,
+        *_coefficients(fit),
+        *_notes(fit),
+        RULE,
+        *_side_by_side(_statistics(fit), _metrics(fit)),
+        RULE,
+        *_wrap(f"{fit.status.value}; {_digits(fit.digits)} in every coefficient", "Status"),
+    ]
+    return "\n".join(line.rstrip() for line in parts)
+
+
+def _title(fit: Fit) -> list[str]:
+    rows = f"{fit.n:,} used"
+    if fit.n_dropped:
+        rows += f", {fit.n_dropped:,} dropped"
+    rows += _missing(fit)
+    weights = f", weights {shorten(fit.design.weights, NAME_WIDTH)}" if fit.design.weights else ""
+    return [
+        f"Linear fit of {shorten(fit.design.target, WIDTH - 14)}",
+        *_wrap(rows + weights, "Rows"),
+        *_wrap(f"{fit.solver}: {fit.reason}", "Solver"),
+    ]
+
+
+def _missing(fit: Fit) -> str:
+    design = fit.design
+    columns = [feature.name for feature in design.features] + [design.target]
+    columns += [design.weights] if design.weights else []
+    counts = zip(columns, fit.solution.moments.missing, strict=False)
+    found = [f"{shorten(name, NAME_WIDTH)} {count:,}" for name, count in counts if count]
+    filled = ", filled with means" if design.missing == "mean" else ""
+    return f" (missing{filled}: {', '.join(found)})" if found else ""
+
+
+def _coefficients(fit: Fit) -> list[str]:
+    table = fit.inferred
+    columns = [
+        ("estimate", align(table.estimate.tolist(), 5, 11)),
+        ("std error", align(table.std_error.tolist(), 4, 9)),
+        ("t", _t(table.t.tolist())),
+        ("p", [tail(value) for value in table.p.tolist()]),
+        (f"{100 * fit.level:.4g}% from", align(table.ci_low.tolist(), 4, 10)),
+        ("to", align(table.ci_high.tolist(), 4, 10)),
+        ("digits", [str(math.floor(value)) for value in table.digits.tolist()]),
+    ]
+    widths = [max(len(head), *map(len, texts)) for head, texts in columns]
+    names = [shorten(name, min(NAME_WIDTH, WIDTH - sum(widths) - len(widths))) for name in fit.design.names]
+    first = max(map(width, names))
+    spare = WIDTH - first - sum(widths) - len(widths)
+    gaps = [1 + (rank < spare) for rank in SPARE_GOES_TO]
+    rows = zip(*([head, *texts] for head, texts in columns), strict=True)
+    return [
+        pad(name, first) + "".join(" " * gap + cell.rjust(w) for gap, cell, w in zip(gaps, row, widths, strict=True))
+        for name, row in zip(["", *names], rows, strict=True)
+    ]
+
+
+def _t(values: Sequence[float]) -> list[str]:
+    if any(1e5 <= abs(value) < math.inf for value in values):
+        return align(values, 3, 0)
+    return [f"{value:.2f}" if math.isfinite(value) else figure(value) for value in values]
+
+
+def _notes(fit: Fit) -> list[str]:
+    notes = []
+    references = [
+        f"{shorten(f.name, NAME_WIDTH)}: reference {shorten(f.levels[0], NAME_WIDTH)}"
+        for f in fit.design.features
+        if f.kind == "category"
+    ]
+    if references:
+        notes.append("; ".join(references))
+    if fit.errors != "classical":
+        notes.append(f"standard errors robust to unequal scatter: {fit.errors.upper()}")
+    if fit.l2:
+        notes.append(f"L2 penalty {fit.l2:g}: errors and intervals describe the shrunken estimates, F is not defined")
+    if not fit.design.intercept:
+        notes.append("no intercept: R² is about zero, in the metrics about the mean")
+    return [line for note in notes for line in wrap(note, WIDTH, "", "  ")]
+
+
+def _statistics(fit: Fit) -> list[str]:
+    stats = fit.stats
+    f = [(f"F on {stats.df} and {stats.dof:.6g} dof", figure(stats.f)), ("p of F", tail(stats.f_p))]
+    rows = [
+        ("R²", figure(stats.r2)),
+        ("adjusted R²", figure(stats.adj_r2)),
+        *([] if math.isnan(stats.f) else f),
+        ("residual std error", figure(stats.sigma)),
+        ("log-likelihood", figure(stats.loglik, 6)),
+        ("AIC", figure(stats.aic, 6)),
+        ("BIC", figure(stats.bic, 6)),
+    ]
+    return [pad(name, 24) + text.rjust(11) for name, text in rows]
+
+
+def _metrics(fit: Fit) -> list[str]:
+    columns = [("train", fit.train)] + ([("test", fit.test)] if fit.test else [])
+    head = " " * 6 + "".join(name.rjust(15) for name, _ in columns)
+    rows = [("rows", [f"{metrics.n:,}" for _, metrics in columns])]
+    for name in ("rmse", "mae", "r2"):
+        label = "R²" if name == "r2" else name.upper()
+        rows.append((label, [figure(getattr(metrics, name)) for _, metrics in columns]))
+    return [head, *(pad(name, 6) + "".join(text.rjust(15) for text in texts) for name, texts in rows)]
+
+
+def _side_by_side(left: Sequence[str], right: Sequence[str]) -> list[str]:
+    right = [*right, *[""] * (len(left) - len(right))]
+    return [pad(one, LEFT) + other for one, other in zip(left, right, strict=True)]
+
+
+def _digits(digits: float) -> str:
+    return f"at least {math.floor(digits)} digit{'s' * (math.floor(digits) != 1)}"
+
+
+def _wrap(text: str, label: str) -> list[str]:
+    return wrap(text, WIDTH, label.ljust(8), " " * 8)

@@ -1,0 +1,1 @@
+"""Stage 5: from a problem to its solution."""

@@ -1,0 +1,62 @@
+"""`auto`: which road to take, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from slopewise.errors import FitError, check_choice
+from slopewise.problem import Problem
+from slopewise.solution import Moments
+from slopewise.training.cholesky import Cholesky
+from slopewise.training.qr import QR
+from slopewise.training.scaled import scale_problem
+from slopewise.training.solver import Solver
+
+SOLVERS = ("auto", "cholesky", "qr")
+
+SQUARED_LIMIT = 1e6
+"""Condition of the moments beyond which QR is taken: they would leave fewer than nine digits of a standard error."""
+
+NO_DIGIT = 1e14
+"""Condition beyond which a Cholesky factor of the moments is noise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A solver and the reason for it, in the user's words."""
+
+    solver: Solver
+    reason: str
+
+
+def choose(problem: Problem, moments: Moments, wanted: str = "auto") -> Choice:
+    """Return the solver for a linear model with squared loss, given its moments.
+
+    Raises:
+        OptionError: `wanted` is not a solver.
+        FitError: the moments alone show that there is no answer.
+    """
+    check_choice("solver", wanted, SOLVERS)
+    scaled = scale_problem(problem, moments)
+    eigenvalues = torch.linalg.eigvalsh(scaled.penalised)
+    smallest, largest = float(eigenvalues[0]), float(eigenvalues[-1])
+    collinear = smallest * SQUARED_LIMIT <= largest
+    squared = largest / smallest if smallest > 0 else float("inf")
+    if wanted == "qr":
+        return Choice(QR(moments), "asked for")
+    if wanted == "cholesky":
+        if squared > NO_DIGIT:
+            raise FitError(
+                f"solver 'cholesky' was asked for, but the moments' condition is {squared:.1e} and would leave "
+                "no digit; choose solver 'qr' or 'auto'."
+            )
+        return Choice(Cholesky(moments), "asked for")
+    if collinear:
+        return Choice(
+            QR(moments), f"condition of the moments {squared:.1e}, beyond {SQUARED_LIMIT:.0e}: QR keeps the digits"
+        )
+    return Choice(
+        Cholesky(moments), f"condition of the moments {squared:.1e}, below {SQUARED_LIMIT:.0e}: one read is enough"
+    )

@@ -1,0 +1,44 @@
+"""Tables and fits that several files look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from slopewise import api
+from slopewise.results.fit import Fit
+
+FEATURES = ["flipper_length_mm", "species", "sex"]
+
+RandomTable = Callable[..., pd.DataFrame]
+
+
+@pytest.fixture(scope="session")
+def penguins() -> pd.DataFrame:
+    return pd.read_csv(Path(__file__).parents[2] / "examples" / "penguins.csv")
+
+
+@pytest.fixture(scope="session")
+def mass(penguins: pd.DataFrame) -> Fit:
+    """A fit with categories, dropped rows and a split."""
+    return api.fit(penguins, target="body_mass_g", features=FEATURES, missing="drop", test_size=0.2)
+
+
+@pytest.fixture(scope="session")
+def random_table() -> RandomTable:
+    """Columns of very different sizes, with offsets; y whose scatter grows; weights w over three decades."""
+
+    def make(seed: int, n: int = 120, q: int = 4) -> pd.DataFrame:
+        rng = np.random.default_rng(seed)
+        size = 10.0 ** np.arange(q)
+        x = (rng.normal(size=(n, q)) + 3) * size
+        x[:, -1] += 0.9 * x[:, 0]
+        y = 5 + x @ (1 / size) + rng.normal(size=n) * (1 + np.abs(x[:, 0]))
+        table = pd.DataFrame(x, columns=[f"x{j + 1}" for j in range(q)])
+        return table.assign(y=y, w=10.0 ** rng.uniform(-1.5, 1.5, size=n))
+
+    return make
