@@ -145,7 +145,8 @@ def matrix_table(
         if values is not None:
             beside[name] = _vector(values, name, len(matrix))
     names = tuple(f"x{j + 1}" for j in range(matrix.shape[1]))
-    schema = Schema((*names, *beside), ("number",) * (len(names) + len(beside)))
+    every = (*names, *beside)
+    schema = Schema(every, tuple("number" for _ in every))
     return MemoryTable(MatrixChunk(0, names, matrix, beside), schema, label)
 
 
