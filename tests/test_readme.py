@@ -21,3 +21,14 @@ def test_the_transcript_is_the_real_output(monkeypatch, capsys, tmp_path):
         code = end.code
     assert not code
     assert capsys.readouterr().out == shown
+
+
+def test_the_python_shown_runs(monkeypatch, tmp_path, capsys):
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    assert len(blocks) >= 2
+    names: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), names)
+    assert "largest stable lr" in capsys.readouterr().out

@@ -12,7 +12,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from slopewise.api import fit, load
+    from slopewise.api import check, fit, load
+    from slopewise.doctor.gradients import gradients, partial_derivatives
     from slopewise.errors import (
         ColumnError,
         DataError,
@@ -33,13 +34,19 @@ __all__ = [
     "OptionError",
     "SlopewiseError",
     "StoreError",
+    "check",
     "fit",
+    "gradients",
     "load",
+    "partial_derivatives",
 ]
 
 # torch takes about a second to import; `slopewise --help` and tab completion should not wait for it.
 _HOME = {
+    "check": "slopewise.api",
     "fit": "slopewise.api",
+    "gradients": "slopewise.doctor.gradients",
+    "partial_derivatives": "slopewise.doctor.gradients",
     "load": "slopewise.api",
     "Fit": "slopewise.results.fit",
 } | dict.fromkeys(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from slopewise.data.source import Source
 from slopewise.losses.loss import Loss
-from slopewise.losses.penalty import L2
+from slopewise.losses.penalty import L2, ElasticNet
 from slopewise.models.model import Model
 
 
@@ -20,6 +20,6 @@ class Problem:
     source: Source
     model: Model
     loss: Loss
-    penalty: L2
+    penalty: L2 | ElasticNet
     names: tuple[str, ...]
     intercept: bool

@@ -117,3 +117,46 @@ class Solution:
     condition: float
     moments: Moments
     factor: Factor
+
+
+@dataclass(frozen=True, slots=True)
+class Curvature:
+    """The curvature of a summed loss at its minimum, as an inverse triangular factor, and what follows from it.
+
+    Parameters are in the columns u = [1, (x - mean) / scale] (without the 1 where there is no intercept, and mean 0
+    then), one output after the other: d = p m of them. r_inverse (d, d) has (H + penalty)⁻¹ = r_inverse r_inverse',
+    and inner (d, d) = r_inverse' H r_inverse, the identity without a penalty, is the estimates' covariance in
+    the coordinates z = r_inverse' u. mean (q,), scale (q,); outputs m.
+    """
+
+    mean: Tensor
+    scale: Tensor
+    r_inverse: Tensor
+    inner: Tensor
+    intercept: bool
+    outputs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Maximum:
+    """What a road returns that climbs a likelihood, or goes down any other loss of a linear model.
+
+    theta (p,), or (p, m) for m > 1 outputs, raw units. loss = Σ w · loss, without the penalty, which is apart;
+    null_loss is that of the intercept alone (of equal probabilities without one), NaN where it is not known.
+    counts (k,) training rows of each class, none where the target is a number. decrement: how far the optimum may
+    still be, in standard errors. evidence, the number that proves the status, in words; advice, the one thing to
+    change ("" when nothing is). curvature is None where a penalty with corners leaves no covariance to speak of.
+    """
+
+    theta: Tensor
+    status: Status
+    evidence: str
+    advice: str
+    loss: float
+    null_loss: float
+    penalty: float
+    counts: tuple[int, ...]
+    decrement: float
+    passes: int
+    moments: Moments
+    curvature: Curvature | None

@@ -52,10 +52,13 @@ class Batch:
 
 
 class Observer(Protocol):
-    """Whoever wants to know how a long read is getting on."""
+    """Whoever wants to know how a long read or a long descent is getting on."""
 
     def rows(self, done: int, total: int | None) -> None:
         """`done` rows of this pass are behind us, of `total` (None if unknown). A new pass starts at 0."""
 
     def note(self, text: str) -> None:
         """Something worth one line happened, such as the start of a second pass."""
+
+    def epochs(self, done: int, total: int, cost: float) -> None:
+        """A descent has made `done` of at most `total` epochs and stands at `cost`. Called a few times a second."""

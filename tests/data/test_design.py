@@ -60,7 +60,7 @@ def test_mean_fills_numbers_with_the_mean_and_categories_with_the_commonest_leve
 def test_only_training_rows_are_learned_from():
     data = {"x": [float(i) for i in range(200)], "kind": ["a", "b"] * 100, "y": [float(i % 7) for i in range(200)]}
     split = Split(0.5, seed=1)
-    held_out = split.held_out(0, 200)
+    held_out = split.mask("test", 0, 200)
     data["kind"] = [
         "only held out" if out and i % 3 == 0 else kind
         for i, (out, kind) in enumerate(zip(held_out, data["kind"], strict=True))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
+from slopewise.cli.descending import DESCENT, check_resume, descending
 from slopewise.cli.options import (
     ANSWER,
     DATA,
@@ -17,12 +18,14 @@ from slopewise.cli.options import (
     split_names,
     whole_number,
 )
-from slopewise.cli.printing import put, tell
+from slopewise.cli.printing import findings_of, put, tell
 from slopewise.cli.progress import watching
 from slopewise.saving import check_place
 
 
+@descending
 def fit(
+    *,
     table: Table,
     target: Annotated[str, typer.Option(help="Column to predict.", show_default=False)],
     features: Annotated[
@@ -46,9 +49,15 @@ def fit(
             rich_help_panel=DATA,
         ),
     ] = None,
+    validation_size: Annotated[
+        float | None,
+        typer.Option(parser=number, metavar="SHARE", help="Share of the rows to stop early by.", rich_help_panel=DATA),
+    ] = None,
     seed: Annotated[
         int,
-        typer.Option(parser=whole_number, metavar="N", help="Which rows are held out.", rich_help_panel=DATA),
+        typer.Option(
+            parser=whole_number, metavar="N", help="Which rows are held out, and what is random.", rich_help_panel=DATA
+        ),
     ] = 0,
     no_intercept: Annotated[
         bool, typer.Option("--no-intercept", help="Go through the origin.", rich_help_panel=ANSWER)
@@ -71,16 +80,28 @@ def fit(
         typer.Option(parser=number, metavar="LEVEL", help="Confidence level of the intervals.", rich_help_panel=ANSWER),
     ] = 0.95,
     solver: Annotated[
-        Literal["auto", "cholesky", "qr"],
+        Literal["auto", "cholesky", "qr", "descent", "replay", "moments", "loop"],
         typer.Option(help="How to solve; auto says what it chose and why.", rich_help_panel=ANSWER),
     ] = "auto",
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Go down even beyond the largest stable rate.", rich_help_panel=DESCENT)
+    ] = False,
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Keep the state of a long descent there.", rich_help_panel=DESCENT),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the checkpoint.", rich_help_panel=DESCENT)
+    ] = False,
     out: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="Save the fit, as a .safetensors file.", rich_help_panel=OUTPUT),
     ] = None,
     json: AsJson = False,
+    words: dict[str, Any],
 ) -> None:
     """Fit a linear model to a table and print what was found."""
+    check_resume(checkpoint, resume)
     names = split_names("--features", features)
     if out is not None:
         check_place(out)  # before the read, which may take an hour
@@ -97,17 +118,22 @@ def fit(
             intercept=not no_intercept,
             missing=missing,
             test_size=test_size,
+            validation_size=validation_size,
             seed=seed,
             l2=l2,
             errors=errors,
             level=level,
             solver=solver,
+            anyway=anyway,
+            checkpoint=checkpoint,
+            resume=resume,
             observer=observer,
+            **words,
         )
         # still watched: the metrics of train and test rows are read when first asked for
         if out is not None:
             found.save(out)
-        text = found.to_json() if json else found.summary()
+        text = found.to_json() if json else "\n".join([found.summary(), *findings_of(found)])
     put(text)
     if out is not None:
         tell(f"saved to {out}")

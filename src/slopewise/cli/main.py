@@ -12,8 +12,11 @@ import typer
 from typer.exceptions import TyperException
 
 from slopewise import __version__
+from slopewise.cli.check import check
+from slopewise.cli.code import code
 from slopewise.cli.evaluate import evaluate
 from slopewise.cli.fit import fit
+from slopewise.cli.history import history
 from slopewise.cli.predict import predict
 from slopewise.cli.printing import close_stdout, put, tell
 from slopewise.cli.show import show
@@ -27,7 +30,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (fit, show, predict, evaluate):
+for command in (fit, check, show, predict, evaluate, history, code):
     app.command()(command)
 
 
@@ -50,7 +53,7 @@ def options(
 def run(words: list[str]) -> int:
     """Run one command line and return its exit code."""
     try:
-        code = app(words, prog_name="slopewise", standalone_mode=False)
+        exit_code = app(words, prog_name="slopewise", standalone_mode=False)
     except TyperException as error:
         # pydantic, which typer converts words with, starts its messages so
         return fail(error.format_message().replace("Value error, ", ""), error.exit_code)
@@ -61,7 +64,7 @@ def run(words: list[str]) -> int:
     except OSError as error:
         close_stdout()
         return fail(f"{error.filename or 'the output'}: {error.strerror}; stopped there.", 1)
-    return fail("interrupted.", INTERRUPTED) if code == INTERRUPTED else code or 0
+    return fail("interrupted.", INTERRUPTED) if exit_code == INTERRUPTED else exit_code or 0
 
 
 def fail(sentence: str, code: int) -> int:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from slopewise.api import Fit
 
 
 def put(text: str) -> None:
@@ -13,6 +17,14 @@ def put(text: str) -> None:
     answered, and not when the interpreter closes.
     """
     print(text, flush=True)
+
+
+def findings_of(fit: Fit) -> list[str]:
+    """Return the findings on a fit as lines to print after its summary, none where there are none."""
+    from slopewise.doctor.finding import finding_from, lines
+
+    found = lines([finding_from(finding) for finding in fit.findings])
+    return ["", *found] if found else []
 
 
 def tell(text: str) -> None:

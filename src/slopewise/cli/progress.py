@@ -1,10 +1,11 @@
-"""How a long read is getting on. Short reads say nothing, and neither does --json."""
+"""How a long read or a long descent is getting on. Short ones say nothing, and neither does --json."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,32 @@ class Silence:
     def note(self, text: str) -> None:
         """Say nothing."""
 
+    def epochs(self, done: int, total: int, cost: float) -> None:
+        """Say nothing."""
+
+
+class Speed:
+    """Epochs per second since the first one heard of: a resumed descent starts in the middle."""
+
+    def __init__(self) -> None:
+        self._first: tuple[int, float] | None = None
+
+    def words(self, done: int, cost: float) -> str:
+        """Return cost and epochs per second, as far as they are known."""
+        rate = self.rate(done)
+        return f"cost {cost:.6g}, {rate:,.0f} epochs/s" if rate >= 10 else f"cost {cost:.6g}, {rate:.2g} epochs/s"
+
+    def left(self, done: int, total: int) -> str:
+        """Return the time left, in words, if it can be told."""
+        rate = self.rate(done)
+        return f", {timedelta(seconds=round((total - done) / rate))} left" if rate else ""
+
+    def rate(self, done: int) -> float:
+        """Return epochs per second, 0 if there is nothing to go by yet."""
+        epoch, started = self._first = self._first or (done, monotonic())
+        seconds = monotonic() - started
+        return (done - epoch) / seconds if seconds > 0 else 0.0
+
 
 class Lines:
     """One plain line every PACE seconds."""
@@ -48,6 +75,7 @@ class Lines:
     def __init__(self) -> None:
         self._text = "reading"
         self._spoke = monotonic()
+        self._speed = Speed()
 
     def rows(self, done: int, total: int | None) -> None:
         """Print how many rows have been read, if it is time for a line."""
@@ -61,6 +89,14 @@ class Lines:
         """Name what the rows are read for from here on."""
         self._text = text
 
+    def epochs(self, done: int, total: int, cost: float) -> None:
+        """Print how far the descent has come, if it is time for a line."""
+        words = self._speed.words(done, cost) + self._speed.left(done, total)
+        if monotonic() - self._spoke < PACE:
+            return
+        self._spoke = monotonic()
+        print(f"epoch {done:,} of {total:,}: {words}", file=sys.stderr, flush=True)
+
 
 class Bar:
     """A bar that appears after PATIENCE and leaves nothing behind."""
@@ -69,19 +105,27 @@ class Bar:
         self._text = "reading"
         self._started = monotonic()
         self._shown: tuple[Progress, TaskID] | None = None
+        self._speed = Speed()
 
     def rows(self, done: int, total: int | None) -> None:
         """Move the bar."""
-        if self._shown is None:
-            if monotonic() - self._started < PATIENCE:
-                return
-            self._shown = open_bar(self._text)
-        progress, task = self._shown
-        progress.update(task, completed=done, total=total, description=self._text)
+        self._move(done, total, self._text, f"{done:,} rows")
+
+    def epochs(self, done: int, total: int, cost: float) -> None:
+        """Move the bar, the cost beside it."""
+        self._move(done, total, f"epoch {done:,} of {total:,}", self._speed.words(done, cost))
 
     def note(self, text: str) -> None:
         """Name what the rows are read for from here on."""
         self._text = text
+
+    def _move(self, done: int, total: int | None, text: str, beside: str) -> None:
+        if self._shown is None:
+            if monotonic() - self._started < PATIENCE:
+                return
+            self._shown = open_bar(text)
+        progress, task = self._shown
+        progress.update(task, completed=done, total=total, description=text, beside=beside)
 
     def close(self) -> None:
         """Take the bar away."""
@@ -97,10 +141,10 @@ def open_bar(text: str) -> tuple[Progress, TaskID]:
     progress = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.completed:,.0f} rows"),
+        TextColumn("{task.fields[beside]}"),
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
     )
     progress.start()
-    return progress, progress.add_task(text, total=None)
+    return progress, progress.add_task(text, total=None, beside="")

@@ -6,7 +6,6 @@ intercept. It is saved with the fit and is all that new rows are measured by.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from slopewise.data.source import Chunk, Codes
+from slopewise.data.classes import class_numbers, codes_of, recode
+from slopewise.data.source import Chunk
 from slopewise.errors import DataError, quoted
 from slopewise.types import INTERCEPT, Batch, Kind
 
@@ -44,13 +44,19 @@ class Feature:
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """How a table becomes x (n, q), y (n,) and w (n,)."""
+    """How a table becomes x (n, q), y (n,) and w (n,).
+
+    Where the target is one of several classes, `target_levels` names them, sorted, and y is the number of the class;
+    for a target of numbers there are none.
+    """
 
     features: tuple[Feature, ...]
     target: str
     weights: str | None = None
     intercept: bool = True
     missing: str = "error"
+    target_kind: Kind = "number"
+    target_levels: tuple[str, ...] = ()
 
     @property
     def x_names(self) -> tuple[str, ...]:
@@ -91,7 +97,7 @@ class Design:
     def from_dict(stored: dict[str, Any]) -> Design:
         """Return the design that `to_dict` described."""
         features = tuple(Feature(f["name"], f["kind"], tuple(f["levels"]), f["fill"]) for f in stored["features"])
-        return Design(**{**stored, "features": features})
+        return Design(**{**stored, "features": features, "target_levels": tuple(stored.get("target_levels", ()))})
 
 
 def make_batch(design: Design, chunk: Chunk, *, keep: np.ndarray | None, with_target: bool, drop: bool) -> Batch:
@@ -110,7 +116,7 @@ def make_batch(design: Design, chunk: Chunk, *, keep: np.ndarray | None, with_ta
     x = _features(design, chunk, keep)
     y = w = None
     if with_target:
-        y = chunk.numbers((design.target,))[:, 0]
+        y = _target(design, chunk, keep)
         w = chunk.numbers((design.weights,))[:, 0] if design.weights else None
         if w is not None and bool((w < 0).any()):
             row = int((w < 0).nonzero()[0])
@@ -129,6 +135,14 @@ def make_batch(design: Design, chunk: Chunk, *, keep: np.ndarray | None, with_ta
     if design.missing == "mean":
         x = torch.where(x.isnan(), design.fill_row, x)
     return _drop_missing(x, y, w, counts) if drop else Batch(x, y, w, missing=counts)
+
+
+def _target(design: Design, chunk: Chunk, keep: np.ndarray | None) -> Tensor:
+    """Return y (n,): the numbers themselves, or the class of each row; NaN where missing."""
+    if not design.target_levels:
+        return chunk.numbers((design.target,))[:, 0]
+    found = codes_of(chunk, design.target, design.target_kind)
+    return class_numbers(found, design.target_levels, target=design.target, start=chunk.start, keep=keep)
 
 
 def _missing_counts(design: Design, x: Tensor, y: Tensor | None, w: Tensor | None) -> tuple[int, ...]:
@@ -188,10 +202,3 @@ def _indicators(feature: Feature, chunk: Chunk, keep: np.ndarray | None) -> Tens
     columns = (tensor[:, None] == torch.arange(1, len(feature.levels))).to(torch.float64)
     columns[tensor < 0] = torch.nan
     return columns
-
-
-def recode(found: Codes, levels: Sequence[str]) -> np.ndarray:
-    """Return codes (n,) into `levels`; -1 stays missing, len(levels) is a level not among them."""
-    place = {level: i for i, level in enumerate(levels)}
-    table = np.array([place.get(level, len(levels)) for level in found.levels] + [-1], dtype=np.int64)
-    return np.asarray(table[found.codes])

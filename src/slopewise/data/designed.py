@@ -18,8 +18,8 @@ from slopewise.types import Batch
 class Designed(Source):
     """Batches of a table's rows.
 
-    part: `train` and `test` rows of the split, or `all`. with_target False gives x alone, and then rows with
-    missing values are kept, as NaN, so that every row gets its prediction.
+    part: `train`, `validation` or `test` rows of the split, or `all`. with_target False gives x alone, and then rows
+    with missing values are kept, as NaN, so that every row gets its prediction.
     """
 
     table: Table
@@ -81,10 +81,7 @@ class Designed(Source):
         )
 
     def _wanted(self, chunk: Chunk) -> np.ndarray | None:
-        if self.part == "all" or not self.split.test_size:
-            return None
-        held_out = self.split.held_out(chunk.start, len(chunk))
-        return held_out if self.part == "test" else ~held_out
+        return self.split.mask(self.part, chunk.start, len(chunk))
 
 
 def _search(source: Designed, test: np.ufunc) -> tuple[str, int, int] | None:

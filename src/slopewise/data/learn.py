@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from slopewise.data.classes import is_classes, learn_classes
 from slopewise.data.design import MISSING, Design, Feature
 from slopewise.data.source import Chunk, Table
 from slopewise.data.split import Split
@@ -34,25 +35,31 @@ def learn_design(
     intercept: bool,
     missing: str,
     split: Split,
+    classes: bool | None = False,
 ) -> Design:
     """Learn on the training rows how the table becomes x, y and w.
 
     Args:
         table: the user's table.
-        target: the column to predict; numbers or booleans.
+        target: the column to predict.
         features: the columns to predict from; None takes all but target and weights.
         weights: a column of weights, or None.
         intercept: whether the model has one.
         missing: `error`, `drop` rows, or `mean` (training mean of a number, commonest level of a category).
         split: which rows are held out and so not learned from.
+        classes: whether the target is one of several classes; None finds out: text, booleans and numbers that are all
+            0 or 1 are.
 
     Raises:
         ColumnError: a column is not in the table.
-        DataError: a column's type cannot serve; no training row is left to learn levels from.
+        DataError: a column's type cannot serve; no training row is left to learn levels from; the target has one
+            class only, or is an identifier.
     """
     check_choice("missing", missing, MISSING)
     chosen = _choose_features(table, target, features, weights)
-    for name in (target, *([weights] if weights else [])):
+    if classes is None:
+        classes = is_classes(table, target)
+    for name in (*(() if classes else (target,)), *([weights] if weights else [])):
         _require_numbers(table, name, "target" if name == target else "weights column")
     plain = [Feature(name, table.schema.kind(name)) for name in chosen]
     categories = [f.name for f in plain if f.kind == "category"]
@@ -60,7 +67,9 @@ def learn_design(
         _refuse_stray_text(table, name, "column")
     seen = _look(table, plain, split, means=missing == "mean") if categories or missing == "mean" else _Seen()
     learned = tuple(_learned(f, seen, missing) for f in plain)
-    return Design(learned, target, weights, intercept, missing)
+    kind = table.schema.kind(target)
+    levels = learn_classes(table, target, split) if classes else ()
+    return Design(learned, target, weights, intercept, missing, kind, levels)
 
 
 def check_columns(design: Design, table: Table, *, with_target: bool) -> None:
@@ -70,7 +79,7 @@ def check_columns(design: Design, table: Table, *, with_target: bool) -> None:
         ColumnError: a column is missing.
         DataError: a column holds text where numbers were learned, or the other way round.
     """
-    kinds = {feature.name: feature.kind for feature in design.features}
+    kinds = {feature.name: feature.kind for feature in design.features} | {design.target: design.target_kind}
     for name in design.used(with_target):
         if name not in table.schema.names:
             raise ColumnError(
@@ -130,7 +139,8 @@ def _look(table: Table, features: Sequence[Feature], split: Split, *, means: boo
     wanted = [f for f in features if f.kind == "category" or means]
     seen = _Seen()
     for chunk in table.chunks([f.name for f in wanted], CHUNK_ROWS):
-        keep = ~split.held_out(chunk.start, len(chunk)) if split.test_size else np.ones(len(chunk), bool)
+        train = split.mask("train", chunk.start, len(chunk))
+        keep = np.ones(len(chunk), bool) if train is None else train
         for feature in wanted:
             _note(feature, chunk, keep, seen)
     return seen

@@ -58,17 +58,27 @@ class Chunk(ABC):
         """Return rows start to stop of this chunk (stop left out), sharing memory."""
 
 
+@dataclass(frozen=True, slots=True)
+class PlainCsv:
+    """One CSV file with a header that any CSV reader understands."""
+
+    path: str
+    delimiter: str
+    decimal: str
+
+
 class Table(ABC):
     """Named columns that can be read again and again.
 
     `label` names the table in messages. `n_rows` is None where only a full read could tell.
-    `in_memory` says that reading again costs no input.
+    `in_memory` says that reading again costs no input. `plain` is set where the table is one plain CSV file.
     """
 
     label: str
     schema: Schema
     n_rows: int | None
     in_memory: bool
+    plain: PlainCsv | None = None
 
     @abstractmethod
     def chunks(self, columns: Sequence[str], size: int) -> Iterator[Chunk]:

@@ -12,34 +12,53 @@ BLOCK = 20
 """Rows that share one quota: small enough that a short table gets close to its share."""
 
 
+PARTS = ("all", "train", "validation", "test")
+
+
 @dataclass(frozen=True, slots=True)
 class Split:
-    """A held-out part of about `test_size` of the rows, the same for a seed whatever the batch size.
+    """Held-out parts of about `test_size` and `validation_size` of the rows, the same whatever the batch size.
 
-    Rows are taken in blocks of 20. In each block the rows are ranked by a hash of (seed, row number) and the
-    lowest are held out, so that every whole block gives its share to within one row.
+    Rows are taken in blocks of 20. In each block the rows are ranked by a hash of (seed, row number); the lowest are
+    the test rows and the next the validation rows, so that every whole block gives its share to within one row.
     """
 
     test_size: float
     seed: int = 0
+    validation_size: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.test_size < 1:
+        for name, share in (("test_size", self.test_size), ("validation_size", self.validation_size)):
+            if not 0 <= share < 1:
+                raise OptionError(f"{name} is {share}; give the share of rows to hold out, from 0 up to but not 1.")
+        if not self.test_size + self.validation_size < 1:
             raise OptionError(
-                f"test_size is {self.test_size}; give the share of rows to hold out, from 0 up to but not 1."
+                f"test_size {self.test_size} and validation_size {self.validation_size} leave no row to train on."
             )
 
-    def held_out(self, start: int, count: int) -> np.ndarray:
-        """Return a mask (count,), True where row start + i is held out."""
+    def mask(self, part: str, start: int, count: int) -> np.ndarray | None:
+        """Return a mask (count,), True where row start + i is of the part; None where every row is.
+
+        part: all, train, validation or test.
+        """
+        if part == "all" or (part == "train" and not self.test_size and not self.validation_size):
+            return None
         first, last = start // BLOCK, (start + count + BLOCK - 1) // BLOCK
         blocks = np.arange(first, last, dtype=np.int64)
         keys = _hash(np.arange(first * BLOCK, last * BLOCK, dtype=np.uint64), self.seed).reshape(-1, BLOCK)
         rank = keys.argsort(axis=1).argsort(axis=1)
-        offset = float(_hash(np.zeros(1, dtype=np.uint64), self.seed + 1)[0]) / 2.0**64
-        share = self.test_size * BLOCK
-        quota = np.floor((blocks + 1) * share + offset) - np.floor(blocks * share + offset)
-        mask: np.ndarray = (rank < quota[:, None]).ravel()
+        test = self._quota(blocks, self.test_size)
+        held_out = test + self._quota(blocks, self.validation_size)
+        low, high = {"test": (0 * test, test), "validation": (test, held_out), "train": (held_out, BLOCK)}[part]
+        mask: np.ndarray = ((rank >= low) & (rank < high)).ravel()
         return mask[start - first * BLOCK :][:count]
+
+    def _quota(self, blocks: np.ndarray, share: float) -> np.ndarray:
+        """Return how many rows of each block (b, 1) go to a part: whole numbers whose sum keeps up with the share."""
+        offset = float(_hash(np.zeros(1, dtype=np.uint64), self.seed + 1)[0]) / 2.0**64
+        rows = share * BLOCK
+        quota: np.ndarray = np.floor((blocks + 1) * rows + offset) - np.floor(blocks * rows + offset)
+        return quota[:, None]
 
 
 def _hash(numbers: np.ndarray, seed: int) -> np.ndarray:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from slopewise.data import csv, files, json
 from slopewise.data.columns import ColumnsChunk, check_usable, chunk_from_arrow, schema_from_arrow
 from slopewise.data.prefetch import batch_rows, prefetch
-from slopewise.data.source import Chunk, Table
+from slopewise.data.source import Chunk, PlainCsv, Table
 from slopewise.errors import DataError, OptionError, quoted
 from slopewise.types import Schema
 
@@ -67,6 +67,7 @@ class DuckTable(Table):
     explain: Explain
     attach: str | None = None
     in_memory: bool = False
+    plain: PlainCsv | None = None
 
     def chunks(self, columns: Sequence[str], size: int) -> Iterator[Chunk]:
         """Yield the rows of `columns` in file order, at most `size` at a time, read by another thread."""
@@ -135,7 +136,16 @@ def _open_csv(path: str, found: list[str]) -> DuckTable:
             header = quoted(dialect.types)
             raise DataError(f"{path!r} has a header ({header}) and no rows; there is nothing to learn from.")
         types = _types(connection, relation, explain)
-    return DuckTable(path, schema_from_arrow(types), None, relation, types, explain)
+    schema = schema_from_arrow(types)
+    return DuckTable(path, schema, None, relation, types, explain, plain=_plain(found, dialect))
+
+
+def _plain(found: list[str], dialect: csv.Dialect) -> PlainCsv | None:
+    """Return the file as any CSV reader would read it; None where that takes more than a delimiter."""
+    simple = dialect.header and not dialect.comment and dialect.quote == dialect.escape == '"'
+    if len(found) > 1 or not simple or found[0].endswith(".gz"):
+        return None
+    return PlainCsv(found[0], dialect.delimiter, dialect.decimal)
 
 
 def _open_json(path: str, found: list[str]) -> DuckTable:

@@ -2,6 +2,10 @@
 
 Value, slope and curvature are given per row and never as a mean: the mean of batch means is the loss of
 another problem. The link that turns eta into a prediction belongs to the loss.
+
+A loss that tells k classes apart takes the class numbers 0 … k - 1 as y, and scores in reference coding: the
+first class's score is 0 and eta holds the others'. With two classes, and with numbers as target, eta is (n,);
+with more it is (n, m), m = k - 1 = `outputs`, its slope (n, m) and its curvature (n, m, m).
 """
 
 from __future__ import annotations
@@ -16,9 +20,18 @@ from slopewise.errors import DataError
 
 
 class Loss(ABC):
-    """A function of eta (n,) and y (n,), differentiable in eta."""
+    """A function of eta (n,) or (n, m) and y (n,), differentiable in eta.
+
+    `classes` is how many classes it tells apart, 0 where the target is a number.
+    """
 
     name: str
+    classes: int
+
+    @property
+    def outputs(self) -> int:
+        """Columns m of eta."""
+        return max(self.classes - 1, 1)
 
     @abstractmethod
     def value(self, eta: Tensor, y: Tensor) -> Tensor:
@@ -26,15 +39,15 @@ class Loss(ABC):
 
     @abstractmethod
     def slope(self, eta: Tensor, y: Tensor) -> Tensor:
-        """Return d value / d eta (n,)."""
+        """Return d value / d eta, the shape of eta."""
 
     @abstractmethod
     def curvature(self, eta: Tensor, y: Tensor) -> Tensor:
-        """Return d² value / d eta² (n,)."""
+        """Return d² value / d eta² (n,), or (n, m, m) for eta (n, m)."""
 
     @abstractmethod
     def predict(self, eta: Tensor) -> Tensor:
-        """Return the prediction that eta stands for."""
+        """Return the prediction that eta stands for: a number (n,), or the k classes' probabilities (n, k)."""
 
 
 def check_shapes(eta: Tensor, y: Tensor) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
 
 from slopewise.models.model import Model
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +25,25 @@ class Linear(Model):
         if self.intercept:
             return x @ parameters[1:] + parameters[0]
         return x @ parameters
+
+    def module(self, parameters: Tensor) -> LinearModule:
+        """Return the line with parameters (p,) as a module."""
+        return LinearModule(parameters, self.intercept)
+
+
+class LinearModule(nn.Module):
+    """eta (n,) = x @ weight + bias for x (n, q): weight (q,), and bias () or None.
+
+    The bias comes first, as in theta. Product and sum are rounded one after the other (torch.addmv would fuse them), so
+    that in float32 a descent gives every digit that the hand-written W x + b gives.
+    """
+
+    def __init__(self, theta: Tensor, intercept: bool) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(theta[0].detach().clone()) if intercept else None
+        self.weight = nn.Parameter(theta[int(intercept) :].detach().clone())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return eta (n,)."""
+        bias, eta = self.bias, torch.mv(x, self.weight)
+        return eta if bias is None else eta + bias

@@ -1,6 +1,7 @@
 """Stage 2, the contract: from columns to predictions.
 
-A model holds its architecture, never its parameters: `forward(parameters, x)` is a pure function.
+A model holds its architecture, never its parameters: `forward(parameters, x)` is a pure function, and `module`
+gives the same function out as a plain nn.Module that holds a copy of them, which is what a training loop moves.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 
 class Model(ABC):
@@ -20,3 +21,7 @@ class Model(ABC):
     @abstractmethod
     def forward(self, parameters: Tensor, x: Tensor) -> Tensor:
         """Return eta (n, k) for parameters theta and x (n, q)."""
+
+    @abstractmethod
+    def module(self, parameters: Tensor) -> nn.Module:
+        """Return the same function as a plain nn.Module that holds a copy of the parameters."""

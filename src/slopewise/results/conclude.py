@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from slopewise.data.design import Design
 from slopewise.data.source import Source
 from slopewise.engine.engine import Engine
@@ -10,7 +12,9 @@ from slopewise.results.covariance import ERRORS, Covariance, classical, robust
 from slopewise.results.fit import Fit, Rows
 from slopewise.results.inference import check_level, parameters_of, residual_sum
 from slopewise.results.metrics import Metrics, MetricSums, finish
-from slopewise.solution import Solution
+from slopewise.results.trail import Trail, largest_lr_of, scatter_at, solution_at
+from slopewise.solution import Descended, Moments, Solution
+from slopewise.training.down import Ground
 
 
 def check_inference(errors: str, level: float) -> None:
@@ -65,6 +69,78 @@ def conclude(
         library=library,
         rows=Rows(engine, problem.source, test),
         known_train=train,
+    )
+
+
+def conclude_descent(
+    *,
+    problem: Problem,
+    ground: Ground,
+    descended: Descended,
+    exact: Solution | None,
+    moments: Moments,
+    design: Design,
+    road: str,
+    reason: str,
+    engine: Engine,
+    errors: str = "classical",
+    level: float = 0.95,
+    test: Source | None = None,
+    library: str = "pyarrow",
+    findings: tuple[dict[str, Any], ...] = (),
+) -> Fit:
+    """Return the fit of a descent: its state, the road behind it, and the exact answer beside it.
+
+    Standard errors and intervals are those of the exact estimates, given only where the descent has arrived there.
+
+    Args:
+        problem: what was asked.
+        ground: what was known before the first step.
+        descended: what happened.
+        exact: the exact solution, None where the columns determine none.
+        moments: of the training rows.
+        design: of the table.
+        road: replay, moments or loop.
+        reason: why that one.
+        engine: sums over the rows.
+        errors: kind of the standard errors.
+        level: of the confidence intervals.
+        test: the rows held out, None without a split.
+        library: whose frames `coefficients` is to be made of.
+        findings: the doctor's, as plain values.
+    """
+    check_inference(errors, level)
+    scatter = None if exact is None else _uncertainty(problem, exact, engine, errors)[0]
+    trail = Trail(
+        plan=ground.descent,
+        road=road,
+        units=ground.units,
+        start=ground.start,
+        descended=descended,
+        exact=exact,
+        scatter=scatter,
+        largest_lr=largest_lr_of(ground.limits, ground.descent),
+    )
+    solution = solution_at(
+        theta=descended.theta,
+        descended=descended,
+        moments=moments,
+        quadratic=ground.quadratic,
+        units=ground.units,
+        exact=exact,
+    )
+    return Fit(
+        design=design,
+        solution=solution,
+        uncertainty=scatter_at(descended.theta, exact, scatter),
+        solver=road,
+        reason=reason,
+        level=float(level),
+        l2=problem.penalty.strength,
+        library=library,
+        rows=Rows(engine, problem.source, test),
+        trail=trail,
+        findings=findings,
     )
 
 

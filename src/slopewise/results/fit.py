@@ -20,6 +20,9 @@ from slopewise.results import frames, inference, plain, predict, summary
 from slopewise.results.covariance import Covariance
 from slopewise.results.inference import Coefficients, Statistics
 from slopewise.results.metrics import Metrics, evaluate
+from slopewise.results.origin import Origin, script_of
+from slopewise.results.state import state_of, trail_of
+from slopewise.results.trail import Trail, history_columns
 from slopewise.solution import Solution, Status
 
 if TYPE_CHECKING:
@@ -41,7 +44,9 @@ class Fit:
     """A linear model fitted to a table.
 
     solver and reason say by which road. level is that of the confidence intervals, l2 the penalty, library the one
-    whose frames come out. rows is None after loading; known_train and known_test then hold what was measured.
+    whose frames come out. rows is None after loading; known_train and known_test then hold what was measured. trail
+    is the descent behind the fit, None where it was solved exactly; findings are the doctor's, as plain values;
+    origin: where a script finds the training rows, known after loading.
     """
 
     design: Design
@@ -55,6 +60,9 @@ class Fit:
     rows: Rows | None = None
     known_train: Metrics | None = None
     known_test: Metrics | None = None
+    trail: Trail | None = None
+    findings: tuple[dict[str, Any], ...] = ()
+    origin: Origin | None = None
 
     @property
     def theta(self) -> Tensor:
@@ -117,6 +125,27 @@ class Fit:
         """name, estimate, std_error, t, p, ci_low, ci_high, digits, as a frame of the library that was fitted."""
         return frames.frame_of(plain.coefficient_columns(self), self.library)
 
+    @property
+    def history(self) -> Any:
+        """Every recorded epoch of the descent, as a frame; see `results.trail.history_columns`.
+
+        Raises:
+            OptionError: the fit was solved exactly and has no epochs.
+        """
+        return frames.frame_of(history_columns(trail_of(self), self.design.names), self.library)
+
+    def history_table(self) -> pa.Table:
+        """Return `history` as an Arrow table, whatever library was fitted."""
+        return frames.frame_of(history_columns(trail_of(self), self.design.names), "pyarrow")
+
+    def at(self, epoch: int) -> Fit:
+        """Return the fit as it stood after `epoch` epochs, whether or not that epoch was recorded.
+
+        Raises:
+            OptionError: there is no such epoch, or it was not recorded and the descent has no closed form.
+        """
+        return state_of(self, epoch)
+
     @cached_property
     def train(self) -> Metrics:
         """Metrics on the training rows, which are read once more for it when first asked for."""
@@ -170,6 +199,17 @@ class Fit:
     def to_json(self) -> str:
         """Return the fit as one JSON object, null for what is not a finite number."""
         return plain.to_json(self)
+
+    def code(self, style: str = "plain") -> str:
+        """Return plain PyTorch that reproduces the fit, with no slopewise in it.
+
+        Args:
+            style: `plain`, with tensors W and b, or `class`, with an nn.Module.
+
+        Raises:
+            OptionError: the training rows are neither one plain CSV file nor few enough to be written out.
+        """
+        return script_of(self, style)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fit to one safetensors file.

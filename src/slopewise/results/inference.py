@@ -138,8 +138,8 @@ def statistics(*, solution: Solution, covariance: Covariance) -> Statistics:
 
 def _f(solution: Solution, covariance: Covariance, explained: float, sigma: float, df: int) -> float:
     """Return F: explained / (df sigma²), or with robust errors the Wald statistic b' cov(b)⁻¹ b / df."""
-    if df == 0 or bool(solution.factor.ridge.any()):
-        return math.nan  # a penalised estimate's F follows no F distribution
+    if df == 0 or bool(solution.factor.ridge.any()) or bool(covariance.inner.isnan().any()):
+        return math.nan  # a penalised or unfinished estimate's F follows no F distribution
     if sigma == 0:
         return math.inf
     if covariance.kind == "classical":

@@ -9,6 +9,8 @@ import torch
 from slopewise.data.design import Design
 from slopewise.results.covariance import ERRORS, Covariance
 from slopewise.results.metrics import Metrics
+from slopewise.results.origin import origin_of, pack_origin, unpack_origin
+from slopewise.results.packing_trail import pack_trail, trail_tensors, unpack_trail
 from slopewise.results.plain import measured, to_dict
 from slopewise.solution import Factor, Moments, Solution, Status
 
@@ -69,6 +71,9 @@ def unpack(header: dict[str, Any], tensors: dict[str, Tensor]) -> Fit:
         library=str(header["library"]),
         known_train=_metrics(header["train"]),
         known_test=_metrics(header["test"]) if header["test"] is not None else None,
+        trail=unpack_trail(header["trail"], tensors, solution) if header.get("trail") else None,
+        findings=tuple(header.get("findings", ())),
+        origin=unpack_origin(header.get("origin"), tensors),
     )
 
 
@@ -92,6 +97,9 @@ def _header(fit: Fit) -> dict[str, Any]:
         "train": measured(fit.train),
         "test": measured(fit.test) if fit.test else None,
         "result": to_dict(fit),
+        "trail": pack_trail(fit.trail) if fit.trail else None,
+        "findings": list(fit.findings),
+        "origin": pack_origin(origin_of(fit))[0],
     }
 
 
@@ -115,6 +123,8 @@ def _tensors(fit: Fit) -> dict[str, Tensor]:
         "moments.xy": moments.xy,
         "moments.yy": moments.yy,
         "settings": torch.tensor(settings, dtype=torch.float64),
+        **(trail_tensors(fit.trail) if fit.trail else {}),
+        **pack_origin(origin_of(fit))[1],
     }
 
 

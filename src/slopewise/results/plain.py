@@ -7,15 +7,23 @@ import math
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
+from slopewise.results.trail import described
+
 if TYPE_CHECKING:
     from slopewise.results.fit import Fit
     from slopewise.results.metrics import Metrics
 
 
 def coefficient_columns(fit: Fit) -> dict[str, list[Any]]:
-    """Return the coefficient table column by column: name, estimate, std_error, t, p, ci_low, ci_high, digits."""
+    """Return the coefficient table column by column.
+
+    name, estimate, std_error, t, p, ci_low, ci_high, digits; of a descent also exact, the answer it goes towards.
+    """
     values = {field.name: getattr(fit.inferred, field.name).tolist() for field in fields(fit.inferred)}
-    return {"name": list(fit.design.names), **values, "digits": [_tenths(d) for d in values["digits"]]}
+    columns = {"name": list(fit.design.names), **values, "digits": [_tenths(d) for d in values["digits"]]}
+    if fit.trail is not None and fit.trail.exact is not None:
+        columns["exact"] = fit.trail.exact.theta.tolist()
+    return columns
 
 
 def to_dict(fit: Fit) -> dict[str, Any]:
@@ -52,6 +60,8 @@ def to_dict(fit: Fit) -> dict[str, Any]:
             "df": stats.df,
             "dof": stats.dof,
             "loglik": stats.loglik,
+            "descent": described(fit.trail) if fit.trail else None,
+            "findings": list(fit.findings),
         }
     )
     return plain
@@ -79,4 +89,4 @@ def finite(value: Any) -> Any:
 
 def _tenths(digits: float) -> float:
     """Return an estimate of digits without decimals it cannot have, and never rounded up."""
-    return math.floor(10 * digits) / 10
+    return math.floor(10 * digits) / 10 if math.isfinite(digits) else math.nan

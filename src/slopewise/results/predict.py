@@ -149,6 +149,11 @@ def _scatter(fit: Fit, interval: float, mean: bool) -> Scatter:
             f"no interval can be given: {fit.n} rows for {len(fit.design.names)} coefficients leave nothing to "
             "estimate the scatter from; fit with more rows, or predict without an interval."
         )
+    if bool(fit.uncertainty.inner.isnan().any()):
+        raise FitError(
+            "no interval can be given: this descent ended away from the exact answer, and an interval there would say "
+            "nothing about the data; give it more epochs, solve exactly (solver='auto'), or leave the interval out."
+        )
     return Scatter(
         t=quantile(dof=stats.dof, level=interval),
         factor=fit.solution.factor,

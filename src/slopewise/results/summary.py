@@ -6,15 +6,22 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import torch
+from torch import Tensor
+
 from slopewise.results.text import align, figure, pad, shorten, tail, width, wrap
 
 if TYPE_CHECKING:
     from slopewise.results.fit import Fit
+    from slopewise.results.trail import Trail
+    from slopewise.solution import Solution
 
 WIDTH = 80
 RULE = "-" * WIDTH
 NAME_WIDTH = 32
 LEFT = 40
+NOISE = 4e-16
+"""Share of its natural size below which a coefficient is the rounding of a zero."""
 SPARE_GOES_TO = (0, 1, 2, 4, 3, 6, 5)
 """Which of the seven columns of the coefficient table gets a second space before it first, where there is room."""
 
@@ -24,12 +31,12 @@ def summary(fit: Fit) -> str:
     parts = [
         *_title(fit),
         RULE,
-        *_coefficients(fit),
+        *(_coefficients(fit) if fit.trail is None or _arrived(fit) else _on_the_way(fit)),
         *_notes(fit),
         RULE,
         *_side_by_side(_statistics(fit), _metrics(fit)),
         RULE,
-        *_wrap(f"{fit.status.value}; {_digits(fit.digits)} in every coefficient", "Status"),
+        *_status(fit),
     ]
     return "\n".join(line.rstrip() for line in parts)
 
@@ -44,7 +51,62 @@ def _title(fit: Fit) -> list[str]:
         f"Linear fit of {shorten(fit.design.target, WIDTH - 14)}",
         *_wrap(rows + weights, "Rows"),
         *_wrap(f"{fit.solver}: {fit.reason}", "Solver"),
+        *(_plan(fit.trail) if fit.trail else []),
     ]
+
+
+def _plan(trail: Trail) -> list[str]:
+    """Return what was descended with, and the limit that was known beforehand."""
+    plan = trail.plan
+    numbers = {word: value for word, value in plan.options.items() if isinstance(value, float)}
+    said = ", ".join(f"{word} {figure(value)}" for word, value in numbers.items() if _worth_saying(word, value))
+    rows = "all rows at each step" if plan.batch_size is None else f"batches of {plan.batch_size}"
+    units = "standardised columns" if plan.standardize else "raw columns"
+    limit = "" if math.isnan(trail.largest_lr) else f"; largest stable lr {figure(trail.largest_lr)}"
+    return _wrap(f"{plan.optimizer}, {said}, {rows}, {units}{limit}", "Descent")
+
+
+def _worth_saying(word: str, value: float) -> bool:
+    """Return whether an optimizer's argument is one that the user, or the data, chose."""
+    return word == "lr" or (word in ("momentum", "weight_decay", "dampening") and value > 0)
+
+
+def _arrived(fit: Fit) -> bool:
+    return bool(fit.uncertainty.raw.isfinite().all())
+
+
+def _on_the_way(fit: Fit) -> list[str]:
+    """Return the coefficients of a descent that has not arrived, beside the exact ones."""
+    trail = fit.trail
+    assert trail is not None
+    estimate = fit.theta.tolist()
+    columns = [("estimate", align(estimate, 8, 16))]
+    if trail.exact is not None:
+        exact = _without_noise(trail.exact.theta, fit.solution)
+        columns += [
+            ("exact", align(exact, 8, 16)),
+            ("still to go", align([b - a for a, b in zip(estimate, exact, strict=True)], 3, 12)),
+            ("digits", [_whole(value) for value in fit.solution.digits.tolist()]),
+        ]
+    return _table(fit.design.names, columns)
+
+
+def _without_noise(theta: Tensor, solution: Solution) -> list[float]:
+    """Return the parameters with 0 for what is nothing beside the sizes of y and x: R1's intercept of 1e-31."""
+    moments = solution.moments
+    size = (moments.yy / moments.weight + moments.y_mean**2).sqrt()
+    spread = (moments.gram.diagonal() / moments.weight).sqrt() + moments.mean.abs()
+    natural = torch.cat([size.expand(len(theta) - len(spread)), size / spread])
+    return torch.where(theta.abs() < NOISE * natural, 0.0, theta).tolist()
+
+
+def _status(fit: Fit) -> list[str]:
+    if fit.trail is None:
+        return _wrap(f"{fit.status.value}; {_digits(fit.digits)} in every coefficient", "Status")
+    descended = fit.trail.descended
+    kept = "" if descended.best_epoch == descended.epochs else f"; the state of epoch {descended.best_epoch} is kept"
+    advice = f"; {descended.advice}" if descended.advice else ""
+    return _wrap(f"{fit.status.value}: {descended.evidence}{kept}{advice}", "Status")
 
 
 def _missing(fit: Fit) -> str:
@@ -60,19 +122,24 @@ def _missing(fit: Fit) -> str:
 def _coefficients(fit: Fit) -> list[str]:
     table = fit.inferred
     columns = [
-        ("estimate", align(table.estimate.tolist(), 5, 11)),
+        ("estimate", align(_without_noise(table.estimate, fit.solution), 5, 11)),
         ("std error", align(table.std_error.tolist(), 4, 9)),
         ("t", _t(table.t.tolist())),
         ("p", [tail(value) for value in table.p.tolist()]),
-        (f"{100 * fit.level:.4g}% from", align(table.ci_low.tolist(), 4, 10)),
-        ("to", align(table.ci_high.tolist(), 4, 10)),
-        ("digits", [str(math.floor(value)) for value in table.digits.tolist()]),
+        (f"{100 * fit.level:.4g}% from", align(_without_noise(table.ci_low, fit.solution), 4, 10)),
+        ("to", align(_without_noise(table.ci_high, fit.solution), 4, 10)),
+        ("digits", [_whole(value) for value in table.digits.tolist()]),
     ]
+    return _table(fit.design.names, columns)
+
+
+def _table(parameters: Sequence[str], columns: Sequence[tuple[str, list[str]]]) -> list[str]:
+    """Return a table with a row per parameter, spread over the width where there is room."""
     widths = [max(len(head), *map(len, texts)) for head, texts in columns]
-    names = [shorten(name, min(NAME_WIDTH, WIDTH - sum(widths) - len(widths))) for name in fit.design.names]
+    names = [shorten(name, min(NAME_WIDTH, WIDTH - sum(widths) - len(widths))) for name in parameters]
     first = max(map(width, names))
     spare = WIDTH - first - sum(widths) - len(widths)
-    gaps = [1 + (rank < spare) for rank in SPARE_GOES_TO]
+    gaps = [1 + (rank < spare) for rank in SPARE_GOES_TO[: len(columns)]]
     rows = zip(*([head, *texts] for head, texts in columns), strict=True)
     return [
         pad(name, first) + "".join(" " * gap + cell.rjust(w) for gap, cell, w in zip(gaps, row, widths, strict=True))
@@ -132,6 +199,10 @@ def _metrics(fit: Fit) -> list[str]:
 def _side_by_side(left: Sequence[str], right: Sequence[str]) -> list[str]:
     right = [*right, *[""] * (len(left) - len(right))]
     return [pad(one, LEFT) + other for one, other in zip(left, right, strict=True)]
+
+
+def _whole(digits: float) -> str:
+    return str(math.floor(digits)) if math.isfinite(digits) else "-"
 
 
 def _digits(digits: float) -> str:

@@ -42,14 +42,21 @@ def read_moments(problem: Problem, engine: Engine) -> Moments:
     Raises:
         DataError: no rows left; a missing or infinite value (the column and row are named); weights all zero.
     """
-    source = problem.source
-    shift = _first_means(problem, engine)
-    sums = engine.sum(partial(moment_sums, shift=shift), source)
+    shift = first_means(problem, engine)
+    return checked(engine.sum(partial(moment_sums, shift=shift), problem.source), shift, problem)
+
+
+def checked(sums: MomentSums | None, shift: Tensor, problem: Problem) -> Moments:
+    """Return the moments that the sums about `shift` stand for.
+
+    Raises:
+        DataError: as `read_moments`.
+    """
     if sums is None or sums.rows == 0:
         dropped = f": all {sums.dropped} were dropped for missing values" if sums and sums.dropped else ""
         raise DataError(f"no rows to fit on{dropped}; give a table with rows, or choose missing='mean'.")
     if not bool(sums.products.isfinite().all()):
-        raise source.blame() or DataError("sums overflowed: some values are beyond 1e150; rescale the columns.")
+        raise problem.source.blame() or DataError("sums overflowed: some values are beyond 1e150; rescale the columns.")
     if float(sums.products[-1, -1]) <= 0:
         raise DataError("all weights are zero; give at least some rows a positive weight.")
     return center(sums, shift)
@@ -110,7 +117,7 @@ def center(sums: MomentSums, shift: Tensor) -> Moments:
     )
 
 
-def _first_means(problem: Problem, engine: Engine) -> Tensor:
+def first_means(problem: Problem, engine: Engine) -> Tensor:
     """Return the means (q + 1,) of x and y over the first batch, zeros where they are not finite."""
     for batch in problem.source.batches(engine.block_rows):
         if len(batch) and batch.y is not None:

@@ -1,6 +1,6 @@
 """Stage 5, the contract: from a problem to its solution.
 
-A solver is a frozen value: its settings, and the moments where they have been read already. Every road has the
+A solver is a frozen value: its settings, and the moments where they have been read already. Every exact road has the
 one signature, `solve(problem, engine)`, and ends in a Solution whose status says what happened.
 """
 
@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 
 from slopewise.engine.engine import Engine
 from slopewise.problem import Problem
-from slopewise.solution import Solution
+from slopewise.solution import Maximum, Solution
 
 
 class Solver(ABC):
@@ -25,4 +25,19 @@ class Solver(ABC):
 
         Raises:
             FitError: no answer exists; the message names the columns and what to do.
+        """
+
+
+class Climber(ABC):
+    """A way to minimise the summed loss of a linear model that has no closed form, such as -log likelihood."""
+
+    name: str
+    needs: tuple[str, ...]
+
+    @abstractmethod
+    def solve(self, problem: Problem, engine: Engine) -> Maximum:
+        """Return the optimum.
+
+        Raises:
+            FitError: no finite optimum exists, or it was not reached; the message says why and what to do.
         """

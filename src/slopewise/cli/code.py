@@ -1,0 +1,20 @@
+"""`slopewise code`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from slopewise.cli.options import Saved
+from slopewise.cli.printing import put
+
+
+def code(
+    file: Saved,
+    style: Annotated[Literal["plain", "class"], typer.Option(help="W and b as tensors, or an nn.Module.")] = "plain",
+) -> None:
+    """Print plain PyTorch that reproduces a saved fit, with no slopewise in it."""
+    from slopewise import api
+
+    put(api.load(file).code(style=style).rstrip("\n"))

@@ -1,0 +1,207 @@
+"""The whole examination: before the first step, with the limits in both kinds of units, and after the last one."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from slopewise.doctor.aftermath import after
+from slopewise.doctor.data import data_findings
+from slopewise.doctor.descent import before
+from slopewise.doctor.faster import TOLERANCE, count
+from slopewise.doctor.finding import Finding, lines, ranked
+from slopewise.optimizers.descent import Descent
+from slopewise.optimizers.epochs import epochs_to
+from slopewise.optimizers.limits import Limits, limits_of
+from slopewise.optimizers.recurrence import sgd_of
+from slopewise.problem import Problem
+from slopewise.results.plain import finite
+from slopewise.results.text import figure, pad, wrap
+from slopewise.solution import Descended, Moments
+from slopewise.training.down import Ground, curvature_in
+from slopewise.training.units import units_of
+
+RULE = "-" * 80
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What is known before the first step.
+
+    n training rows; descent: the plan, its lr settled; raw and standard: the limits in both kinds of units; needed:
+    epochs until the gap is `TOLERANCE` of the first one, by the plan from its start, None if never or not known.
+    """
+
+    n: int
+    names: tuple[str, ...]
+    descent: Descent
+    raw: Limits
+    standard: Limits
+    needed: int | None
+    findings: tuple[Finding, ...]
+
+    @property
+    def limits(self) -> Limits:
+        """The limits in the units of the plan."""
+        return self.standard if self.descent.standardize else self.raw
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values, None for what is not a finite number or not known."""
+        plain: dict[str, Any] = finite(
+            {
+                "n": self.n,
+                "optimizer": self.descent.optimizer,
+                "lr": self.descent.lr,
+                "epochs": self.descent.epochs,
+                "standardize": self.descent.standardize,
+                "epochs_needed": self.needed,
+                "tolerance": TOLERANCE,
+                "raw": _plain(self.raw),
+                "standard": _plain(self.standard),
+                "findings": [finding.to_dict() for finding in self.findings],
+            }
+        )
+        return plain
+
+    def to_json(self) -> str:
+        """Return the report as one JSON object."""
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+
+    def __str__(self) -> str:
+        return "\n".join(line.rstrip() for line in _page(self))
+
+
+def examine(problem: Problem, moments: Moments, ground: Ground) -> Report:
+    """Return the report on a planned descent.
+
+    Args:
+        problem: linear model, squared loss.
+        moments: of the training rows.
+        ground: the plan, and what is known of its cost.
+    """
+    other = limits_of(_other_curvature(problem, moments, ground), _sgd(ground.descent))
+    raw, standard = (other, ground.limits) if ground.descent.standardize else (ground.limits, other)
+    needed = _needed(ground)
+    findings = (
+        *before(ground.descent, ground.limits, standard=standard, needed=needed),
+        *_columns(problem, moments, ground.descent.standardize),
+    )
+    return Report(moments.n, problem.names, ground.descent, raw, standard, needed, ranked(findings))
+
+
+def look_back(
+    problem: Problem, moments: Moments, ground: Ground | None = None, descended: Descended | None = None
+) -> tuple[Finding, ...]:
+    """Return the findings on a finished fit: on its columns, and on its descent if it had one."""
+    found: tuple[Finding, ...] = ()
+    if ground is not None and descended is not None:
+        found = after(descended, ground.descent, ground.limits)
+        if found:
+            standard = limits_of(_other_curvature(problem, moments, ground), _sgd(ground.descent))
+            found = after(descended, ground.descent, ground.limits, standard=standard, needed=_needed(ground))
+    standardize = None if ground is None else ground.descent.standardize
+    return ranked((*found, *_columns(problem, moments, standardize)))
+
+
+def _columns(problem: Problem, moments: Moments, standardize: bool | None) -> tuple[Finding, ...]:
+    names = problem.names[int(problem.intercept) :]
+    found = data_findings(moments, names, intercept=problem.intercept, standardize=standardize)
+    if standardize:
+        return tuple(finding for finding in found if finding.severity != "note")
+    return found
+
+
+def _other_curvature(problem: Problem, moments: Moments, ground: Ground) -> Any:
+    units = units_of(moments, standardize=not ground.descent.standardize, intercept=problem.intercept)
+    return curvature_in(problem, moments, units)
+
+
+def _sgd(descent: Descent) -> Any:
+    return sgd_of(descent.options) if descent.optimizer == "sgd" else None
+
+
+def _needed(ground: Ground) -> int | None:
+    descent = ground.descent
+    plain = descent.optimizer == "sgd" and descent.schedule.name == "constant" and descent.batch_size is None
+    if not plain or not descent.lr < ground.limits.lr or descent.options.get("weight_decay"):
+        return None
+    return epochs_to(
+        ground.curvature,
+        start=ground.start,
+        optimum=ground.quadratic.optimum,
+        lr=descent.lr,
+        tolerance=TOLERANCE,
+        sgd=sgd_of(descent.options),
+    )
+
+
+def _plain(limits: Limits) -> dict[str, Any]:
+    best, heavy = limits.best, limits.best_momentum
+    return {
+        "largest_eigenvalue": limits.largest,
+        "smallest_eigenvalue": limits.smallest,
+        "condition": limits.condition,
+        "largest_stable_lr": limits.plain,
+        "momentum": limits.momentum,
+        "largest_stable_lr_momentum": limits.heavy,
+        "largest_stable_lr_nesterov": limits.nesterov,
+        "best_lr": best.lr if best else None,
+        "best_rate": best.rate if best else None,
+        "best_momentum": {"lr": heavy.lr, "momentum": heavy.momentum, "rate": heavy.rate} if heavy else None,
+        "slowest_direction": str(limits.slowest) if limits.slowest else None,
+        "flat_directions": limits.flat,
+    }
+
+
+def _page(report: Report) -> list[str]:
+    descent = report.descent
+    units = "standardised columns" if descent.standardize else "raw columns"
+    plan = f"{descent.optimizer}, lr {figure(descent.lr)}, {descent.epochs:,} epochs, {units}"
+    needed = "not known beforehand" if report.needed is None else count(float(report.needed))
+    if descent.optimizer == "sgd" and descent.lr >= report.limits.lr:
+        needed = "never arrives"
+    return [
+        f"Before the first step, on {report.n:,} rows",
+        *wrap(plan, 80, "Plan    ", " " * 8),
+        *wrap(f"{needed} (cost gap to {TOLERANCE:g} of the first one)", 80, "Epochs  ", " " * 8),
+        RULE,
+        *_table(report.raw, report.standard),
+        *_slowest(report),
+        *([RULE, *lines(report.findings)] if report.findings else [RULE, "No findings."]),
+    ]
+
+
+def _table(raw: Limits, standard: Limits) -> list[str]:
+    rows = [
+        ("largest stable lr", raw.plain, standard.plain),
+        (f"  with momentum {raw.momentum:g}", raw.heavy, standard.heavy),
+        (f"  with Nesterov {raw.momentum:g}", raw.nesterov, standard.nesterov),
+        ("best lr", _of(raw.best, "lr"), _of(standard.best, "lr")),
+        ("  shrinks the error each epoch to", _of(raw.best, "rate"), _of(standard.best, "rate")),
+        ("best momentum", _of(raw.best_momentum, "momentum"), _of(standard.best_momentum, "momentum")),
+        ("  with lr", _of(raw.best_momentum, "lr"), _of(standard.best_momentum, "lr")),
+        ("  shrinks the error each epoch to", _of(raw.best_momentum, "rate"), _of(standard.best_momentum, "rate")),
+        ("smallest eigenvalue", raw.smallest, standard.smallest),
+        ("largest eigenvalue", raw.largest, standard.largest),
+        ("condition number", raw.condition, standard.condition),
+    ]
+    head = pad("", 38) + "raw".rjust(18) + "standardised".rjust(20)
+    return [head, *(pad(name, 38) + _cell(a).rjust(18) + _cell(b).rjust(20) for name, a, b in rows)]
+
+
+def _slowest(report: Report) -> list[str]:
+    found = []
+    for name, limits in (("raw", report.raw), ("standardised", report.standard)):
+        if limits.slowest is not None:
+            found += wrap(f"{limits.slowest}", 80, f"slowest direction, {name}: ", "  ")
+    return found
+
+
+def _of(best: Any, field: str) -> float | None:
+    return None if best is None else float(getattr(best, field))
+
+
+def _cell(value: float | None) -> str:
+    return "-" if value is None or math.isnan(value) else figure(value, 6)

@@ -1,0 +1,122 @@
+"""Findings about the size of the columns: against each other, and against their distance from zero."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from slopewise.doctor.finding import Finding, Number
+from slopewise.results.text import figure
+from slopewise.solution import Moments
+from slopewise.training.quadratic import quadratic_of
+from slopewise.training.scaled import EPS
+from slopewise.training.units import units_of
+
+OUTLYING = 1e3
+FAR = 1e4
+WORTH_SCALING = 10.0
+"""How many times smaller the condition number, and with it the epochs, has to get."""
+SLOW = 100.0
+SINGULAR = 1e12
+
+
+def deviations(moments: Moments) -> Tensor:
+    """Return the standard deviations (q,) of the columns, population style."""
+    return (moments.gram.diagonal().clamp(min=0) / moments.weight).sqrt()
+
+
+def unscaled(
+    moments: Moments, names: Sequence[str], varies: Tensor, *, intercept: bool, standardize: bool
+) -> list[Finding]:
+    """Return a finding where standard units make the condition number, and so the epochs, ten times smaller."""
+    raw = condition(moments, varies, intercept=intercept, standardize=False)
+    standard = condition(moments, varies, intercept=intercept, standardize=True)
+    if standard > SINGULAR or raw < SLOW or raw < WORTH_SCALING * standard:
+        return []
+    fix = "leave out --raw: descend in standard units and read the answer in raw ones"
+    if standardize:
+        fix = "keep the standard units, which are the default; --raw would give this away"
+    return [
+        Finding(
+            code="unscaled-columns",
+            severity="note" if standardize else "warning",
+            what=f"raw columns make a descent {figure(raw / standard, 3)} times as long",
+            number=Number(raw, f"condition number {figure(raw, 4)} raw, {figure(standard, 4)} in standard units"),
+            cause=_why_unscaled(moments, names, varies, intercept),
+            fix=fix,
+        )
+    ]
+
+
+def _why_unscaled(moments: Moments, names: Sequence[str], varies: Tensor, intercept: bool) -> str:
+    deviation = deviations(moments)
+    inside = torch.where(varies, deviation, math.nan)
+    large = int(inside.nan_to_num(nan=-1.0).argmax())
+    small = int(inside.nan_to_num(nan=math.inf).argmin())
+    ratio = float(deviation[large] / deviation[small])
+    distance = torch.where(varies, moments.mean.abs() / deviation, 0.0)
+    far = int(distance.argmax())
+    if intercept and float(distance[far]) > ratio:
+        where = f"the mean of {names[far]!r} is {figure(float(distance[far]), 3)} standard deviations from zero"
+    else:
+        where = f"{names[large]!r} varies {figure(ratio, 3)} times as much as {names[small]!r}"
+    return f"{where}; one learning rate must serve every direction, and epochs grow with the condition number"
+
+
+def condition(moments: Moments, varies: Tensor, *, intercept: bool, standardize: bool) -> float:
+    """Return the 2-norm condition number of the cost's Hessian over the columns that vary; inf where singular."""
+    units = units_of(moments, standardize=standardize, intercept=intercept)
+    p = len(moments.mean) + intercept
+    # the optimum is not asked for, and giving one saves a pseudo-inverse
+    hessian = quadratic_of(moments, units, optimum=torch.zeros(p, dtype=torch.float64)).hessian
+    keep = torch.cat([torch.ones(int(intercept), dtype=torch.bool), varies])
+    values = torch.linalg.eigvalsh(hessian[keep][:, keep])
+    if not len(values) or float(values[0]) <= len(values) * EPS * float(values[-1]):
+        return math.inf
+    return float(values[-1] / values[0])
+
+
+def outlying(moments: Moments, names: Sequence[str], varies: Tensor) -> list[Finding]:
+    """Return a finding for each column that varies a thousand times as much as the middle one."""
+    deviation = deviations(moments)
+    if int(varies.sum()) < 3:
+        return []
+    middle = float(deviation[varies].median())
+    found = []
+    for j in (varies & (deviation > OUTLYING * middle)).nonzero()[:, 0].tolist():
+        ratio = float(deviation[j]) / middle
+        found.append(
+            Finding(
+                code="outlying-scale",
+                severity="warning",
+                what=f"column {names[j]!r} is on another scale than the others",
+                number=Number(ratio, f"its standard deviation is {figure(ratio, 3)} times that of the middle column"),
+                cause="its unit is tiny against what it measures, so its coefficient is tiny and hard to compare",
+                fix=f"divide {names[j]!r} by 1e{round(math.log10(ratio))} in the table",
+            )
+        )
+    return found
+
+
+def far_from_zero(moments: Moments, names: Sequence[str], varies: Tensor) -> list[Finding]:
+    """Return a finding for each column whose values share four or more leading digits."""
+    deviation = deviations(moments)
+    found = []
+    for j in (varies & (moments.mean.abs() > FAR * deviation)).nonzero()[:, 0].tolist():
+        mean, spread = float(moments.mean[j]), float(deviation[j])
+        lost = math.log10(abs(mean) / spread)
+        unit = 10.0 ** math.floor(math.log10(spread))
+        found.append(
+            Finding(
+                code="far-from-zero",
+                severity="warning",
+                what=f"column {names[j]!r} is far from zero for how little it varies",
+                number=Number(abs(mean) / spread, f"mean {mean:.8g}, standard deviation {figure(spread, 3)}"),
+                cause=f"the first {lost:.0f} of a number's 16 digits (7 in float32) say only where the column lies",
+                fix=f"subtract {round(mean / unit) * unit:.15g} from {names[j]!r} in the table",
+            )
+        )
+    return found

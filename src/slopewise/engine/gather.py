@@ -1,0 +1,74 @@
+"""All rows of a source in memory at once, for what must meet them again and again: the descent's plain loop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from slopewise.data.source import Source
+from slopewise.errors import DataError
+from slopewise.types import Batch, Observer
+
+ANNOUNCED = 100e6
+"""Bytes that are taken without a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """All rows of a source as tensors: x (n, q) and y (n,); w (n,) or None for equal weights."""
+
+    x: Tensor
+    y: Tensor
+    w: Tensor | None
+
+
+def gather(
+    source: Source,
+    block_rows: int,
+    *,
+    mean: Tensor | None = None,
+    scale: Tensor | None = None,
+    dtype: torch.dtype = torch.float64,
+    observer: Observer | None = None,
+) -> Gathered:
+    """Return every row of `source` in memory, centred and scaled if asked for; a matrix that can serve as it lies does.
+
+    Args:
+        source: with a target.
+        block_rows: rows read at a time.
+        mean: (q,), and scale (q,): columns become (x - mean) / scale; None leaves them.
+        scale: see mean.
+        dtype: of the result.
+        observer: told when more than 100 MB are taken.
+
+    Raises:
+        DataError: the source has no rows, or a value is missing or infinite.
+    """
+    parts: list[Batch] = []
+    done = 0
+    for batch in source.batches(source.n_rows if source.in_memory and source.n_rows else block_rows):
+        if len(batch):
+            x = batch.x if mean is None or scale is None else (batch.x - mean) / scale
+            assert batch.y is not None
+            parts.append(Batch(x.to(dtype), batch.y.to(dtype), None if batch.w is None else batch.w.to(dtype)))
+        done += len(batch) + batch.dropped
+        if observer is not None and not source.in_memory:
+            observer.rows(done, source.n_rows)
+    if not parts:
+        raise DataError("there are no rows to descend on; check the filters, the split and the missing values.")
+    x, y = _joined([part.x for part in parts]), _joined([part.y for part in parts if part.y is not None])
+    w = None if parts[0].w is None else _joined([part.w for part in parts if part.w is not None])
+    size = x.nbytes + y.nbytes + (0 if w is None else w.nbytes)
+    if observer is not None and size > ANNOUNCED:
+        observer.note(f"descending on {len(x):,} rows x {x.shape[1]} columns in memory, {size / 1e6:,.0f} MB")
+    if not bool(torch.isfinite(x.sum() + y.sum())):
+        error = source.blame()
+        if error is not None:
+            raise error
+    return Gathered(x, y, w)
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    return parts[0].contiguous() if len(parts) == 1 else torch.cat(parts)

@@ -1,0 +1,79 @@
+"""Stage 4, the contract: what may be said about going down, and what kept of it.
+
+A `Descent` is the user's words, checked; it holds no tensor and runs nothing. Names are torch.optim's own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How the learning rate changes with the epoch: a name and its checked arguments.
+
+    constant; step (step_size, gamma); exponential (gamma); cosine (t_max, eta_min); plateau (factor, patience,
+    threshold, min_lr), the only one that looks at the cost.
+    """
+
+    name: str = "constant"
+    options: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """When to stop before the last epoch; None and zero switch a rule off.
+
+    patience: epochs without an improvement of the watched cost (`train` or `validation`) by more than min_delta.
+    gap: stop when cost - lowest cost is at most gap times its value at the start (where the optimum is known).
+    gradient: stop when the gradient's norm is at most this.
+    """
+
+    watch: str = "train"
+    patience: int | None = None
+    min_delta: float = 0.0
+    gap: float | None = None
+    gradient: float | None = None
+
+    @property
+    def looks(self) -> bool:
+        """Whether any rule is on."""
+        return self.patience is not None or self.gap is not None or self.gradient is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Descent:
+    """The whole plan of a descent.
+
+    optimizer: sgd, adam, adamw, rmsprop or adagrad, with `options`, the arguments of that torch.optim class, all of
+    them but lr where it is still to be chosen (`has_lr`). batch_size None takes all rows at each step. init: zeros,
+    ones, uniform, normal, torch, or the values themselves, in the units of the descent, intercept first.
+    standardize: descend in columns of mean 0 and standard deviation 1, read the answer in raw units.
+    record: keep every record-th epoch; 1 keeps all, 0 only the first and the last. dtype: float64 or float32.
+    """
+
+    optimizer: str = "sgd"
+    options: dict[str, object] = field(default_factory=dict)
+    schedule: Schedule = field(default_factory=Schedule)
+    epochs: int = 1000
+    batch_size: int | None = None
+    init: str | tuple[float, ...] = "zeros"
+    seed: int = 0
+    standardize: bool = True
+    record: int = 1
+    stopping: Stopping = field(default_factory=Stopping)
+    dtype: str = "float64"
+
+    @property
+    def has_lr(self) -> bool:
+        """Whether the learning rate is settled."""
+        return "lr" in self.options
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the first step."""
+        return float(self.options["lr"])  # type: ignore[arg-type]
+
+    def with_lr(self, lr: float) -> Descent:
+        """Return the same plan at the learning rate `lr`."""
+        return replace(self, options={**self.options, "lr": lr})

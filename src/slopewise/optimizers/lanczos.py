@@ -1,0 +1,73 @@
+"""The largest eigenvalue of a hessian that nobody has to write down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from slopewise.errors import OptionError
+
+TOLERANCE = 1e-6
+"""Relative error of the eigenvalue: a learning rate is not chosen more finely."""
+
+
+def largest_eigenvalue(
+    hessian_vector_product: Callable[[Tensor], Tensor], size: int, seed: int = 0, *, most: int = 100
+) -> float:
+    """Return the largest (not the largest in size) eigenvalue of a symmetric matrix, from its products with vectors.
+
+    Power iteration that forgets nothing: Lanczos' method with full reorthogonalisation.
+
+    1. Start from a random vector. 2. Multiply, and take off what lies along the vectors before. 3. The largest
+    eigenvalue of the small tridiagonal matrix, from below; stop when its residual is small, or the space is used up.
+    C. Lanczos, J. Res. Nat. Bur. Standards 45 (1950); Parlett, The Symmetric Eigenvalue Problem, chapter 13.
+
+    Args:
+        hessian_vector_product: v (size,) float64 → H v (size,).
+        size: of the vectors.
+        seed: of the first of them.
+        most: products, at most; each keeps one vector in memory.
+
+    Raises:
+        OptionError: size below 1, or a product that is not finite.
+
+    Example:
+        >>> hessian = torch.diag(torch.tensor([1.0, -9.0, 4.0], dtype=torch.float64))
+        >>> round(largest_eigenvalue(lambda v: hessian @ v, 3), 9)
+        4.0
+    """
+    if size < 1:
+        raise OptionError(f"size must be at least 1, not {size}.")
+    # 1.
+    vector = torch.randn(size, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    basis = [vector / vector.norm()]
+    diagonal: list[Tensor] = []
+    beside: list[Tensor] = []
+    while True:
+        # 2.
+        product = hessian_vector_product(basis[-1]).to(torch.float64)
+        if not bool(product.isfinite().all()):
+            raise OptionError("the hessian is not finite at this point; start from smaller parameters.")
+        diagonal.append(product @ basis[-1])
+        known = torch.stack(basis)
+        # Twice, because once leaves what rounding did to the first.
+        rest = product - known.T @ (known @ product)
+        rest = rest - known.T @ (known @ rest)
+        length = rest.norm()
+        # 3.
+        values, vectors = torch.linalg.eigh(_tridiagonal(diagonal, beside))
+        residual = length * vectors[-1, -1].abs()
+        if float(residual) <= TOLERANCE * float(values.abs().max()) or len(basis) == min(size, most):
+            return float(values[-1])
+        basis.append(rest / length)
+        beside.append(length)
+
+
+def _tridiagonal(diagonal: list[Tensor], beside: list[Tensor]) -> Tensor:
+    matrix = torch.diag(torch.stack(diagonal))
+    if beside:
+        off = torch.diag(torch.stack(beside), 1)
+        matrix = matrix + off + off.T
+    return matrix

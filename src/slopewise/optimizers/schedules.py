@@ -1,0 +1,55 @@
+"""How the learning rate changes from epoch to epoch: torch.optim.lr_scheduler by name. A new schedule is one entry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch.optim.lr_scheduler import CosineAnnealingLR, ExponentialLR, LRScheduler, ReduceLROnPlateau, StepLR
+
+from slopewise.optimizers.descent import Schedule
+
+
+@dataclass(frozen=True, slots=True)
+class NamedSchedule:
+    """A scheduler class of torch, its arguments by our names and by torch's, and their defaults (None: must be said).
+
+    by_cost: `step` is given the cost.
+    """
+
+    make: Callable[..., LRScheduler] | None
+    arguments: dict[str, object]
+    spelled: dict[str, str]
+    by_cost: bool = False
+
+
+SCHEDULES: dict[str, NamedSchedule] = {
+    "constant": NamedSchedule(None, {}, {}),
+    "step": NamedSchedule(StepLR, {"step_size": None, "gamma": 0.1}, {}),
+    "exponential": NamedSchedule(ExponentialLR, {"gamma": None}, {}),
+    "cosine": NamedSchedule(CosineAnnealingLR, {"t_max": None, "eta_min": 0.0}, {"t_max": "T_max"}),
+    "plateau": NamedSchedule(
+        ReduceLROnPlateau, {"factor": 0.1, "patience": 10, "threshold": 1e-4, "min_lr": 0.0}, {}, by_cost=True
+    ),
+}
+
+
+def build_scheduler(optimizer: torch.optim.Optimizer, schedule: Schedule, epochs: int) -> LRScheduler | None:
+    """Return torch's scheduler, to be stepped once after each epoch, or None where the rate stays as it is.
+
+    The scheduler of `plateau` is stepped with the cost of the state that the epoch started from, which is what a
+    training loop has at hand. A cosine without t_max takes `epochs` to come down.
+    """
+    named = SCHEDULES[schedule.name]
+    if named.make is None:
+        return None
+    options = dict(schedule.options)
+    if schedule.name == "cosine":
+        options.setdefault("t_max", epochs)
+    return named.make(optimizer, **{named.spelled.get(word, word): _plain(value) for word, value in options.items()})
+
+
+def _plain(value: float) -> float | int:
+    """Return whole numbers as int: step_size and patience count epochs."""
+    return int(value) if value == int(value) and value != 0 else value

@@ -1,0 +1,73 @@
+"""A fit as a plain PyTorch script: the five stages, the same numbers, and nothing else to install."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from slopewise.errors import check_choice
+from slopewise.results.code_rows import rows_text, units_text
+from slopewise.results.code_stages import answer, loss, model, solved
+from slopewise.results.code_training import optimizer, training
+from slopewise.results.script import CsvRows, InlineRows, Script, check_script
+
+__all__ = ["STYLES", "CsvRows", "InlineRows", "Script", "code"]
+
+STYLES = ("plain", "class")
+
+
+def code(script: Script, style: str = "plain") -> str:
+    """Return the script as text.
+
+    Args:
+        script: what was fitted, and how.
+        style: `plain`, with tensors W and b, or `class`, with an nn.Module around nn.Linear.
+
+    Raises:
+        OptionError: the style is not known, or `check_script` finds the script impossible.
+    """
+    as_class = check_choice("style", style, STYLES) == "class"
+    check_script(script)
+    parts = [part.strip("\n") for part in _parts(script, as_class)]
+    behind = [_gap(here, there) for here, there in zip(parts, parts[1:], strict=False)]
+    return "".join(part + gap for part, gap in zip(parts, [*behind, "\n"], strict=True))
+
+
+def _parts(script: Script, as_class: bool) -> Iterator[str]:
+    """Yield the parts of the script in order; a function or class is a part of its own."""
+    yield from _opening(script)
+    yield from rows_text(script)
+    yield from units_text(script)
+    yield from model(script, as_class)
+    yield from loss(script, as_class)
+    if script.descent is None:
+        yield solved(script, as_class)
+    else:
+        yield optimizer(script, script.descent, as_class)
+        yield from training(script, script.descent)
+    yield answer(script, as_class)
+
+
+def _opening(script: Script) -> Iterator[str]:
+    how = "solved exactly" if script.descent is None else "trained by gradient descent"
+    yield f'"""A linear model {how}, in plain PyTorch."""'
+    modules = []
+    if isinstance(script.rows, CsvRows):
+        modules = ["import csv", *["import gzip"] * script.rows.path.endswith(".gz")]
+    modules += ["import hashlib"] * (script.descent is not None and script.descent.batch_size is not None)
+    if isinstance(script.rows, CsvRows) and script.rows.split.test_size:
+        modules.append("from math import floor")
+    if modules:
+        yield "\n".join(modules)
+    yield "import torch"
+    if script.standardized or not script.single:
+        yield "torch.set_default_dtype(torch.float64)"
+
+
+def _gap(here: str, there: str) -> str:
+    return "\n\n\n" if _defines(here) or _defines(there) else "\n\n"
+
+
+def _defines(part: str) -> bool:
+    """Return whether a part is a function or class, a comment above it aside."""
+    first = next((line for line in part.split("\n") if not line.startswith("#")), "")
+    return first.startswith(("def ", "class "))

@@ -1,0 +1,93 @@
+"""Where a fit's rows can be had again by a script that knows nothing of slopewise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from slopewise.data.designed import Designed
+from slopewise.data.source import PlainCsv
+from slopewise.data.split import Split
+from slopewise.engine.gather import gather
+from slopewise.errors import OptionError
+from slopewise.results.code import code as script_text
+from slopewise.results.script import MOST_INLINE, CsvRows, InlineRows, Script
+
+if TYPE_CHECKING:
+    from slopewise.results.fit import Fit
+
+Origin = CsvRows | InlineRows
+
+
+def origin_of(fit: Fit) -> Origin | None:
+    """Return the fit's training rows as a script can have them: a CSV file, or up to 200 rows as numbers.
+
+    None where the table is neither.
+    """
+    if fit.origin is not None or fit.rows is None:
+        return fit.origin
+    source = fit.rows.train
+    if not isinstance(source, Designed):
+        return None
+    if source.table.plain is not None and not source.split.validation_size:
+        return _csv_rows(source, source.table.plain)
+    if fit.n > MOST_INLINE:
+        return None
+    rows = gather(source, MOST_INLINE)
+    return InlineRows(rows.x, rows.y, rows.w)
+
+
+def script_of(fit: Fit, style: str = "plain") -> str:
+    """Return plain PyTorch that reproduces the fit.
+
+    Raises:
+        OptionError: the rows are neither one plain CSV file nor few enough to be written out.
+    """
+    origin = origin_of(fit)
+    if origin is None:
+        raise OptionError(
+            f"the {fit.n:,} training rows are not one plain CSV file and too many to write out ({MOST_INLINE} at "
+            "most); fit from a CSV file, and the script reads that."
+        )
+    trail = fit.trail
+    return script_text(
+        Script(
+            design=fit.design,
+            rows=origin,
+            descent=None if trail is None else trail.plan,
+            init=() if trail is None else tuple(trail.start.tolist()),
+            epochs=0 if trail is None else trail.descended.best_epoch,
+            l2=fit.l2,
+            constant=bool((fit.solution.moments.gram.diagonal() == 0).any()),
+        ),
+        style,
+    )
+
+
+def pack_origin(origin: Origin | None) -> tuple[dict[str, Any] | None, dict[str, Tensor]]:
+    """Return plain values and tensors."""
+    if origin is None:
+        return None, {}
+    if isinstance(origin, CsvRows):
+        split = {"test_size": origin.split.test_size, "seed": origin.split.seed}
+        parts = {"path": origin.path, "delimiter": origin.delimiter, "decimal": origin.decimal}
+        return {**parts, "booleans": list(origin.booleans), "split": split}, {}
+    weights = {} if origin.w is None else {"origin.w": origin.w}
+    return {}, {"origin.x": origin.x, "origin.y": origin.y, **weights}
+
+
+def unpack_origin(header: dict[str, Any] | None, tensors: dict[str, Tensor]) -> Origin | None:
+    """Return the origin that was taken apart."""
+    if header is None:
+        return None
+    if not header:
+        return InlineRows(tensors["origin.x"], tensors["origin.y"], tensors.get("origin.w"))
+    parts = {name: str(header[name]) for name in ("path", "delimiter", "decimal")}
+    return CsvRows(**parts, booleans=tuple(header["booleans"]), split=Split(**header["split"]))
+
+
+def _csv_rows(source: Designed, plain: PlainCsv) -> CsvRows:
+    schema = source.table.schema
+    booleans = tuple(name for name in source.design.used() if schema.kind(name) == "boolean")
+    return CsvRows(plain.path, plain.delimiter, plain.decimal, booleans, source.split)

@@ -1,0 +1,67 @@
+"""Small tables as moments, and what their curvature says, without a fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import Tensor
+
+from slopewise.optimizers.descent import Descent
+from slopewise.optimizers.limits import Curvature, Limits, limits_of
+from slopewise.optimizers.recurrence import sgd_of
+from slopewise.solution import Moments
+from slopewise.training.quadratic import Quadratic, quadratic_of
+from slopewise.training.spectrum import spectrum_of
+from slopewise.training.units import units_of
+
+QUIZZES = [(73, 80, 75), (93, 88, 93), (89, 91, 80), (96, 98, 100), (73, 66, 70)]
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A table as the doctor sees it."""
+
+    moments: Moments
+    names: tuple[str, ...]
+
+    def quadratic(self, descent: Descent) -> Quadratic:
+        return quadratic_of(self.moments, units_of(self.moments, standardize=descent.standardize, intercept=True))
+
+    def limits(self, descent: Descent) -> Limits:
+        spectrum = spectrum_of(self.quadratic(descent).hessian)
+        names = ("(intercept)", *self.names)
+        curvature = Curvature(spectrum.eigenvalues, spectrum.eigenvectors, names, exact=True)
+        return limits_of(curvature, sgd_of(descent.options))
+
+
+def moments_of(x: Tensor, y: Tensor) -> Moments:
+    mean, y_mean = x.mean(0), y.mean()
+    u, v = x - mean, y - y_mean
+    return Moments(len(x), float(len(x)), mean, y_mean, u.T @ u, u.T @ v, v @ v)
+
+
+@pytest.fixture(scope="session")
+def lesson() -> Callable[..., Lesson]:
+    """Make a lesson of columns by name and a target."""
+
+    def make(y: Sequence[float], **columns: Sequence[float]) -> Lesson:
+        x = torch.tensor(list(columns.values()), dtype=torch.float64).T
+        return Lesson(moments_of(x, torch.tensor(y, dtype=torch.float64)), tuple(columns))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def hours(lesson: Callable[..., Lesson]) -> Lesson:
+    """R1 of the seed documents."""
+    return lesson([2, 4, 6], hours=[1, 2, 3])
+
+
+@pytest.fixture(scope="session")
+def quizzes(lesson: Callable[..., Lesson]) -> Lesson:
+    """R5 of the seed documents."""
+    columns = {f"quiz{j + 1}": [row[j] for row in QUIZZES] for j in range(3)}
+    return lesson([152, 185, 180, 196, 142], **columns)

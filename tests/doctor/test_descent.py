@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from slopewise.doctor.aftermath import after, gap_left
+from slopewise.doctor.descent import before, refuse
+from slopewise.doctor.faster import above, below, changes, epochs_for
+from slopewise.doctor.finding import Finding, lines
+from slopewise.errors import FitError
+from slopewise.optimizers.descent import Descent
+from slopewise.optimizers.epochs import epochs_to
+from slopewise.optimizers.limits import Curvature, Limits
+from slopewise.optimizers.plan import plan_descent
+from slopewise.solution import Descended, Status
+from slopewise.training.quadratic import cost_at, gradient_at
+from slopewise.training.replay import descend_replay
+from slopewise.training.spectrum import spectrum_of
+
+Lesson = Any
+
+
+def raw(**words: object) -> Descent:
+    return plan_descent(standardize=False, **words)
+
+
+def look(lesson: Lesson, descent: Descent) -> tuple[Finding, ...]:
+    standard = None if descent.standardize else lesson.limits(plan_descent(lr=descent.lr))
+    return before(descent, lesson.limits(descent), standard=standard)
+
+
+def descend(lesson: Lesson, descent: Descent, status: Status = Status.UNFINISHED) -> Descended:
+    quadratic = lesson.quadratic(descent)
+    history = descend_replay(quadratic, descent, torch.zeros(len(lesson.names) + 1, dtype=torch.float64))
+    last = int(history.epoch[-1])
+    return Descended(history.parameters[-1], status, "", "", history, last, last)
+
+
+def look_back(lesson: Lesson, descent: Descent, status: Status = Status.UNFINISHED) -> tuple[Finding, ...]:
+    standard = lesson.limits(plan_descent(lr=descent.lr))
+    return after(descend(lesson, descent, status), descent, lesson.limits(descent), standard=standard)
+
+
+def steps_until(lesson: Lesson, descent: Descent, tolerance: float) -> int:
+    """Count the steps of torch.optim.SGD until the gap is `tolerance` of the first."""
+    quadratic = lesson.quadratic(descent)
+    theta = torch.nn.Parameter(torch.zeros(len(lesson.names) + 1, dtype=torch.float64))
+    optimizer = torch.optim.SGD([theta], **descent.options)  # type: ignore[arg-type]
+    gap = first = float(cost_at(quadratic, theta.detach()) - quadratic.lowest)
+    steps = 0
+    while gap > tolerance * first:
+        theta.grad = gradient_at(quadratic, theta.detach())
+        optimizer.step()
+        steps += 1
+        gap = float(cost_at(quadratic, theta.detach()) - quadratic.lowest)
+    return steps
+
+
+def test_a_learning_rate_beyond_the_limit_is_found_and_refused(hours: Lesson) -> None:
+    descent = raw(lr=0.2, epochs=100)
+    (found,) = look(hours, descent)
+    # R1 of the seed documents: the largest stable lr is 0.180295
+    assert (found.code, found.severity, found.fix) == ("lr-beyond-limit", "error", "--lr 0.176")
+    assert found.number.words == "1.109 times the limit, 0.180295"
+    assert "0.92 hours + 0.40 (intercept)" in found.cause
+    with pytest.raises(FitError) as caught:
+        refuse(descent, hours.limits(descent))
+    assert str(caught.value) == (
+        "lr 0.2 is beyond 0.180295, from which on this descent diverges; take --lr 0.176, or --anyway to watch it."
+    )
+    refuse(descent, hours.limits(descent), anyway=True)
+
+
+def test_a_schedule_may_come_back_below_the_limit(hours: Lesson) -> None:
+    descent = raw(lr=0.2, epochs=100, schedule="exponential", gamma=0.9)
+    refuse(descent, hours.limits(descent))
+    (found,) = look(hours, descent)
+    assert (found.code, found.severity) == ("lr-beyond-limit", "warning")
+    assert found.what == "lr 0.2 is too large for this data until the schedule lowers it"
+
+
+def test_momentum_has_its_own_limit_and_advice(hours: Lesson) -> None:
+    (found,) = look(hours, raw(lr=0.5, momentum=0.9, epochs=10))
+    # 2 (1 + 0.9) / 11.092940 = 0.342560; nine tenths of it
+    assert found.number.words == "1.460 times the limit, 0.34256"
+    assert found.fix == "--lr 0.308"
+
+
+@pytest.mark.parametrize(
+    "words", [{"lr": 0.2}, {"lr": 0.5, "momentum": 0.9}, {"lr": 0.3, "momentum": 0.9, "nesterov": True}]
+)
+def test_the_advised_learning_rate_converges(hours: Lesson, words: dict[str, Any]) -> None:
+    (found,) = look(hours, raw(**words))
+    lr = float(found.fix.split()[-1])
+    assert steps_until(hours, raw(**{**words, "lr": lr}), 1e-6) < 500
+
+
+def test_other_optimizers_have_no_limit(hours: Lesson) -> None:
+    descent = raw(optimizer="adam", lr=5.0)
+    assert before(descent, hours.limits(raw(lr=0.1))) == ()
+    refuse(descent, hours.limits(raw(lr=0.1)))
+
+
+def test_a_crawling_direction_is_named_with_the_epochs_it_takes(quizzes: Lesson) -> None:
+    (found,) = look(quizzes, raw(lr=1e-5, epochs=20))
+    assert (found.code, found.severity) == ("slow-direction", "warning")
+    # log(1e-6) / (2 log(1 - 1e-5 · 0.026377)), the smallest eigenvalue being that of R5 in the seed documents
+    assert found.number.value == pytest.approx(2.6188e7, rel=1e-4)
+    assert found.number.words.startswith("up to 26,188,703 epochs to close all but 1e-06 of the gap")
+    assert "along 1.00 (intercept) the valley is nearly flat; condition number 1.642e+06" in found.cause
+    assert found.fix.startswith("leave out --raw, with --lr 0.351: descend in standard units")
+
+
+def test_epochs_that_are_known_are_said(hours: Lesson) -> None:
+    descent = raw(lr=0.01, epochs=100)
+    quadratic = hours.quadratic(descent)
+    spectrum = spectrum_of(quadratic.hessian)
+    curvature = Curvature(spectrum.eigenvalues, spectrum.eigenvectors, ("(intercept)", "hours"), exact=True)
+    start = torch.zeros(2, dtype=torch.float64)
+    needed = epochs_to(curvature, start=start, optimum=quadratic.optimum, lr=0.01, tolerance=1e-6)
+    (found,) = before(descent, hours.limits(descent), needed=needed)
+    assert found.number.value == needed == steps_until(hours, descent, 1e-6)
+    assert not found.number.words.startswith("up to")
+
+
+def test_enough_epochs_are_no_finding(hours: Lesson) -> None:
+    assert look(hours, raw(lr=0.01, epochs=3000)) == ()
+    assert look(hours, raw(lr=0.01, epochs=10, batch_size=2)) == ()
+    assert (
+        before(
+            raw(lr=0.01, epochs=10), Limits(largest=11.0, lr=0.18, momentum=0.9, plain=0.18, heavy=0.3, nesterov=0.1)
+        )
+        == ()
+    )
+
+
+@pytest.mark.parametrize("standardize", [True, False])
+@pytest.mark.parametrize("table", ["hours", "quizzes"])
+def test_every_change_takes_about_the_epochs_it_promises(
+    table: str, standardize: bool, request: pytest.FixtureRequest
+) -> None:
+    lesson = request.getfixturevalue(table)
+    descent = plan_descent(lr=1e-5, epochs=20, standardize=standardize)
+    for change in changes(descent, lesson.limits(descent), lesson.limits(plan_descent(lr=0.1)), 1e-6):
+        if change.epochs > 20_000:
+            continue
+        options = {word: float(value) for word, value in re.findall(r"--(lr|momentum) ([\d.e-]+)", change.option)}
+        settled = plan_descent(**options, standardize=standardize or "--raw" in change.option)
+        # the bound of plain descent holds; two equal roots of momentum add a factor that grows with the epochs
+        assert steps_until(lesson, settled, 1e-6) <= change.epochs * (2 if "momentum" in options else 1)
+
+
+def test_a_descent_that_arrived_has_no_finding(hours: Lesson) -> None:
+    assert look_back(hours, raw(lr=0.01, epochs=3000)) == ()
+    assert look_back(hours, raw(lr=0.01, epochs=100), Status.CONVERGED) == ()
+
+
+def test_a_little_longer_is_the_advice_where_it_is_enough(hours: Lesson) -> None:
+    descent = raw(lr=0.1, epochs=150)
+    (found,) = look_back(hours, descent)
+    assert (found.code, found.severity) == ("not-converged", "warning")
+    left = gap_left(descend(hours, descent))
+    assert found.number.value == left == pytest.approx(2.82e-6, rel=2e-3)
+    assert found.number.words == "2.82e-06 of the gap to the lowest cost is left; 172 epochs would leave 1e-06"
+    assert found.fix == "--epochs 180"
+    assert 150 < steps_until(hours, descent, 1e-6) <= 172
+
+
+def test_where_waiting_is_hopeless_something_else_is_advised(quizzes: Lesson) -> None:
+    (found,) = look_back(quizzes, raw(lr=1e-5, epochs=20))
+    assert found.code == "not-converged"
+    assert found.number.value == pytest.approx(5.957091 / 29661.8, rel=0.05)  # nearly all of the cost left is gap
+    assert found.fix.startswith("leave out --raw, with --lr 0.351")
+
+
+def test_a_tiny_learning_rate_hardly_moves(hours: Lesson) -> None:
+    (found,) = look_back(hours, raw(lr=1e-5, epochs=200))
+    assert (found.code, found.fix) == ("hardly-moved", "--lr 0.176")
+    assert found.number.words == "lr 1e-05 is 5.55e-05 of the limit, 0.180295"
+    assert found.number.value == pytest.approx(1e-5 / 0.180295, rel=1e-5)
+
+
+def test_divergence_is_explained_by_the_limit(hours: Lesson) -> None:
+    (found,) = look_back(hours, raw(lr=0.2, epochs=60), Status.DIVERGED)
+    assert (found.code, found.severity, found.fix) == ("diverged", "error", "--lr 0.176")
+    assert found.cause == "lr 0.2 is 1.109 times the limit, 0.180295"
+
+
+def test_divergence_without_a_limit_is_answered_by_a_tenth(hours: Lesson) -> None:
+    descent = raw(lr=0.2, epochs=60)
+    (found,) = after(descend(hours, descent, Status.DIVERGED), raw(optimizer="rmsprop", lr=3.0))
+    assert found.fix == "--lr 0.3"
+
+
+def test_without_a_limit_more_epochs_are_the_advice(quizzes: Lesson) -> None:
+    descended = descend(quizzes, raw(lr=1e-5, epochs=20))
+    (found,) = after(descended, raw(optimizer="adam", lr=0.1, epochs=20))
+    assert (found.code, found.fix) == ("not-converged", "--epochs 200")
+
+
+def test_learning_rates_are_cut_and_momentum_is_lifted() -> None:
+    assert below(0.180295) == 0.18
+    assert below(4.6182e-5) == 4.61e-5
+    assert below(0.176) == 0.176
+    assert above(0.99688) == 0.9969
+    assert above(0.51) == 0.51
+    assert epochs_for(0.5, 0.25) == 1
+    assert epochs_for(1.0, 0.5) == float("inf")
+
+
+def test_every_line_fits_a_terminal(hours: Lesson, quizzes: Lesson) -> None:
+    looks: list[Callable[..., tuple[Finding, ...]]] = [look, look_back]
+    found = [
+        finding
+        for see in looks
+        for lesson in (hours, quizzes)
+        for lr in (1e-7, 1e-5, 1e-2)
+        for finding in see(lesson, raw(lr=lr, epochs=20))
+    ]
+    assert max(map(len, lines(found))) <= 80

@@ -1,0 +1,86 @@
+"""What is kept, where it lies, and that its memory is counted first."""
+
+import pytest
+import torch
+from torch import nn
+
+from slopewise.errors import OptionError
+from slopewise.training.recorder import Recorder, lay_flat, plan_rows
+
+
+class Heard:
+    def __init__(self):
+        self.notes, self.told = [], []
+
+    def note(self, text):
+        self.notes.append(text)
+
+    def epochs(self, done, total, cost):
+        self.told.append((done, total, cost))
+
+    def rows(self, done, total):
+        pass
+
+
+def network():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1)).double()
+
+
+def test_parameters_become_views_of_one_tensor():
+    module = network()
+    before = torch.cat([part.detach().reshape(-1) for part in module.parameters()])
+    flat = lay_flat(module)
+    assert torch.equal(flat, before)
+    flat.fill_(0.5)
+    assert all(bool((part == 0.5).all()) for part in module.parameters())
+    with torch.no_grad():
+        module[2].bias += 1
+    assert flat.tolist() == [0.5] * 20 + [1.5]
+
+
+def test_rows_hold_states_and_gradients():
+    module = network()
+    flat, parameters = lay_flat(module), list(module.parameters())
+    recorder = Recorder(flat, parameters, 3, 1)
+    x = torch.ones(5, 3, dtype=torch.float64)
+    for epoch in range(2):
+        module.zero_grad()
+        module(x).mean().backward()
+        recorder.keep(epoch, float(epoch), 0.1)
+        expected = torch.cat([part.grad.reshape(-1) for part in parameters])
+        assert torch.equal(recorder.slopes[epoch], expected)
+        assert torch.equal(recorder.states[epoch], flat)
+        flat.add_(1.0)
+    history = recorder.history()
+    assert history.epoch.tolist() == [0, 1]
+    assert history.cost.tolist() == [0.0, 1.0]
+    assert history.parameters.shape == history.gradient.shape == (2, 21)
+    assert torch.equal(history.parameters[1], history.parameters[0] + 1)
+    assert history.validation is None
+
+
+@pytest.mark.parametrize(("record", "kept"), [(1, [0, 1, 2, 3, 4, 5, 6]), (3, [0, 3, 6]), (0, [0])])
+def test_wanted_epochs(record, kept):
+    recorder = Recorder(torch.zeros(1), [], 9, record)
+    assert [epoch for epoch in range(7) if recorder.wants(epoch)] == kept
+    assert plan_rows(epochs=6, record=record, p=1) > len(kept)
+
+
+def test_memory_is_announced():
+    heard = Heard()
+    plan_rows(epochs=1000, record=1, p=20, observer=heard)
+    assert heard.notes == []
+    plan_rows(epochs=1_000_000, record=1, p=20, observer=heard)
+    assert heard.notes == ["keeping 1,000,002 epochs x 20 parameters, 352 MB"]
+
+
+def test_too_much_memory_is_refused_and_the_advice_fits():
+    with pytest.raises(OptionError) as caught:
+        plan_rows(epochs=10_000_000, record=1, p=100)
+    sentence = str(caught.value)
+    assert "a history of 10,000,002 epochs x 100 parameters would take 16.3 GB, and at most 4 GB" in sentence
+    enough = int(sentence.split("record=")[1].split()[0])
+    assert plan_rows(epochs=10_000_000, record=enough, p=100) < 2_500_000
+    with pytest.raises(OptionError, match="choose a smaller model"):
+        plan_rows(epochs=10, record=0, p=200_000_000)
