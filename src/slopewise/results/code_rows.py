@@ -161,7 +161,8 @@ def _number(cell: str, rows: CsvRows, *, boolean: bool) -> str:
 def _read(design: Design, rows: CsvRows) -> Iterator[str]:
     packed = rows.path.endswith(".gz")
     delimiter = f", delimiter={text(rows.delimiter)}" if rows.delimiter != "," else ""
-    opened = f'gzip.open({text(rows.path)}, "rt", ' if packed else f"open({text(rows.path)}, "
+    opened = 'gzip.open(path, "rt", ' if packed else "open(path, "
+    yield f"path = {text(rows.path)}"
     yield f'with {opened}newline="", encoding="utf-8-sig") as file:'
     yield f"    rows = list(csv.DictReader(file{delimiter}))"
     if rows.split.test_size:
