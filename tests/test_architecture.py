@@ -32,14 +32,14 @@ LAW: dict[str, tuple[str, ...]] = {
     "solution": CONTRACTS,
     "engine": ("data/source",),
     "training": ("optimizers", "engine", "problem", "solution", "saving", "data/source"),
-    "results": ("training", "optimizers", "engine", "problem", "solution", "data", "saving"),
+    "results": ("training", "optimizers", "models", "losses", "engine", "problem", "solution", "data", "saving"),
     "view": ("results", "saving", *BELOW_RESULTS),
     "doctor": ("results", "saving", *BELOW_RESULTS),
     "api": ("doctor", "results", "saving", *BELOW_RESULTS),
     "cli": ("api", "view", "doctor", "saving"),
     "lab": ("api", "view", "doctor", "saving"),
     "estimators": ("api", "view", "doctor"),
-    "__init__": ("api", "results/fit", "doctor/gradients"),
+    "__init__": ("api", "results/fit", "results/classifier", "results/network", "doctor/gradients"),
     "__main__": ("cli/main",),
 }
 

@@ -16,7 +16,7 @@ class Status(Enum):
     EXACT = "exact: solved from the moments"
     REFINED = "exact: solved and refined until the digits stood still"
     LIMITED = "exact, but the data determine fewer than nine digits of some coefficient"
-    CONVERGED = "converged: a further epoch would change nothing that matters"
+    CONVERGED = "converged: a further step would change nothing that matters"
     STOPPED = "stopped by the rule that was asked for"
     UNFINISHED = "ran all epochs asked for without converging"
     DIVERGED = "diverged: the last good state was kept"

@@ -102,7 +102,7 @@ def test_a_name_with_a_comma_is_quoted(call, tmp_path):
     [
         (["--target", "body_mas_g"], 1, "Did you mean 'body_mass_g'?"),
         (["--target", "body_mass_g", "--features", "speces"], 1, "Did you mean 'species'"),
-        (["--target", "species"], 1, "species"),
+        (["--target", "species", "--model", "linear"], 1, "species"),
         (["--target", "body_mass_g"], 1, "missing"),
         (["--target", "body_mass_g", "--test-size", "1.5"], 2, "1.5"),
         (["--target", "body_mass_g", "--level", "95"], 2, "95"),

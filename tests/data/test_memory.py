@@ -29,6 +29,7 @@ KINDS = {
     "pair, every second row": (np.repeat(X, 2, axis=0)[::2], np.repeat(Y, 2)[::2]),
     "pair, rows backwards": (X[::-1], Y[::-1]),
     "pair of frame and series": (pd.DataFrame(X, columns=["x1", "x2"]), pd.Series(Y)),
+    "pandas, rows taken out": pd.DataFrame(COLUMNS).reindex([*range(49, -1, -1)]),
     "read-only array": (np.frombuffer(X.tobytes()).reshape(50, 2), Y),
 }
 

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from json import dumps
-from math import isfinite
+from typing import Annotated
 
-from slopewise.cli.options import AsJson, Saved, Table, TableName
+import typer
+
+from slopewise.cli.options import ANSWER, AsJson, Saved, Table, TableName, number
 from slopewise.cli.printing import put
 
 
-def evaluate(file: Saved, table: Table, table_name: TableName = None, json: AsJson = False) -> None:
+def evaluate(
+    file: Saved,
+    table: Table,
+    table_name: TableName = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            parser=number,
+            metavar="SHARE",
+            help="Of two classes, the probability from which the second is predicted.",
+            rich_help_panel=ANSWER,
+        ),
+    ] = None,
+    json: AsJson = False,
+) -> None:
     """Measure a saved fit on rows that it has not seen."""
     from slopewise import api
 
-    metrics = asdict(api.load(file).evaluate(table, table_name=table_name))
-    put(as_json(metrics) if json else as_lines(metrics))
-
-
-def as_json(metrics: dict[str, float]) -> str:
-    """Return one JSON object, null for what is not a finite number: JSON knows no NaN."""
-    return dumps({name: value if isfinite(value) else None for name, value in metrics.items()})
-
-
-def as_lines(metrics: dict[str, float]) -> str:
-    """Return one line per figure: its name, and its value to six digits."""
-    return "\n".join(f"{name:<5}{value:>14.6g}" for name, value in metrics.items())
+    found = api.load(file)
+    words = {} if threshold is None else {"threshold": threshold}
+    metrics = found.evaluate(table, table_name=table_name, **words)
+    put(api.metrics_json(metrics) if json else api.metrics_text(metrics, found))

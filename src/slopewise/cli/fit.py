@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from slopewise.cli.descending import DESCENT, check_resume, descending
+from slopewise.cli.descending import DESCENT, NETWORK, STOPPING, check_resume, descending
 from slopewise.cli.options import (
     ANSWER,
     DATA,
@@ -62,6 +62,14 @@ def fit(
     no_intercept: Annotated[
         bool, typer.Option("--no-intercept", help="Go through the origin.", rich_help_panel=ANSWER)
     ] = False,
+    model: Annotated[
+        Literal["auto", "linear", "logistic", "softmax", "mlp"],
+        typer.Option(help="auto takes it from the target.", rich_help_panel=ANSWER),
+    ] = "auto",
+    task: Annotated[
+        Literal["auto", "regression", "classification"],
+        typer.Option(help="Where the target could be either.", rich_help_panel=ANSWER),
+    ] = "auto",
     l2: Annotated[
         float,
         typer.Option(
@@ -71,6 +79,18 @@ def fit(
             rich_help_panel=ANSWER,
         ),
     ] = 0.0,
+    l1: Annotated[
+        float,
+        typer.Option(
+            parser=number, metavar="STRENGTH", help="Penalty on absolute coefficients.", rich_help_panel=ANSWER
+        ),
+    ] = 0.0,
+    firth: Annotated[
+        bool, typer.Option("--firth", help="Firth's penalty, for separated classes.", rich_help_panel=ANSWER)
+    ] = False,
+    class_weight: Annotated[
+        str | None, typer.Option(metavar="balanced", help="Let every class count alike.", rich_help_panel=ANSWER)
+    ] = None,
     errors: Annotated[
         Literal["classical", "hc0", "hc1", "hc2", "hc3"],
         typer.Option(help="Standard errors: classical, or robust to unequal scatter.", rich_help_panel=ANSWER),
@@ -80,9 +100,30 @@ def fit(
         typer.Option(parser=number, metavar="LEVEL", help="Confidence level of the intervals.", rich_help_panel=ANSWER),
     ] = 0.95,
     solver: Annotated[
-        Literal["auto", "cholesky", "qr", "descent", "replay", "moments", "loop"],
+        Literal[
+            "auto", "cholesky", "qr", "newton", "lbfgs", "coordinate", "firth", "descent", "replay", "moments", "loop"
+        ],
         typer.Option(help="How to solve; auto says what it chose and why.", rich_help_panel=ANSWER),
     ] = "auto",
+    hidden: Annotated[
+        str | None, typer.Option(metavar="64,64", help="Sizes of the hidden layers.", rich_help_panel=NETWORK)
+    ] = None,
+    activation: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="sigmoid, tanh, relu, gelu, silu or identity.", rich_help_panel=NETWORK),
+    ] = None,
+    dropout: Annotated[
+        float | None,
+        typer.Option(parser=number, metavar="SHARE", help="Hidden values left out.", rich_help_panel=NETWORK),
+    ] = None,
+    starts: Annotated[
+        int | None,
+        typer.Option(parser=whole_number, metavar="N", help="Train N at once, keep the best.", rich_help_panel=NETWORK),
+    ] = None,
+    early_stop: Annotated[
+        bool,
+        typer.Option("--early-stop", help="Stop when the validation cost stands still.", rich_help_panel=STOPPING),
+    ] = False,
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Go down even beyond the largest stable rate.", rich_help_panel=DESCENT)
     ] = False,
@@ -100,7 +141,7 @@ def fit(
     json: AsJson = False,
     words: dict[str, Any],
 ) -> None:
-    """Fit a linear model to a table and print what was found."""
+    """Fit a model to a table and print what was found."""
     check_resume(checkpoint, resume)
     names = split_names("--features", features)
     if out is not None:
@@ -120,7 +161,17 @@ def fit(
             test_size=test_size,
             validation_size=validation_size,
             seed=seed,
+            model=model,
+            task=task,
             l2=l2,
+            l1=l1,
+            firth=firth,
+            class_weight=class_weight,
+            hidden=hidden,
+            activation=activation,
+            dropout=dropout,
+            starts=starts,
+            early_stop=early_stop,
             errors=errors,
             level=level,
             solver=solver,

@@ -27,6 +27,15 @@ def predict(
     mean: Annotated[
         bool, typer.Option("--mean", help="Interval of the mean, not of a new row.", rich_help_panel=ANSWER)
     ] = False,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            parser=number,
+            metavar="SHARE",
+            help="Of two classes, the probability from which the second is predicted.",
+            rich_help_panel=ANSWER,
+        ),
+    ] = None,
     out: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="Write .csv or .parquet; CSV to stdout without it.", rich_help_panel=OUTPUT),
@@ -38,6 +47,8 @@ def predict(
     from slopewise import api
 
     found = api.load(file)
-    rows = write_tables(found.predict_table(table, interval=interval, mean=mean, table_name=table_name), out)
+    words = {"interval": interval, "mean": mean or None, "threshold": threshold}
+    said = {word: value for word, value in words.items() if value is not None}
+    rows = write_tables(found.predict_table(table, table_name=table_name, **said), out)
     if out is not None:
         tell(f"{rows:,} rows written to {out}")

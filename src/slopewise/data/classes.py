@@ -22,21 +22,21 @@ LESSON_ROWS = 20
 
 
 def is_classes(table: Table, target: str) -> bool:
-    """Return whether the target is text, booleans, or numbers that are all 0 or 1.
+    """Return whether the target is text, booleans, or numbers that are all 0 or 1, both of them.
 
     Numbers are read until the first that is neither, which for most tables is in the first chunk.
     """
     if table.schema.kind(target) != "number":
         # Numbers with a stray word among them are a mistake to be named, not classes.
         return table.schema.kind(target) == "boolean" or table.stray_text(target) is None
-    seen = False
+    seen: set[float] = set()
     for chunk in table.chunks((target,), CHUNK_ROWS):
         values = chunk.numbers((target,))[:, 0].numpy()
         present = values[~np.isnan(values)]
         if not np.isin(present, (0.0, 1.0)).all():
             return False
-        seen = seen or len(present) > 0
-    return seen
+        seen.update(np.unique(present).tolist())
+    return len(seen) == 2
 
 
 def learn_classes(table: Table, target: str, split: Split) -> tuple[str, ...]:

@@ -63,7 +63,8 @@ def frame_table(frame: Any) -> Table:
             "a matrix, or a pair (X, y)."
         ) from error
     collected = eager.collect() if isinstance(eager, nw.LazyFrame) else eager
-    return ArrowTable(collected.to_arrow())
+    # A pandas index that is no plain count comes along as a column of its own; it is not one of the user's.
+    return ArrowTable(collected.to_arrow().select(collected.columns))
 
 
 def with_weights(table: Table, weights: Any) -> Table:

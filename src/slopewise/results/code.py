@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from slopewise.errors import check_choice
 from slopewise.results.code_rows import rows_text, units_text
@@ -27,7 +27,12 @@ def code(script: Script, style: str = "plain") -> str:
     """
     as_class = check_choice("style", style, STYLES) == "class"
     check_script(script)
-    parts = [part.strip("\n") for part in _parts(script, as_class)]
+    return joined(_parts(script, as_class))
+
+
+def joined(yielded: Iterable[str]) -> str:
+    """Return the parts of a script as one text, functions and classes set apart."""
+    parts = [part.strip("\n") for part in yielded]
     behind = [_gap(here, there) for here, there in zip(parts, parts[1:], strict=False)]
     return "".join(part + gap for part, gap in zip(parts, [*behind, "\n"], strict=True))
 

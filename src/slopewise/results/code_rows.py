@@ -175,7 +175,19 @@ def _read(design: Design, rows: CsvRows) -> Iterator[str]:
     for letter, name in (("Y", design.target), ("w", design.weights)):
         if name is not None:
             cell = _number(f"row[{text(name)}]", rows, boolean=name in rows.booleans)
+            if name == design.target and design.target_levels:
+                cell = _class_number(design, rows)
+                yield assigned("classes = ", [text(level) for level in design.target_levels])
             yield f"{letter} = torch.tensor([[{cell}] for row in rows])"
+
+
+def _class_number(design: Design, rows: CsvRows) -> str:
+    """Return the expression that makes the number of its class from a row's target."""
+    cell = f"row[{text(design.target)}]"
+    if design.target_kind != "category":
+        value = _number(cell, rows, boolean=design.target_kind == "boolean")
+        cell = f'format({value}, ".17g")' if design.target_kind == "number" else f"str(bool({value}))"
+    return f"float(classes.index({cell}))"
 
 
 def _mean_weights(script: Script) -> list[str]:

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+
 from slopewise.data.design import Design
 from slopewise.data.source import Source
 from slopewise.engine.engine import Engine
+from slopewise.errors import OptionError, check_choice
 from slopewise.problem import Problem
+from slopewise.results.classifier import Classifier
 from slopewise.results.covariance import ERRORS, Covariance, classical, robust
-from slopewise.results.fit import Fit, Rows
+from slopewise.results.fit import Fit
 from slopewise.results.inference import check_level, parameters_of, residual_sum
+from slopewise.results.likelihood import ERRORS as LIKELIHOOD_ERRORS
+from slopewise.results.likelihood import covariance_of
 from slopewise.results.metrics import Metrics, MetricSums, finish
-from slopewise.results.trail import Trail, largest_lr_of, scatter_at, solution_at
-from slopewise.solution import Descended, Moments, Solution
+from slopewise.results.rows_kept import Rows
+from slopewise.results.trail import Trail, largest_lr_of, no_factor, scatter_at, solution_at
+from slopewise.solution import Descended, Maximum, Moments, Solution
 from slopewise.training.down import Ground
 
 
 def check_inference(errors: str, level: float) -> None:
     """Raise OptionError unless these are a kind of errors and a level; costs no read of the rows."""
-    from slopewise.errors import check_choice
-
     check_choice("errors", errors, ERRORS)
     check_level("level", level)
 
@@ -141,6 +146,117 @@ def conclude_descent(
         rows=Rows(engine, problem.source, test),
         trail=trail,
         findings=findings,
+    )
+
+
+def conclude_corners(
+    *,
+    problem: Problem,
+    maximum: Maximum,
+    design: Design,
+    reason: str,
+    engine: Engine,
+    errors: str = "classical",
+    level: float = 0.95,
+    test: Source | None = None,
+    library: str = "pyarrow",
+) -> Fit:
+    """Return the linear fit of a penalty with corners: estimates without standard errors.
+
+    Args:
+        problem: what was asked.
+        maximum: what coordinate descent found.
+        design: of the table.
+        reason: why that road.
+        engine: sums over the rows.
+        errors: must be classical; there are none.
+        level: of intervals that are not there.
+        test: the rows held out, None without a split.
+        library: whose frames `coefficients` is to be made of.
+
+    Raises:
+        OptionError: robust errors were asked for.
+    """
+    if errors != "classical":
+        raise OptionError(
+            f"errors={errors!r} has nothing to describe: a penalty with corners (l1) leaves no covariance."
+        )
+    p = len(maximum.theta)
+    unknown = torch.full((p, p), torch.nan, dtype=torch.float64)
+    solution = Solution(
+        theta=maximum.theta,
+        status=maximum.status,
+        digits=torch.full((p,), torch.nan, dtype=torch.float64),
+        rss=torch.tensor(maximum.loss, dtype=torch.float64),
+        passes=maximum.passes,
+        condition=float("nan"),
+        moments=maximum.moments,
+        factor=no_factor(maximum.moments, design.intercept),
+    )
+    return Fit(
+        design=design,
+        solution=solution,
+        uncertainty=Covariance("classical", unknown, unknown),
+        solver="coordinate",
+        reason=reason,
+        level=float(level),
+        l2=problem.penalty.strength,
+        l1=problem.penalty.l1,
+        library=library,
+        rows=Rows(engine, problem.source, test),
+    )
+
+
+def conclude_classes(
+    *,
+    problem: Problem,
+    maximum: Maximum,
+    design: Design,
+    model: str,
+    solver: str,
+    reason: str,
+    engine: Engine,
+    errors: str = "classical",
+    level: float = 0.95,
+    test: Source | None = None,
+    library: str = "pyarrow",
+) -> Classifier:
+    """Return the fit of classes with its uncertainty. Robust errors read the rows once more, classical ones do not.
+
+    Args:
+        problem: what was asked.
+        maximum: what was found.
+        design: of the table.
+        model: logistic or softmax.
+        solver: its name.
+        reason: why that one.
+        engine: sums over the rows.
+        errors: classical, hc0 or hc1.
+        level: of the intervals.
+        test: the rows held out, None without a split.
+        library: whose frames `coefficients` is to be made of.
+
+    Raises:
+        OptionError: errors make no sense here.
+    """
+    check_choice("errors", errors, LIKELIHOOD_ERRORS)
+    uncertainty = None
+    if maximum.curvature is not None:
+        uncertainty = covariance_of(errors, problem=problem, maximum=maximum, engine=engine)
+    elif errors != "classical":
+        raise OptionError(f"errors={errors!r} needs the curvature at the optimum, which solver {solver!r} has none of.")
+    return Classifier(
+        design=design,
+        model=model,
+        maximum=maximum,
+        uncertainty=uncertainty,
+        solver=solver,
+        reason=reason,
+        level=float(level),
+        l2=problem.penalty.strength,
+        l1=problem.penalty.l1,
+        library=library,
+        rows=Rows(engine, problem.source, test),
     )
 
 

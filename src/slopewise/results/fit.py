@@ -21,6 +21,7 @@ from slopewise.results.covariance import Covariance
 from slopewise.results.inference import Coefficients, Statistics
 from slopewise.results.metrics import Metrics, evaluate
 from slopewise.results.origin import Origin, script_of
+from slopewise.results.rows_kept import Rows
 from slopewise.results.state import state_of, trail_of
 from slopewise.results.trail import Trail, history_columns
 from slopewise.solution import Solution, Status
@@ -28,15 +29,6 @@ from slopewise.solution import Solution, Status
 if TYPE_CHECKING:
     import pyarrow as pa
     from torch import Tensor
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """The rows that a fit can still read: those trained on, and those held out (None without a split)."""
-
-    engine: Engine
-    train: Source
-    test: Source | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -63,6 +55,7 @@ class Fit:
     trail: Trail | None = None
     findings: tuple[dict[str, Any], ...] = ()
     origin: Origin | None = None
+    l1: float = 0.0
 
     @property
     def theta(self) -> Tensor:
@@ -228,9 +221,13 @@ class Fit:
         Raises:
             StoreError: the file is missing, damaged, not a fit, or made by a newer slopewise.
         """
+        from slopewise.errors import StoreError
         from slopewise.results.store import load
 
-        return load(path)
+        found = load(path)
+        if not isinstance(found, Fit):
+            raise StoreError(f"{path} holds a {type(found).__name__}, not a linear fit; use slopewise.load(path).")
+        return found
 
     def __repr__(self) -> str:
         return f"Fit({self.design.target!r} on {len(self.design.features)} features, n={self.n}, r2={self.r2:.4g})"

@@ -38,13 +38,22 @@ def in_kind(columns: Mapping[str, np.ndarray], rows: Any) -> Any:
     import torch
 
     rows = rows[0] if isinstance(rows, tuple) else rows
-    if isinstance(rows, np.ndarray | torch.Tensor | list):
+    if is_matrix(rows):
         values = list(columns.values())
         matrix = values[0] if len(values) == 1 else np.stack(values, axis=1)
         return torch.from_numpy(matrix) if isinstance(rows, torch.Tensor) else matrix
     if isinstance(rows, Mapping):
         return dict(columns)
     return _like_frame(columns, rows)
+
+
+def is_matrix(rows: Any) -> bool:
+    """Return whether rows are an array, a tensor or a list, or a pair that begins with one."""
+    import numpy as np
+    import torch
+
+    rows = rows[0] if isinstance(rows, tuple) else rows
+    return isinstance(rows, np.ndarray | torch.Tensor | list)
 
 
 def _like_frame(columns: Mapping[str, np.ndarray], rows: Any) -> Any:

@@ -64,9 +64,14 @@ def evaluate(*, engine: Engine, source: Source, theta: Tensor, intercept: bool) 
 
 def metric_sums(batch: Batch, *, theta: Tensor, intercept: bool) -> MetricSums:
     """Return the sums of one batch, yy about its own mean."""
+    return sums_of(line(x=batch.x, theta=theta, intercept=intercept), batch)
+
+
+def sums_of(prediction: Tensor, batch: Batch) -> MetricSums:
+    """Return the sums of one batch with predictions (n,)."""
     assert batch.y is not None
     y = batch.y
-    e = y - line(x=batch.x, theta=theta, intercept=intercept)
+    e = y - prediction
     w = y.new_ones(len(y)) if batch.w is None else batch.w
     weight = float(w.sum())
     mean = float(w @ y) / weight if weight > 0 else 0.0

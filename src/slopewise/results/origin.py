@@ -16,11 +16,12 @@ from slopewise.results.script import MOST_INLINE, CsvRows, InlineRows, Script
 
 if TYPE_CHECKING:
     from slopewise.results.fit import Fit
+    from slopewise.results.network import NetworkFit
 
 Origin = CsvRows | InlineRows
 
 
-def origin_of(fit: Fit) -> Origin | None:
+def origin_of(fit: Fit | NetworkFit) -> Origin | None:
     """Return the fit's training rows as a script can have them: a CSV file, or up to 200 rows as numbers.
 
     None where the table is neither.

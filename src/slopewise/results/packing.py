@@ -74,16 +74,14 @@ def unpack(header: dict[str, Any], tensors: dict[str, Tensor]) -> Fit:
         trail=unpack_trail(header["trail"], tensors, solution) if header.get("trail") else None,
         findings=tuple(header.get("findings", ())),
         origin=unpack_origin(header.get("origin"), tensors),
+        l1=float(header.get("l1", 0.0)),
     )
 
 
 def _header(fit: Fit) -> dict[str, Any]:
-    from slopewise import __version__
-
     moments = fit.solution.moments
     return {
-        "format": FORMAT,
-        "slopewise": __version__,
+        "kind": "linear",
         "design": fit.design.to_dict(),
         "solver": fit.solver,
         "reason": fit.reason,
@@ -91,6 +89,7 @@ def _header(fit: Fit) -> dict[str, Any]:
         "passes": fit.solution.passes,
         "errors": fit.errors,
         "library": fit.library,
+        "l1": fit.l1,
         "n": moments.n,
         "dropped": moments.dropped,
         "missing": moments.missing,

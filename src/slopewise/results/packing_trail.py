@@ -93,7 +93,7 @@ def unpack_trail(header: dict[str, Any], tensors: dict[str, Tensor], solution: S
         )
         scatter = Covariance(str(header["errors"]), tensors["exact.covariance"], tensors["exact.inner"])
     return Trail(
-        plan=_plan(header["plan"]),
+        plan=plan_from(header["plan"]),
         road=str(header["road"]),
         units=Units(tensors["trail.mean"], tensors["trail.scale"], solution.factor.intercept),
         start=tensors["trail.start"],
@@ -113,7 +113,8 @@ def unpack_trail(header: dict[str, Any], tensors: dict[str, Tensor], solution: S
     )
 
 
-def _plan(stored: dict[str, Any]) -> Descent:
+def plan_from(stored: dict[str, Any]) -> Descent:
+    """Return the plan that `dataclasses.asdict` described."""
     options = {name: tuple(value) if isinstance(value, list) else value for name, value in stored["options"].items()}
     init = stored["init"] if isinstance(stored["init"], str) else tuple(stored["init"])
     parts = {"schedule": Schedule(**stored["schedule"]), "stopping": Stopping(**stored["stopping"])}

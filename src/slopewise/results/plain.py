@@ -56,6 +56,7 @@ def to_dict(fit: Fit) -> dict[str, Any]:
             "errors": fit.errors,
             "level": fit.level,
             "l2": fit.l2,
+            "l1": fit.l1,
             "f_p": stats.f_p,
             "df": stats.df,
             "dof": stats.dof,

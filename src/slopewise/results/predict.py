@@ -7,13 +7,13 @@ is Student's t times the root. For classical errors without a penalty, z' S z = 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from slopewise.data.design import Feature
+from slopewise.data.design import Design, Feature
 from slopewise.data.designed import Designed
 from slopewise.data.learn import check_columns
 from slopewise.data.open import as_table
@@ -90,22 +90,57 @@ def predict_table(
     an underscore where a feature has its name. Arguments and errors are those of `predict`; one table
     without rows is yielded where there are none.
     """
+    outputs = ("prediction", "low", "high") if interval is not None else ("prediction",)
+    yield from tables_of(fit.design, _chunks(fit, rows, interval, mean, table_name), outputs)
+
+
+def tables_of(
+    design: Design, chunks: Iterable[tuple[Chunk, Mapping[str, np.ndarray]]], outputs: Sequence[str], text: str = ""
+) -> Iterator[pa.Table]:
+    """Yield features and predictions as Arrow tables of one schema, one for each chunk, an empty one where none is.
+
+    Args:
+        design: of the fit.
+        chunks: of rows, each with its predicted columns (n,).
+        outputs: names of those columns; one takes an underscore where a feature has its name.
+        text: the output that holds text, not numbers; none by default.
+    """
     import pyarrow as pa
 
-    features = fit.design.features
-    outputs = ("prediction", "low", "high") if interval is not None else ("prediction",)
+    features = design.features
     taken = {feature.name for feature in features}
     names = [f.name for f in features] + [name + "_" * (name in taken) for name in outputs]
     types = {"number": pa.float64(), "boolean": pa.bool_(), "category": pa.string()}
-    schema = pa.schema(zip(names, [types[f.kind] for f in features] + [pa.float64()] * len(outputs), strict=True))
+    kinds = [types[f.kind] for f in features] + [pa.string() if name == text else pa.float64() for name in outputs]
+    schema = pa.schema(zip(names, kinds, strict=True))
     empty = True
-    for chunk, columns in _chunks(fit, rows, interval, mean, table_name):
+    for chunk, columns in chunks:
         inputs = [_values(chunk, feature, schema.field(feature.name).type) for feature in features]
         found = [pa.array(columns[name], from_pandas=True) for name in outputs]
         yield pa.table([*inputs, *found], schema=schema)
         empty = False
     if empty:
         yield schema.empty_table()
+
+
+def designed_rows(design: Design, rows: Any, table_name: str | None) -> Designed:
+    """Return new rows, without a target, as a source.
+
+    Raises:
+        ColumnError: a column that was trained with is missing.
+        DataError: a column holds something else than it did in training.
+    """
+    table = as_table(rows, table_name)
+    check_columns(design, table, with_target=False)
+    return Designed(table, design, with_target=False)
+
+
+def refuse_unfinished(source: Designed, predicted: Tensor) -> None:
+    """Raise the DataError that names a missing or infinite value, if predictions are not finite because of one."""
+    if not bool(predicted.isfinite().all()):
+        found: DataError | None = source.blame()
+        if found is not None:
+            raise found
 
 
 def _chunks(
@@ -115,13 +150,10 @@ def _chunks(
     scatter = None if interval is None else _scatter(fit, interval, mean)
     if mean and interval is None:
         raise OptionError("mean asks for the interval of the mean; give interval too, such as 0.95.")
-    table = as_table(rows, table_name)
-    check_columns(fit.design, table, with_target=False)
-    source = Designed(table, fit.design, with_target=False)
+    source = designed_rows(fit.design, rows, table_name)
     for chunk, batch in source.chunks(CHUNK_ROWS):
         columns = _predicted(fit, batch.x, scatter)
-        if not bool(columns["prediction"].isfinite().all()):
-            _refuse(source)
+        refuse_unfinished(source, columns["prediction"])
         yield chunk, {name: column.numpy() for name, column in columns.items()}
 
 
@@ -133,12 +165,6 @@ def _predicted(fit: Fit, x: Tensor, scatter: Scatter | None) -> dict[str, Tensor
             return {"prediction": eta}
         half = half_width(x=x, scatter=scatter)
         return {"prediction": eta, "low": eta - half, "high": eta + half}
-
-
-def _refuse(source: Designed) -> None:
-    found: DataError | None = source.blame()
-    if found is not None:
-        raise found
 
 
 def _scatter(fit: Fit, interval: float, mean: bool) -> Scatter:

@@ -15,32 +15,37 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 from slopewise.errors import StoreError
-from slopewise.results.packing import FORMAT, pack, unpack
+from slopewise.results.kinds import pack_any, unpack_any
+from slopewise.results.packing import FORMAT
 from slopewise.saving import replacing
 
 if TYPE_CHECKING:
-    from slopewise.results.fit import Fit
+    from slopewise.results.kinds import AnyFit
 
 ENTRY = "slopewise-fit"
 LARGEST_HEADER = 100_000_000
 """Bytes; safetensors' own limit."""
 
 
-def save(fit: Fit, path: str | os.PathLike[str]) -> None:
+def save(fit: AnyFit, path: str | os.PathLike[str]) -> None:
     """Write a fit to `path`, beside it first and renamed when complete. The same fit gives the same bytes.
 
     Raises:
         StoreError: the file cannot be written; what lay there before is untouched.
     """
-    header, tensors = pack(fit)
+    header, tensors = pack_any(fit)
     text = json.dumps(header, ensure_ascii=False, allow_nan=False)
     data = save_tensors({name: value.clone().contiguous() for name, value in tensors.items()}, {ENTRY: text})
     with replacing(path) as beside:
         beside.write_bytes(data)
 
 
-def load(path: str | os.PathLike[str]) -> Fit:
-    """Return the fit saved at `path`.
+def load(path: str | os.PathLike[str], module: Any = None) -> AnyFit:
+    """Return the fit saved at `path`, of whatever kind it is.
+
+    Args:
+        path: of the file.
+        module: the user's own nn.Module, where the fit is of one: its code is not in the file.
 
     Raises:
         StoreError: the file is missing, cut short, not a safetensors file, not a fit, made by a newer slopewise, or
@@ -60,7 +65,7 @@ def load(path: str | os.PathLike[str]) -> Fit:
     except SafetensorError as error:
         raise _damaged(path) from error
     try:
-        return unpack(header, tensors)
+        return unpack_any(header, tensors, module)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         what = f"there is no {error}" if isinstance(error, KeyError) else error
         raise StoreError(

@@ -12,6 +12,7 @@ from torch import Tensor
 from slopewise.results.text import align, figure, pad, shorten, tail, width, wrap
 
 if TYPE_CHECKING:
+    from slopewise.data.design import Design
     from slopewise.results.fit import Fit
     from slopewise.results.trail import Trail
     from slopewise.solution import Solution
@@ -34,7 +35,7 @@ def summary(fit: Fit) -> str:
         *(_coefficients(fit) if fit.trail is None or _arrived(fit) else _on_the_way(fit)),
         *_notes(fit),
         RULE,
-        *_side_by_side(_statistics(fit), _metrics(fit)),
+        *side_by_side(_statistics(fit), _metrics(fit)),
         RULE,
         *_status(fit),
     ]
@@ -45,12 +46,12 @@ def _title(fit: Fit) -> list[str]:
     rows = f"{fit.n:,} used"
     if fit.n_dropped:
         rows += f", {fit.n_dropped:,} dropped"
-    rows += _missing(fit)
+    rows += missing_of(fit.design, fit.solution.moments.missing)
     weights = f", weights {shorten(fit.design.weights, NAME_WIDTH)}" if fit.design.weights else ""
     return [
         f"Linear fit of {shorten(fit.design.target, WIDTH - 14)}",
-        *_wrap(rows + weights, "Rows"),
-        *_wrap(f"{fit.solver}: {fit.reason}", "Solver"),
+        *labelled(rows + weights, "Rows"),
+        *labelled(f"{fit.solver}: {fit.reason}", "Solver"),
         *(_plan(fit.trail) if fit.trail else []),
     ]
 
@@ -63,7 +64,7 @@ def _plan(trail: Trail) -> list[str]:
     rows = "all rows at each step" if plan.batch_size is None else f"batches of {plan.batch_size}"
     units = "standardised columns" if plan.standardize else "raw columns"
     limit = "" if math.isnan(trail.largest_lr) else f"; largest stable lr {figure(trail.largest_lr)}"
-    return _wrap(f"{plan.optimizer}, {said}, {rows}, {units}{limit}", "Descent")
+    return labelled(f"{plan.optimizer}, {said}, {rows}, {units}{limit}", "Descent")
 
 
 def _worth_saying(word: str, value: float) -> bool:
@@ -88,7 +89,7 @@ def _on_the_way(fit: Fit) -> list[str]:
             ("still to go", align([b - a for a, b in zip(estimate, exact, strict=True)], 3, 12)),
             ("digits", [_whole(value) for value in fit.solution.digits.tolist()]),
         ]
-    return _table(fit.design.names, columns)
+    return table(fit.design.names, columns)
 
 
 def _without_noise(theta: Tensor, solution: Solution) -> list[float]:
@@ -102,38 +103,49 @@ def _without_noise(theta: Tensor, solution: Solution) -> list[float]:
 
 def _status(fit: Fit) -> list[str]:
     if fit.trail is None:
-        return _wrap(f"{fit.status.value}; {_digits(fit.digits)} in every coefficient", "Status")
+        digits = "" if math.isnan(fit.digits) else f"; {_digits(fit.digits)} in every coefficient"
+        return labelled(fit.status.value + digits, "Status")
     descended = fit.trail.descended
     kept = "" if descended.best_epoch == descended.epochs else f"; the state of epoch {descended.best_epoch} is kept"
     advice = f"; {descended.advice}" if descended.advice else ""
-    return _wrap(f"{fit.status.value}: {descended.evidence}{kept}{advice}", "Status")
+    return labelled(f"{fit.status.value}: {descended.evidence}{kept}{advice}", "Status")
 
 
-def _missing(fit: Fit) -> str:
-    design = fit.design
+def missing_of(design: Design, missing: Sequence[int]) -> str:
+    """Return in brackets how many values are missing in each column, nothing where none is."""
     columns = [feature.name for feature in design.features] + [design.target]
     columns += [design.weights] if design.weights else []
-    counts = zip(columns, fit.solution.moments.missing, strict=False)
+    counts = zip(columns, missing, strict=False)
     found = [f"{shorten(name, NAME_WIDTH)} {count:,}" for name, count in counts if count]
     filled = ", filled with means" if design.missing == "mean" else ""
     return f" (missing{filled}: {', '.join(found)})" if found else ""
 
 
-def _coefficients(fit: Fit) -> list[str]:
-    table = fit.inferred
-    columns = [
-        ("estimate", align(_without_noise(table.estimate, fit.solution), 5, 11)),
-        ("std error", align(table.std_error.tolist(), 4, 9)),
-        ("t", _t(table.t.tolist())),
-        ("p", [tail(value) for value in table.p.tolist()]),
-        (f"{100 * fit.level:.4g}% from", align(_without_noise(table.ci_low, fit.solution), 4, 10)),
-        ("to", align(_without_noise(table.ci_high, fit.solution), 4, 10)),
-        ("digits", [_whole(value) for value in table.digits.tolist()]),
+def references(design: Design) -> list[str]:
+    """Return the reference level of each category, in a line, none where there is no category."""
+    found = [
+        f"{shorten(f.name, NAME_WIDTH)}: reference {shorten(f.levels[0], NAME_WIDTH)}"
+        for f in design.features
+        if f.kind == "category"
     ]
-    return _table(fit.design.names, columns)
+    return ["; ".join(found)] if found else []
 
 
-def _table(parameters: Sequence[str], columns: Sequence[tuple[str, list[str]]]) -> list[str]:
+def _coefficients(fit: Fit) -> list[str]:
+    found = fit.inferred
+    columns = [
+        ("estimate", align(_without_noise(found.estimate, fit.solution), 5, 11)),
+        ("std error", align(found.std_error.tolist(), 4, 9)),
+        ("t", _t(found.t.tolist())),
+        ("p", [tail(value) for value in found.p.tolist()]),
+        (f"{100 * fit.level:.4g}% from", align(_without_noise(found.ci_low, fit.solution), 4, 10)),
+        ("to", align(_without_noise(found.ci_high, fit.solution), 4, 10)),
+        ("digits", [_whole(value) for value in found.digits.tolist()]),
+    ]
+    return table(fit.design.names, columns)
+
+
+def table(parameters: Sequence[str], columns: Sequence[tuple[str, list[str]]]) -> list[str]:
     """Return a table with a row per parameter, spread over the width where there is room."""
     widths = [max(len(head), *map(len, texts)) for head, texts in columns]
     names = [shorten(name, min(NAME_WIDTH, WIDTH - sum(widths) - len(widths))) for name in parameters]
@@ -154,18 +166,13 @@ def _t(values: Sequence[float]) -> list[str]:
 
 
 def _notes(fit: Fit) -> list[str]:
-    notes = []
-    references = [
-        f"{shorten(f.name, NAME_WIDTH)}: reference {shorten(f.levels[0], NAME_WIDTH)}"
-        for f in fit.design.features
-        if f.kind == "category"
-    ]
-    if references:
-        notes.append("; ".join(references))
+    notes = references(fit.design)
     if fit.errors != "classical":
         notes.append(f"standard errors robust to unequal scatter: {fit.errors.upper()}")
     if fit.l2:
         notes.append(f"L2 penalty {fit.l2:g}: errors and intervals describe the shrunken estimates, F is not defined")
+    if fit.l1:
+        notes.append(f"L1 penalty {fit.l1:g}: estimates with corners have no standard errors")
     if not fit.design.intercept:
         notes.append("no intercept: R² is about zero, in the metrics about the mean")
     return [line for note in notes for line in wrap(note, WIDTH, "", "  ")]
@@ -196,7 +203,10 @@ def _metrics(fit: Fit) -> list[str]:
     return [head, *(pad(name, 6) + "".join(text.rjust(15) for text in texts) for name, texts in rows)]
 
 
-def _side_by_side(left: Sequence[str], right: Sequence[str]) -> list[str]:
+def side_by_side(left: Sequence[str], right: Sequence[str]) -> list[str]:
+    """Return two blocks of lines next to each other."""
+    length = max(len(left), len(right))
+    left = [*left, *[""] * (length - len(left))]
     right = [*right, *[""] * (len(left) - len(right))]
     return [pad(one, LEFT) + other for one, other in zip(left, right, strict=True)]
 
@@ -209,5 +219,6 @@ def _digits(digits: float) -> str:
     return f"at least {math.floor(digits)} digit{'s' * (math.floor(digits) != 1)}"
 
 
-def _wrap(text: str, label: str) -> list[str]:
+def labelled(text: str, label: str) -> list[str]:
+    """Return a text in lines, its label before the first."""
     return wrap(text, WIDTH, label.ljust(8), " " * 8)

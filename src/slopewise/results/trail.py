@@ -68,7 +68,7 @@ def solution_at(
         passes=1 + (exact.passes - 1 if exact is not None else 0),
         condition=math.nan if exact is None else exact.condition,
         moments=moments,
-        factor=_no_factor(moments, units) if exact is None else exact.factor,
+        factor=no_factor(moments, units.intercept) if exact is None else exact.factor,
     )
 
 
@@ -161,11 +161,10 @@ def largest_lr_of(limits: Limits, plan: Descent) -> float:
     return limits.lr if plan.optimizer == "sgd" else math.nan
 
 
-def _no_factor(moments: Moments, units: Units) -> Factor:
+def no_factor(moments: Moments, intercept: bool) -> Factor:
+    """Return a factor that is not known: NaN, so that everything that would follow from it is NaN too."""
     q = len(moments.mean)
-    p = q + int(units.intercept)
-    mean = moments.mean if units.intercept else torch.zeros_like(moments.mean)
+    p = q + int(intercept)
+    mean = moments.mean if intercept else torch.zeros_like(moments.mean)
     unknown = torch.full((p, p), torch.nan, dtype=torch.float64)
-    return Factor(
-        mean, torch.ones(q, dtype=torch.float64), unknown, torch.zeros(p, dtype=torch.float64), units.intercept
-    )
+    return Factor(mean, torch.ones(q, dtype=torch.float64), unknown, torch.zeros(p, dtype=torch.float64), intercept)

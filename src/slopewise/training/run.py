@@ -49,6 +49,7 @@ def run_loop(
     optimum: Tensor | None = None,
     lowest: Tensor | None = None,
     gradients: bool = True,
+    unit: float = 1.0,
 ) -> Descended:
     """Train `module`, in place, as `descent` says, and return what happened.
 
@@ -70,6 +71,8 @@ def run_loop(
         optimum: (p,) exact parameters, for the history.
         lowest: () exact cost, for the history and the rules.
         gradients: False spares mini-batch descents the backward pass of every look; the history's gradient is then NaN.
+        unit: what a cost of 1 is in the user's units, where the target was scaled: costs are told, compared and kept in
+            those, and so is the history's gradient.
 
     Raises:
         OptionError: a batch larger than the table, a history larger than memory allows, a rule without what it needs.
@@ -96,9 +99,10 @@ def run_loop(
         optimizer=optimizer,
         recorder=Recorder(flat, parameters if slopes else [], kept, descent.record),
         rules=Rules(descent.stopping, None if lowest is None else float(lowest)),
-        validate=None if held_out is None else lambda: whole_cost(module, held_out, loss, None, slopes=False),
-        nothing=idle_cost(module, rows, loss),
+        validate=None if held_out is None else lambda: unit * whole_cost(module, held_out, loss, None, slopes=False),
+        nothing=unit * idle_cost(module, rows, loss),
         observer=observer,
+        unit=unit,
     )
     with torch.random.fork_rng(devices=[]), threads_for(len(flat) * (descent.batch_size or len(y))):
         torch.manual_seed(descent.seed)  # for modules that draw, such as dropout
@@ -121,4 +125,7 @@ def run_loop(
         except KeyboardInterrupt:
             interrupted(watch)
     module.eval()
-    return conclude(watch, saver, optimum=optimum, lowest=lowest, seconds=perf_counter() - began)
+    found = conclude(watch, saver, optimum=optimum, lowest=lowest, seconds=perf_counter() - began)
+    if unit != 1:
+        found.history.gradient.mul_(unit)
+    return found

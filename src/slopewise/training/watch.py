@@ -28,7 +28,8 @@ class Watch:
     """Told the cost of the state of every row; keeps what the answer will be made of.
 
     flat (p,) the parameters as they are now. validate: cost of the validation rows, or None. nothing: the cost of
-    predicting 0 everywhere. ended: how, and the number that proves it, once it has.
+    predicting 0 everywhere. unit: what a cost of 1 in the descent is to the user, who scaled no target; `validate` and
+    `nothing` are in the user's units already. ended: how, and the number that proves it, once it has.
     """
 
     descent: Descent
@@ -39,6 +40,7 @@ class Watch:
     validate: Callable[[], float] | None
     nothing: float
     observer: Observer | None
+    unit: float = 1.0
     start: float = float("nan")
     cost: float = float("nan")
     epoch: int = 0
@@ -60,6 +62,7 @@ class Watch:
 
     def sees(self, epoch: int, cost: float, *, last: bool = False) -> bool:
         """Take note of row `epoch`, whose parameters and gradients are those of now. True: the descent ends here."""
+        cost *= self.unit
         if self.best is None:
             self.start = cost
             self.explosion.limit = explosion_limit(start=cost, nothing=self.nothing, options=self.descent.options)
@@ -78,6 +81,7 @@ class Watch:
 
     def glances(self, epoch: int, cost: float) -> bool:
         """Take note of a row whose cost is not measured: that of the last batch before it stands for it."""
+        cost *= self.unit
         if self._diverged(epoch, cost):
             return True
         if not self.by_validation:
@@ -104,7 +108,7 @@ class Watch:
 
     def _norm(self) -> float:
         slopes = [part.grad for part in self.optimizer.param_groups[0]["params"] if part.grad is not None]
-        return float(torch.cat([slope.reshape(-1) for slope in slopes]).norm())
+        return self.unit * float(torch.cat([slope.reshape(-1) for slope in slopes]).norm())
 
     def best_state(self) -> Tensor:
         """Return the parameters (p,) of the best state."""

@@ -1,0 +1,55 @@
+"""What the doctor finds in the fit of a network."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from slopewise.doctor.finding import Finding, ranked
+from slopewise.doctor.network import Look, network_findings
+from slopewise.results.network import NetworkFit
+from slopewise.solution import Status
+
+LOOKED_AT = 5000
+"""Training rows that are read again to look at; the first of the table."""
+
+
+def examine_network(fit: NetworkFit) -> tuple[Finding, ...]:
+    """Return the findings on a network just fitted, gravest first; some thousand rows are read again for it.
+
+    A descent that diverged is told of by its status, and no finding is made of the state it left; over-fitting is none
+    where the validation rows were watched and the state before it was kept.
+    """
+    if fit.rows is None or fit.status is Status.DIVERGED:
+        return ()
+    x, y = _first_rows(fit)
+    look = Look(
+        module=fit.network,
+        x=x,
+        y=y,
+        names=fit.design.x_names,
+        cost=fit.trail.cost,
+        constant=fit.trail.constant,
+        classes=len(fit.classes),
+        labels=fit.classes,
+        history=fit.trail.history,
+        standardized=fit.trail.plan.standardize,
+    )
+    stopping = fit.trail.plan.stopping
+    watched = stopping.watch == "validation" and stopping.patience is not None
+    found = [finding for finding in network_findings(look) if not (watched and finding.code == "over-fitting")]
+    return ranked(found)
+
+
+def _first_rows(fit: NetworkFit) -> tuple[Tensor, Tensor]:
+    """Return x (n, q) in the units of the descent and y (n,) of the first training rows."""
+    assert fit.rows is not None
+    xs: list[Tensor] = []
+    ys: list[Tensor] = []
+    for batch in fit.rows.train.batches(LOOKED_AT):
+        assert batch.y is not None
+        xs.append((batch.x - fit.units.mean) / fit.units.scale)
+        ys.append(batch.y)
+        if sum(map(len, xs)) >= LOOKED_AT:
+            break
+    return torch.cat(xs)[:LOOKED_AT].to(fit.dtype), torch.cat(ys)[:LOOKED_AT].to(fit.dtype)

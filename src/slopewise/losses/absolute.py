@@ -1,0 +1,43 @@
+"""|eta - y|: the loss whose optimum is a median."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from slopewise.losses.loss import Loss, check_shapes
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Absolute(Loss):
+    """value |eta - y|, slope its sign (0 at the kink), curvature 0; as torch.nn.L1Loss.
+
+    No curvature, so no Newton: it is a loss for descent.
+    """
+
+    name = "absolute"
+    classes = 0
+
+    def value(self, eta: Tensor, y: Tensor) -> Tensor:
+        """Return |eta - y| (n,)."""
+        check_shapes(eta, y)
+        return (eta - y).abs()
+
+    def slope(self, eta: Tensor, y: Tensor) -> Tensor:
+        """Return the sign of eta - y (n,)."""
+        check_shapes(eta, y)
+        return (eta - y).sign()
+
+    def curvature(self, eta: Tensor, y: Tensor) -> Tensor:
+        """Return 0 for every row (n,)."""
+        check_shapes(eta, y)
+        return torch.zeros_like(eta)
+
+    def predict(self, eta: Tensor) -> Tensor:
+        """Return eta: the link is the identity."""
+        return eta

@@ -1,0 +1,41 @@
+"""Counts whose logarithm of the mean is linear."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from slopewise.losses.loss import Loss, check_shapes
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Poisson(Loss):
+    """value exp(eta) - y eta, slope exp(eta) - y, curvature exp(eta); as torch's PoissonNLLLoss on logs.
+
+    The term log y!, which no parameter changes, is left out.
+    """
+
+    name = "poisson"
+    classes = 0
+
+    def value(self, eta: Tensor, y: Tensor) -> Tensor:
+        """Return exp(eta) - y eta (n,)."""
+        check_shapes(eta, y)
+        return eta.exp() - y * eta
+
+    def slope(self, eta: Tensor, y: Tensor) -> Tensor:
+        """Return exp(eta) - y (n,)."""
+        check_shapes(eta, y)
+        return eta.exp() - y
+
+    def curvature(self, eta: Tensor, y: Tensor) -> Tensor:
+        """Return exp(eta) (n,)."""
+        check_shapes(eta, y)
+        return eta.exp()
+
+    def predict(self, eta: Tensor) -> Tensor:
+        """Return the mean exp(eta) (n,)."""
+        return eta.exp()

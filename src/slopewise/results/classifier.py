@@ -1,0 +1,213 @@
+"""The finished fit of classes by their likelihood: logistic and softmax regression. It holds; other files compute."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from slopewise.data.design import Design
+from slopewise.data.designed import Designed
+from slopewise.data.learn import check_columns
+from slopewise.data.open import as_table
+from slopewise.data.source import Source
+from slopewise.engine.engine import Engine
+from slopewise.engine.local import LocalEngine
+from slopewise.errors import DataError, OptionError
+from slopewise.results import classes_text, frames, likelihood, plain_classes, predict_classes
+from slopewise.results.classification import ClassMetrics, evaluate_classes
+from slopewise.results.covariance import Covariance
+from slopewise.results.likelihood import Likelihoods, Odds
+from slopewise.results.rows_kept import Rows
+from slopewise.solution import Maximum, Status
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Classifier:
+    """A logistic or softmax regression fitted to a table; the verbs are those of `Fit`.
+
+    model is logistic or softmax. uncertainty is None where a penalty with corners leaves no covariance. threshold: of
+    two classes, the probability from which the second is predicted, None for the likelier one.
+    """
+
+    design: Design
+    model: str
+    maximum: Maximum
+    uncertainty: Covariance | None
+    solver: str
+    reason: str
+    level: float = 0.95
+    l2: float = 0.0
+    l1: float = 0.0
+    library: str = "pyarrow"
+    rows: Rows | None = None
+    known_train: ClassMetrics | None = None
+    known_test: ClassMetrics | None = None
+    findings: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes; the first is the one that odds are against."""
+        return self.design.target_levels
+
+    @property
+    def theta(self) -> Tensor:
+        """Parameters (p,), or (p, k - 1) for more than two classes, raw units."""
+        return self.maximum.theta
+
+    @property
+    def covariance(self) -> Tensor | None:
+        """Covariance (d, d) of the parameters, class after class; None where there is none."""
+        return None if self.uncertainty is None else self.uncertainty.raw
+
+    @property
+    def errors(self) -> str:
+        """Kind of the standard errors: classical, hc0 or hc1."""
+        return "classical" if self.uncertainty is None else self.uncertainty.kind
+
+    @property
+    def status(self) -> Status:
+        """How the solver ended."""
+        return self.maximum.status
+
+    @property
+    def n(self) -> int:
+        """Training rows used."""
+        return self.maximum.moments.n
+
+    @property
+    def n_dropped(self) -> int:
+        """Training rows left out for missing values."""
+        return self.maximum.moments.dropped
+
+    @cached_property
+    def stats(self) -> Likelihoods:
+        """Log-likelihood, deviance, McFadden's R², AIC and their kind."""
+        return likelihood.likelihoods(maximum=self.maximum)
+
+    @cached_property
+    def inferred(self) -> Odds:
+        """The coefficient table as tensors (d,), class after class."""
+        estimate = likelihood.listed(self.theta)
+        variance = estimate * float("nan") if self.covariance is None else self.covariance.diagonal()
+        return likelihood.odds(estimate=estimate, variance=variance, level=self.level)
+
+    @property
+    def coefficients(self) -> Any:
+        """class, name, estimate, std_error, z, p, intervals and odds ratios, as a frame of the library fitted."""
+        return frames.frame_of(plain_classes.coefficient_columns(self), self.library)
+
+    @cached_property
+    def train(self) -> ClassMetrics:
+        """Metrics on the training rows, which are read once more for it when first asked for."""
+        if self.known_train is not None:
+            return self.known_train
+        if self.rows is None:
+            raise DataError("this fit keeps no rows to measure on; use evaluate() with a table.")
+        return self._measure(self.rows.engine, self.rows.train, None)
+
+    @cached_property
+    def test(self) -> ClassMetrics | None:
+        """Metrics on the rows held out, None where none were."""
+        if self.known_test is not None or self.rows is None or self.rows.test is None:
+            return self.known_test
+        return self._measure(self.rows.engine, self.rows.test, None)
+
+    def evaluate(self, table: Any, table_name: str | None = None, threshold: float | None = None) -> ClassMetrics:
+        """Return the metrics on another table, which must hold the target too.
+
+        Raises:
+            ColumnError: a column that was trained with is missing.
+            DataError: no rows; a missing or infinite value; a level or class never seen in training.
+            OptionError: threshold is no probability, or there are more than two classes.
+        """
+        predict_classes.check_threshold(threshold, self.classes)
+        rows = as_table(table, table_name)
+        check_columns(self.design, rows, with_target=True)
+        metrics = self._measure(LocalEngine(), Designed(rows, self.design), threshold)
+        if metrics.n == 0:
+            raise DataError(f"{rows.label} has no rows to evaluate on; give one with complete rows.")
+        return metrics
+
+    def predict(
+        self,
+        rows: Any,
+        interval: float | None = None,
+        threshold: float | None = None,
+        mean: bool = False,
+        table_name: str | None = None,
+    ) -> Any:
+        """Return classes and probabilities in the library that the rows came in; see `predict_classes.predict`."""
+        return predict_classes.predict(self, rows, interval=interval, threshold=threshold, table_name=table_name)
+
+    def predict_table(
+        self,
+        rows: Any,
+        interval: float | None = None,
+        threshold: float | None = None,
+        mean: bool = False,
+        table_name: str | None = None,
+    ) -> Iterator[pa.Table]:
+        """Yield features, classes and probabilities as Arrow tables, a chunk of rows at a time."""
+        return predict_classes.predict_table(self, rows, interval=interval, threshold=threshold, table_name=table_name)
+
+    def history_table(self) -> pa.Table:
+        """Refuse: the top of a likelihood is climbed in a few steps, not in epochs.
+
+        Raises:
+            OptionError: always.
+        """
+        raise OptionError(
+            f"this fit was solved by {self.solver} and has no epochs; fit with solver='descent' to go down by steps."
+        )
+
+    def code(self, style: str = "plain") -> str:
+        """Refuse: a script shows a descent, and this fit had none.
+
+        Raises:
+            OptionError: always.
+        """
+        raise OptionError(
+            f"this fit was solved by {self.solver}, which a short script does not show; fit with solver='descent' and "
+            "write out that."
+        )
+
+    def summary(self) -> str:
+        """Return the fit in plain text, at most 80 columns wide."""
+        return classes_text.summary(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fit as plain JSON values; see `results.plain_classes`."""
+        return plain_classes.to_dict(self)
+
+    def to_json(self) -> str:
+        """Return the fit as one JSON object, null for what is not a finite number."""
+        return plain_classes.to_json(self)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fit to one safetensors file.
+
+        Raises:
+            StoreError: the file cannot be written; nothing is left half-written.
+        """
+        from slopewise.results.store import save
+
+        save(self, path)
+
+    def __repr__(self) -> str:
+        return f"Classifier({self.design.target!r}, {len(self.classes)} classes, n={self.n})"
+
+    def _measure(self, engine: Engine, source: Source, threshold: float | None) -> ClassMetrics:
+        return evaluate_classes(
+            engine=engine,
+            source=source,
+            theta=self.theta,
+            intercept=self.design.intercept,
+            threshold=threshold,
+        )

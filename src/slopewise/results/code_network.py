@@ -1,0 +1,204 @@
+"""The fit of a network as a plain PyTorch script: the five stages, the same numbers, and nothing else to install."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import torch
+
+from slopewise.errors import OptionError, check_choice
+from slopewise.models.activations import activation
+from slopewise.models.mlp import MLP
+from slopewise.results.code import STYLES, joined
+from slopewise.results.code_rows import new_text, rows_text, units_text
+from slopewise.results.code_training import optimizer, training
+from slopewise.results.origin import origin_of
+from slopewise.results.script import MOST_INLINE, CsvRows, Script, assigned
+
+if TYPE_CHECKING:
+    from slopewise.results.network import NetworkFit
+
+CLASS = '''
+# 2 model: {words}
+class Network(torch.nn.Module):
+    """Layers with an activation between each two of them."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = torch.nn.Sequential(
+{layers}
+        )
+
+    def forward(self, X):
+        return self.layers(X)
+'''
+
+LOSSES = {
+    "squared": ("the mean of the squared errors", "torch.nn.functional.mse_loss(H, Y{})"),
+    "logistic": (
+        "-log of the probability of the right class",
+        "torch.nn.functional.binary_cross_entropy_with_logits(H, Y{})",
+    ),
+    "softmax": (
+        "-log of the probability of the right class; the first class's score is 0",
+        "torch.nn.functional.cross_entropy(scores(H), Y[:, 0].long(){})",
+    ),
+}
+
+EACH_ROW = ', reduction="none"'
+
+SCORES = '''
+def scores(H):
+    """Return the scores of all classes."""
+    return torch.cat([torch.zeros_like(H[:, :1]), H], dim=1)
+'''
+
+
+def network_code(fit: NetworkFit, style: str = "plain") -> str:
+    """Return the script as text.
+
+    Args:
+        fit: the fit.
+        style: `plain`, with an nn.Sequential, or `class`, with an nn.Module around it.
+
+    Raises:
+        OptionError: the rows are neither one plain CSV file nor few enough to be written out; a module of the user's
+            own; a start that is neither torch's own nor short enough to be written out.
+    """
+    as_class = check_choice("style", style, STYLES) == "class"
+    if not isinstance(fit.model, MLP):
+        raise OptionError("the code of a module of your own is with you; a script is written for hidden layers.")
+    return joined(_parts(fit, fit.model, _script(fit), as_class))
+
+
+def _script(fit: NetworkFit) -> Script:
+    origin = origin_of(fit)
+    if origin is None:
+        raise OptionError(
+            f"the {fit.n:,} training rows are not one plain CSV file without validation rows, and too many to write "
+            f"out ({MOST_INLINE} at most); fit from a CSV file, and the script reads that."
+        )
+    return Script(
+        design=fit.design,
+        rows=origin,
+        descent=fit.trail.plan,
+        epochs=fit.trail.descended.best_epoch,
+        l2=fit.l2,
+        constant=bool((fit.units.scale == 1).any()),
+    )
+
+
+def _parts(fit: NetworkFit, model: MLP, script: Script, as_class: bool) -> Iterator[str]:
+    yield f'"""A network for {fit.design.target!r}, in plain PyTorch."""'.replace("\\", "/")
+    modules = []
+    if isinstance(script.rows, CsvRows):
+        modules = ["import csv", *["import gzip"] * script.rows.path.endswith(".gz")]
+    modules += ["import hashlib"] * (fit.trail.plan.batch_size is not None)
+    if isinstance(script.rows, CsvRows) and script.rows.split.test_size:
+        modules.append("from math import floor")
+    if modules:
+        yield "\n".join(modules)
+    yield "import torch"
+    yield "torch.set_default_dtype(torch.float64)"
+    yield from rows_text(script)
+    if _scaled(fit):
+        mean = ["y_mean = (w * Y).mean()", "y_std = (w * (Y - y_mean) ** 2).mean().sqrt()"]
+        plain = ["y_mean, y_std = Y.mean(), Y.std(correction=0)"]
+        lines = ["# the target too gets mean 0 and standard deviation 1", *(mean if fit.design.weights else plain)]
+        yield "\n".join([*lines, "Y = (Y - y_mean) / y_std"])
+    yield from units_text(script)
+    if script.single and not script.standardized:
+        names = ("X", "Y", "w") if fit.design.weights else ("X", "Y")
+        yield f"{', '.join(names)} = {', '.join(f'{name}.float()' for name in names)}"
+    yield from _model(fit, model, as_class)
+    yield from _loss(fit)
+    yield optimizer(script, fit.trail.plan, as_class=True)
+    if model.dropout:
+        yield f"torch.manual_seed({fit.trail.plan.seed})  # for dropout"
+    yield from training(script, fit.trail.plan)
+    yield _answer(fit, script)
+
+
+def _scaled(fit: NetworkFit) -> bool:
+    return (fit.y_mean, fit.y_scale) != (0.0, 1.0)
+
+
+def _model(fit: NetworkFit, model: MLP, as_class: bool) -> Iterator[str]:
+    """Yield stage 2; after it, `model` exists, at the start of the descent."""
+    layers: list[str] = []
+    for out, before in model.shapes:
+        layers.append(f"torch.nn.Linear({before}, {out}, dtype=torch.float32),")
+        layers.append(f"torch.nn.{type(activation(model.activation).module()).__name__}(),")
+        layers += [f"torch.nn.Dropout({model.dropout!r}),"] * bool(model.dropout)
+    layers = layers[: -1 - bool(model.dropout)]
+    seed = fit.trail.plan.seed if fit.starts is None else fit.starts.seeds[fit.starts.best]
+    drawn = fit.trail.plan.init == "torch"
+    start = [f"torch.manual_seed({seed})"] if drawn else []
+    single = fit.dtype == torch.float32
+    kind = ".float()" if single else ".double()"
+    if as_class:
+        yield CLASS.format(words=fit.words, layers="\n".join(f"            {layer}" for layer in layers))
+        lines = [*start, f"model = Network(){kind}"]
+    else:
+        made = ["model = torch.nn.Sequential(", *(f"    {layer}" for layer in layers), f"){kind}"]
+        lines = [f"# 2 model: {fit.words}", *start, *made]
+    if not drawn:
+        if fit.starts is not None or len(fit.trail.start) > MOST_INLINE:
+            raise OptionError(
+                f"a start drawn by init {fit.trail.plan.init!r} is written out as numbers, and these are too many; "
+                "fit with init='torch', which a script draws again."
+            )
+        numbers = [repr(value) for value in fit.trail.start.tolist()]
+        lines += [assigned("start = torch.tensor(", numbers, ")"), "with torch.no_grad():"]
+        lines.append("    torch.nn.utils.vector_to_parameters(start, model.parameters())")
+        lines += ["model.float()"] * single
+    yield "\n".join(lines)
+
+
+def _loss(fit: NetworkFit) -> Iterator[str]:
+    """Yield stage 3; after it, `loss` exists, and `penalty` where there is one."""
+    words, text = LOSSES[fit.loss]
+    if fit.loss == "softmax":
+        yield SCORES
+    weighted = bool(fit.design.weights)
+    factor = "w * " if weighted else ""
+    if fit.class_weights is not None:
+        factor += "class_weights[Y.long()] * " if fit.loss == "logistic" else "class_weights[Y.long()][:, 0] * "
+        numbers = [repr(value) for value in fit.class_weights]
+        yield assigned("class_weights = torch.tensor(", numbers, ", dtype=X.dtype)")
+    if fit.loss == "softmax":
+        factor = factor.replace("w * ", "w[:, 0] * ", int(weighted))
+    value = f"({factor}{text.format(EACH_ROW)}).mean()" if factor else text.format("")
+    yield f"# 3 loss: {words}\ndef loss(H, Y{', w' * weighted}):\n    return {value}"
+    if not fit.l2:
+        return
+    total = "total" if weighted else "len(X)"
+    lines = ["def penalty():", '    """Return what large weights cost; biases are free."""']
+    if fit.straight:
+        divided = " / std" if fit.trail.plan.standardize else ""
+        lines.append(f"    W = next(part for part in model.parameters() if part.dim() > 1){divided}")
+        k = len(fit.classes)
+        shared = f" - (W.sum(0) ** 2).sum() / {k}" if k > 2 else ""
+        lines.append(f"    return {fit.l2!r} * ((W**2).sum(){shared}) / {total}")
+    else:
+        lines.append("    weights = [part for part in model.parameters() if part.dim() > 1]")
+        lines.append(f"    return {fit.l2!r} * sum((part**2).sum() for part in weights) / {total}")
+    yield "\n".join(lines)
+
+
+def _answer(fit: NetworkFit, script: Script) -> str:
+    """Return the end of the script: the cost in the units of the table, and the answer for the first row."""
+    cost = "loss(model(X), Y" + ", w" * bool(fit.design.weights) + ")" + " + penalty()" * bool(fit.l2)
+    cost = f"({cost}) * y_std**2" if _scaled(fit) else cost
+    lines = ["# the answer, in the units of the table", "model.eval()", "with torch.no_grad():", f"    cost = {cost}"]
+    lines += [f"    {line}" for line in new_text(script).replace("dtype=W.dtype", "dtype=torch.float64").split("\n")]
+    new = "(new - mean) / std" if script.standardized else "new"
+    lines.append(f"    H = model(({new}).to(X.dtype))")
+    if fit.loss == "squared":
+        lines.append(f"    answer = H[:, 0]{' * y_std + y_mean' * _scaled(fit)}")
+    elif fit.loss == "logistic":
+        lines.append("    answer = torch.cat([torch.sigmoid(-H), torch.sigmoid(H)], dim=1)[0]")
+    else:
+        lines.append("    answer = scores(H).softmax(1)[0]")
+    return "\n".join([*lines, 'print(f"cost: {cost.item()}")', 'print(f"prediction: {answer.tolist()}")'])

@@ -1,0 +1,56 @@
+"""The kinds of fits, told apart by one word in the header of their file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from slopewise.results.packing import FORMAT, pack, unpack
+
+if TYPE_CHECKING:
+    from slopewise.results.classifier import Classifier
+    from slopewise.results.fit import Fit
+    from slopewise.results.network import NetworkFit
+
+    AnyFit = Fit | Classifier | NetworkFit
+
+
+def pack_any(fit: AnyFit) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Return the header, with the format's and slopewise's versions first, and the tensors of any fit."""
+    from slopewise import __version__
+    from slopewise.results.classifier import Classifier
+    from slopewise.results.fit import Fit
+
+    if isinstance(fit, Fit):
+        header, tensors = pack(fit)
+    elif isinstance(fit, Classifier):
+        from slopewise.results.packing_classes import pack_classes
+
+        header, tensors = pack_classes(fit)
+    else:
+        from slopewise.results.packing_network import pack_network
+
+        header, tensors = pack_network(fit)
+    return {"format": FORMAT, "slopewise": __version__, **header}, tensors
+
+
+def unpack_any(header: dict[str, Any], tensors: dict[str, Tensor], module: Any = None) -> AnyFit:
+    """Return the fit that `pack_any` took apart.
+
+    Raises:
+        KeyError, TypeError, ValueError, AttributeError: something is missing or does not fit the rest.
+        StoreError: a fit of the user's own module, and no module is given.
+    """
+    kind = header.get("kind", "linear")
+    if kind == "linear":
+        return unpack(header, tensors)
+    if kind == "classes":
+        from slopewise.results.packing_classes import unpack_classes
+
+        return unpack_classes(header, tensors)
+    if kind == "network":
+        from slopewise.results.packing_network import unpack_network
+
+        return unpack_network(header, tensors, module)
+    raise ValueError(f"its kind is {kind!r}")

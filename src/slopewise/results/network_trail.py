@@ -1,0 +1,175 @@
+"""What a network's fit keeps of its training: the plan, every recorded epoch, the starts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from slopewise.errors import OptionError
+from slopewise.optimizers.descent import Descent
+from slopewise.solution import Descended, History
+from slopewise.training.plateaus import Plateau
+from slopewise.training.starts import Starts
+from slopewise.training.train import LISTED
+
+
+@dataclass(frozen=True, slots=True)
+class StartsReport:
+    """How many starts ended: count, how many of them solved the task by `rule`, where the others stopped.
+
+    best: number of the one kept, from 0; seed, its own; cost (count,), of each at the end; seeds (count,).
+    """
+
+    solved: int
+    rule: str
+    plateaus: tuple[Plateau, ...]
+    best: int
+    seeds: tuple[int, ...]
+    cost: Tensor
+
+    @property
+    def count(self) -> int:
+        """Starts in all."""
+        return len(self.seeds)
+
+    def lines(self) -> list[str]:
+        """Return the report in words."""
+        kept = f"kept: start {self.best} (seed {self.seeds[self.best]}), cost {float(self.cost[self.best]):.6g}"
+        return [f"{self.solved} of {self.count} starts solved it: {self.rule}", *map(str, self.plateaus), kept]
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkTrail:
+    """The road behind a network.
+
+    start (p,), of the network kept. norms (r,): of the gradient in the recorded epochs, NaN where it was not measured.
+    largest_lr: the limit for sgd at the start, NaN for others. constant: the cost of answering every row alike.
+    """
+
+    plan: Descent
+    start: Tensor
+    descended: Descended
+    norms: Tensor
+    largest_lr: float
+    constant: float
+    starts: StartsReport | None = None
+
+    @property
+    def history(self) -> History:
+        """Every recorded epoch: costs in the units of the table, parameters in those of the descent."""
+        return self.descended.history
+
+    @property
+    def listed(self) -> bool:
+        """Whether states and gradients are few enough numbers to be listed, and were kept."""
+        return self.history.parameters.shape[1] <= LISTED and self.has_states
+
+    @property
+    def has_states(self) -> bool:
+        """Whether the parameters of every recorded epoch are known."""
+        return bool(self.history.parameters[0].isfinite().all())
+
+    @property
+    def cost(self) -> float:
+        """Cost of the state that was kept."""
+        found = (self.history.epoch == self.descended.best_epoch).nonzero()
+        return float(self.history.cost[int(found[0])]) if len(found) else float(self.history.cost.min())
+
+
+def report_of(starts: Starts) -> StartsReport:
+    """Return what is kept of many starts: how each ended, not what it was."""
+    return StartsReport(
+        solved=int(starts.solved.sum()),
+        rule=starts.rule,
+        plateaus=starts.plateaus,
+        best=starts.best,
+        seeds=starts.seeds,
+        cost=starts.cost,
+    )
+
+
+def history_columns(trail: NetworkTrail, names: tuple[str, ...]) -> dict[str, Any]:
+    """Return the history column by column, one row per recorded epoch.
+
+    epoch, cost, validation where rows were held out, lr, gradient_norm; of up to 100 parameters also each of them,
+    and `d name`, its gradient, in the units of the descent.
+    """
+    history = trail.history
+    columns: dict[str, Any] = {"epoch": history.epoch.numpy(), "cost": history.cost.numpy()}
+    if history.validation is not None:
+        columns["validation"] = history.validation.numpy()
+    columns |= {"lr": history.lr.numpy(), "gradient_norm": trail.norms.numpy()}
+    if not trail.listed:
+        return columns
+    columns |= {name: history.parameters[:, j].numpy() for j, name in enumerate(names)}
+    return columns | {f"d {name}": history.gradient[:, j].numpy() for j, name in enumerate(names)}
+
+
+def state_at(trail: NetworkTrail, epoch: int, *, buffers: bool = False) -> Tensor:
+    """Return the parameters (p,) after `epoch` epochs; buffers: the network holds other numbers that change.
+
+    Raises:
+        OptionError: there is no such epoch, it was not recorded, or its state was not kept.
+    """
+    descended, history = trail.descended, trail.history
+    if epoch == descended.best_epoch:
+        return descended.theta
+    if not 0 <= epoch <= descended.epochs:
+        raise OptionError(f"epoch {epoch} does not exist; this descent has epochs 0 to {descended.epochs}.")
+    found = (history.epoch == epoch).nonzero()
+    if not len(found):
+        raise OptionError(f"epoch {epoch} was not recorded; fit with record=1 to keep all epochs.")
+    if trail.starts is not None:
+        raise OptionError("of many starts only the end is kept; train one start to have its epochs.")
+    if buffers:
+        raise OptionError(
+            "the module's buffers (of a norm over batches) were kept of the end alone, not of each epoch."
+        )
+    if not trail.has_states:
+        raise OptionError(
+            f"the file of a network of more than {LISTED} parameters holds the state of epoch {descended.best_epoch} "
+            "alone; fit again to have the others."
+        )
+    return history.parameters[int(found[0])]
+
+
+def described(trail: NetworkTrail) -> dict[str, Any]:
+    """Return the training as plain values, for JSON."""
+    plan, descended, starts = trail.plan, trail.descended, trail.starts
+    return {
+        "optimizer": plan.optimizer,
+        "options": {name: list(value) if isinstance(value, tuple) else value for name, value in plan.options.items()},
+        "schedule": plan.schedule.name,
+        "batch_size": plan.batch_size,
+        "init": plan.init if isinstance(plan.init, str) else list(plan.init),
+        "standardize": plan.standardize,
+        "dtype": plan.dtype,
+        "seed": plan.seed,
+        "epochs": descended.epochs,
+        "kept_epoch": descended.best_epoch,
+        "largest_stable_lr": trail.largest_lr if math.isfinite(trail.largest_lr) else None,
+        "cost_at_start": float(trail.history.cost[0]),
+        "cost": trail.cost,
+        "constant_cost": trail.constant,
+        "evidence": descended.evidence,
+        "advice": descended.advice,
+        "starts": None if starts is None else _starts(starts),
+    }
+
+
+def _starts(starts: StartsReport) -> dict[str, Any]:
+    plateaus = [
+        {name: getattr(plateau, name) for name in ("count", "low", "high", "falling", "constant", "diverged")}
+        for plateau in starts.plateaus
+    ]
+    return {
+        "count": starts.count,
+        "solved": starts.solved,
+        "rule": starts.rule,
+        "plateaus": plateaus,
+        "best": starts.best,
+        "seed": starts.seeds[starts.best],
+    }

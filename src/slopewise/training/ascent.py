@@ -1,0 +1,58 @@
+"""Which road climbs a likelihood, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from slopewise.errors import check_choice
+from slopewise.problem import Problem
+from slopewise.training.coordinate import Coordinate
+from slopewise.training.firth import Firth
+from slopewise.training.lbfgs import Lbfgs
+from slopewise.training.newton import Newton
+from slopewise.training.solver import Climber
+
+CLIMBERS = ("newton", "lbfgs", "coordinate", "firth")
+
+FACTORED = 500
+"""Parameters up to which a pass may form and factor their Hessian: 500² numbers a thread, 0.04 s to factor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ascent:
+    """A climber and the reason for it, in the user's words."""
+
+    climber: Climber
+    reason: str
+
+
+def choose_ascent(problem: Problem, levels: tuple[str, ...], wanted: str = "auto", *, firth: bool = False) -> Ascent:
+    """Return the climber for a linear model with any loss that has a curvature.
+
+    Args:
+        problem: what was asked.
+        levels: names of the classes.
+        wanted: auto, or one of CLIMBERS.
+        firth: Firth's penalty was asked for.
+
+    Raises:
+        OptionError: `wanted` is no climber.
+    """
+    check_choice("solver", wanted, ("auto", *CLIMBERS))
+    made: dict[str, Climber] = {
+        "newton": Newton(levels=levels),
+        "lbfgs": Lbfgs(levels=levels),
+        "coordinate": Coordinate(levels=levels),
+        "firth": Firth(levels=levels),
+    }
+    if firth or wanted == "firth":
+        return Ascent(made["firth"], "Firth's penalty was asked for")
+    if wanted != "auto":
+        return Ascent(made[wanted], "asked for")
+    if problem.penalty.l1:
+        return Ascent(made["coordinate"], f"l1 {problem.penalty.l1:g} has corners, which coordinate descent stops at")
+    parameters = len(problem.names) * problem.loss.outputs
+    if parameters > FACTORED:
+        return Ascent(made["lbfgs"], f"{parameters:,} parameters are too many to factor their Hessian at each step")
+    plural = "s" if parameters > 1 else ""
+    return Ascent(made["newton"], f"{parameters} parameter{plural}, whose Hessian is quickly factored")

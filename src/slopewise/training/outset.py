@@ -1,0 +1,178 @@
+"""Everything that is settled before a network's first epoch: units, rows in memory, penalty, learning rate.
+
+*Descend scaled, read raw*, for the target too: with standardised columns, a target of numbers under squared loss is
+brought to mean 0 and standard deviation 1 inside, for a network's initial weights are made for outputs of that size.
+Costs are told in the units of the table all the same: `unit`, the target's variance, is what a cost of 1 inside is
+there.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from slopewise.engine.engine import Engine
+from slopewise.engine.gather import gather
+from slopewise.optimizers.descent import Descent
+from slopewise.optimizers.limits import largest_lr
+from slopewise.optimizers.recurrence import sgd_of
+from slopewise.optimizers.sharpness import Cost, sharpness
+from slopewise.problem import Problem
+from slopewise.solution import Moments
+from slopewise.training.batches import Rows, rows_of
+from slopewise.training.decay import ridge_of
+from slopewise.training.down import TORCH_LR
+from slopewise.training.units import Units, units_of
+from slopewise.types import Observer
+
+LOOKED_AT = 4096
+"""Rows on which the sharpness of the start is measured: it is a mean, and needs no more."""
+
+STEEPEST = {"squared": 2.0, "logistic": 0.25, "softmax": 0.5}
+"""Largest curvature of a loss in eta, whatever eta; softmax: Böhning, Ann. Inst. Statist. Math. 44 (1992)."""
+
+FALLBACK_LR = 0.1
+"""For plain descent from a place where nothing is curved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outset:
+    """A network about to be trained.
+
+    descent: the plan, its lr settled. rows and validation: x (n, q) and y (n,) in the units of the descent, in its
+    dtype, w (n,) of mean 1 or None. units of the columns; y_mean and y_scale of the target, 0 and 1 where it is left
+    alone. start (p,) float64. ridge (p,): ridge · theta² is added to the mean loss; shared_by: classes whose
+    coefficients are shrunk about their mean (see decay.py), 0 for none. largest_lr: the largest stable one for sgd
+    at the start, NaN for optimizers that set their own steps.
+    """
+
+    descent: Descent
+    rows: Rows
+    validation: Rows | None
+    units: Units
+    y_mean: float
+    y_scale: float
+    start: Tensor
+    ridge: Tensor
+    shared_by: int
+    largest_lr: float
+
+    @property
+    def unit(self) -> float:
+        """What a cost of 1 inside is in the units of the table."""
+        return self.y_scale**2
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """In which is computed."""
+        return torch.float32 if self.descent.dtype == "float32" else torch.float64
+
+
+def settle(
+    problem: Problem,
+    engine: Engine,
+    *,
+    moments: Moments,
+    descent: Descent,
+    start: Tensor,
+    straight: bool,
+    validation: Problem | None = None,
+    observer: Observer | None = None,
+) -> Outset:
+    """Return what the training of a network begins with.
+
+    Where no lr was given: for sgd half the largest stable one at the start (known beforehand for a straight model, by
+    its sharpness there for a bent one), for the others torch's own.
+
+    Args:
+        problem: its model maps the units of the descent to eta.
+        engine: how many rows are read at a time.
+        moments: of the training rows.
+        descent: the plan.
+        start: (p,) float64.
+        straight: no layer lies between columns and eta, so that the penalty can be on coefficients in raw units.
+        validation: the same question put to rows held out, or None.
+        observer: told how the read gets on, and when much memory is taken.
+
+    Raises:
+        DataError: no rows; a missing or infinite value.
+    """
+    units = units_of(moments, standardize=descent.standardize, intercept=True)
+    y_mean, y_scale = 0.0, 1.0
+    if descent.standardize and problem.loss.name == "squared":
+        y_mean, deviation = float(moments.y_mean), math.sqrt(float(moments.yy) / moments.weight)
+        y_scale = deviation if deviation > 1e-14 * abs(y_mean) else 1.0
+    dtype = torch.float32 if descent.dtype == "float32" else torch.float64
+    read = partial(_read, engine=engine, units=units, y_mean=y_mean, y_scale=y_scale, dtype=dtype)
+    rows = read(problem, observer=observer)
+    held_out = None if validation is None else read(validation, observer=None)
+    module = problem.model.module(start.to(dtype))
+    shared_by = problem.loss.classes if straight and problem.loss.classes > 2 and problem.penalty.strength else 0
+    outset = Outset(
+        descent=descent,
+        rows=rows,
+        validation=held_out,
+        units=units,
+        y_mean=y_mean,
+        y_scale=y_scale,
+        start=start,
+        ridge=ridge_of(module, problem.penalty.strength / moments.weight, units.scale if straight else None),
+        shared_by=shared_by,
+        largest_lr=math.nan,
+    )
+    return _with_limit(outset, problem, straight) if descent.optimizer == "sgd" else _with_lr(outset, math.nan)
+
+
+def _read(
+    problem: Problem,
+    *,
+    engine: Engine,
+    units: Units,
+    y_mean: float,
+    y_scale: float,
+    dtype: torch.dtype,
+    observer: Observer | None,
+) -> Rows:
+    mean, scale = units.mean, units.scale
+    found = gather(problem.source, engine.block_rows, mean=mean, scale=scale, observer=observer)
+    y = (found.y - y_mean) / y_scale
+    return rows_of(found.x.to(dtype), y.to(dtype), None if found.w is None else found.w.to(dtype))
+
+
+def _with_limit(outset: Outset, problem: Problem, straight: bool) -> Outset:
+    sgd = sgd_of(outset.descent.options)
+    x = outset.rows[0]
+    if straight and problem.loss.name in STEEPEST:
+        u = torch.cat([x.new_ones(len(x), 1), x], dim=1).to(torch.float64)
+        u = u if outset.rows[2] is None else u * outset.rows[2].to(torch.float64).sqrt()[:, None]
+        bend = STEEPEST[problem.loss.name] * max(getattr(problem.loss, "class_weights", None) or (1.0,))
+        largest = bend * float(torch.linalg.eigvalsh(u.T @ u / len(u))[-1]) + 2 * float(outset.ridge.max())
+        return _with_lr(outset, largest_lr(largest, sgd))
+    return _with_lr(outset, sharpness([_cost_at(outset, problem)], outset.start, sgd=sgd).lr)
+
+
+def _cost_at(outset: Outset, problem: Problem) -> Cost:
+    """Return the cost of the first rows as a function of theta (p,), in float64."""
+    x, y, w = (None if part is None else part[:LOOKED_AT] for part in outset.rows)
+    assert x is not None and y is not None
+    dtype, ridge = outset.dtype, outset.ridge
+
+    def cost(theta: Tensor) -> Tensor:
+        eta = problem.model.forward(theta.to(dtype), x)
+        eta = eta[:, 0] if eta.dim() == 2 and eta.shape[1] == 1 else eta
+        losses = problem.loss.value(eta, y)
+        return (losses if w is None else w * losses).mean() + ridge.to(dtype) @ theta.to(dtype) ** 2
+
+    return cost
+
+
+def _with_lr(outset: Outset, largest: float) -> Outset:
+    descent = outset.descent
+    if not descent.has_lr:
+        half = largest / 2 if math.isfinite(largest) else FALLBACK_LR
+        descent = descent.with_lr(half if descent.optimizer == "sgd" else TORCH_LR[descent.optimizer])
+    return replace(outset, descent=descent, largest_lr=largest)

@@ -1,0 +1,57 @@
+"""Every part listed once; the laws in tests/laws run over the lists. A new part is one line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from slopewise.losses.absolute import Absolute
+from slopewise.losses.huber import Huber
+from slopewise.losses.logistic import Logistic
+from slopewise.losses.loss import Loss
+from slopewise.losses.poisson import Poisson
+from slopewise.losses.softmax import Softmax
+from slopewise.losses.squared import Squared
+
+
+@dataclass(frozen=True)
+class LossEntry:
+    """A loss, torch's own of eta and y (per row), and what kind of target it takes."""
+
+    loss: Loss
+    torchs: object
+    target: str  # number, count or class
+
+    def __str__(self) -> str:
+        return self.loss.name + ("-weighted" if getattr(self.loss, "class_weights", None) else "")
+
+
+def softmax_by_torch(weights: tuple[float, ...] | None = None) -> object:
+    """Cross entropy on the scores (0, eta)."""
+
+    def value(eta: Tensor, y: Tensor) -> Tensor:
+        scores = torch.cat([torch.zeros_like(eta[:, :1]), eta], dim=1)
+        weight = None if weights is None else torch.tensor(weights, dtype=eta.dtype)
+        return cross_entropy(scores, y.long(), weight=weight, reduction="none")
+
+    return value
+
+
+def weighted_bce(zero: float, one: float) -> object:
+    bce = nn.BCEWithLogitsLoss(reduction="none")
+    return lambda eta, y: bce(eta, y) * torch.where(y == 1, one, zero).to(eta.dtype)
+
+
+LOSSES = [
+    LossEntry(Squared(), nn.MSELoss(reduction="none"), "number"),
+    LossEntry(Absolute(), nn.L1Loss(reduction="none"), "number"),
+    LossEntry(Huber(1.5), nn.HuberLoss(reduction="none", delta=1.5), "number"),
+    LossEntry(Poisson(), nn.PoissonNLLLoss(reduction="none"), "count"),
+    LossEntry(Logistic(), nn.BCEWithLogitsLoss(reduction="none"), "class"),
+    LossEntry(Logistic((0.5, 3.0)), weighted_bce(0.5, 3.0), "class"),
+    LossEntry(Softmax(3), softmax_by_torch(), "class"),
+    LossEntry(Softmax(4, (1.0, 2.0, 0.5, 3.0)), softmax_by_torch((1.0, 2.0, 0.5, 3.0)), "class"),
+]

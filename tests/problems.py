@@ -1,0 +1,54 @@
+"""Classification problems made from matrices, for the tests of the roads."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from slopewise.data.designed import Designed
+from slopewise.data.learn import learn_design
+from slopewise.data.memory import matrix_table
+from slopewise.data.split import Split
+from slopewise.losses.logistic import Logistic
+from slopewise.losses.loss import Loss
+from slopewise.losses.penalty import L2, ElasticNet
+from slopewise.losses.softmax import Softmax
+from slopewise.models.linear import Linear
+from slopewise.problem import Problem
+
+
+def problem_of(
+    x: object,
+    y: object,
+    *,
+    w: object = None,
+    loss: Loss | None = None,
+    penalty: L2 | ElasticNet | None = None,
+    intercept: bool = True,
+) -> Problem:
+    """A problem with columns x1 … xq; logistic for two class numbers in y, softmax for more."""
+    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    table = matrix_table(x, y, w)
+    design = learn_design(
+        table,
+        target="y",
+        features=None,
+        weights=None if w is None else "weights",
+        intercept=intercept,
+        missing="error",
+        split=Split(0.0),
+    )
+    classes = int(y.max()) + 1
+    loss = loss or (Logistic() if classes <= 2 else Softmax(classes))
+    return Problem(Designed(table, design), Linear(intercept), loss, penalty or L2(), design.names, intercept)
+
+
+def random_classes(seed: int, n: int, q: int, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Overlapping classes in columns of uneven units, each class present."""
+    make = np.random.default_rng(seed)
+    x = make.normal(size=(n, q)) * 10.0 ** make.integers(-3, 4, q) + make.normal(size=q) * 10.0 ** make.integers(
+        -2, 4, q
+    )
+    u = (x - x.mean(0)) / x.std(0)
+    y = (u @ make.normal(size=(q, k)) * 0.7 + make.gumbel(size=(n, k))).argmax(1)
+    y[:k] = range(k)
+    return x, y.astype(float)

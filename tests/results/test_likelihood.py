@@ -1,0 +1,116 @@
+"""Inference of logistic and softmax fits against statsmodels."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+import statsmodels.api as sm
+import torch
+from problems import problem_of, random_classes
+
+from slopewise.engine.local import LocalEngine
+from slopewise.errors import FitError, OptionError
+from slopewise.losses.penalty import L2, ElasticNet
+from slopewise.results.likelihood import covariance_of, likelihoods, listed, normal_quantile, odds
+from slopewise.results.probability import with_interval
+from slopewise.training.coordinate import Coordinate
+from slopewise.training.newton import Newton
+
+ENGINE = LocalEngine()
+
+
+def fitted(classes: int, kind: str) -> tuple[object, object, object, np.ndarray]:
+    x, y = random_classes(20, n=400, q=3, k=classes)
+    x = (x - x.mean(0)) / x.std(0) + 2
+    problem = problem_of(x, y)
+    columns = sm.add_constant(x)
+    model = sm.Logit(y, columns) if classes == 2 else sm.MNLogit(y, columns)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        options = {} if kind == "classical" else {"cov_type": "HC0"}
+        peer = model.fit(method="newton", maxiter=100, tol=1e-14, disp=0, **options)
+    return problem, Newton().solve(problem, ENGINE), peer, x
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("kind", ["classical", "hc0", "hc1"])
+def test_the_coefficient_table(classes: int, kind: str) -> None:
+    problem, maximum, peer, _ = fitted(classes, kind)
+    covariance = covariance_of(kind, problem=problem, maximum=maximum, engine=ENGINE)
+    table = odds(estimate=listed(maximum.theta), variance=covariance.raw.diagonal(), level=0.9)
+    d = len(table.estimate)
+    # statsmodels gives Logit's HC1 without its n / (n - d).
+    inflated = np.sqrt(400 / (400 - d)) if kind == "hc1" else 1.0
+    errors = np.asarray(peer.bse).T.ravel() * inflated
+    np.testing.assert_allclose(table.std_error.numpy(), errors, rtol=1e-6)
+    if kind != "hc1":
+        np.testing.assert_allclose(table.p.numpy(), np.asarray(peer.pvalues).T.ravel(), rtol=1e-5, atol=1e-12)
+        ends = np.asarray(peer.conf_int(alpha=0.1)).reshape(d, 2)
+        np.testing.assert_allclose(table.ci_low.numpy(), ends[:, 0], rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(table.odds_high.numpy(), np.exp(ends[:, 1]), rtol=1e-6)
+    np.testing.assert_allclose(covariance.raw.numpy(), covariance.raw.numpy().T, rtol=1e-12)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_whole_fit(classes: int) -> None:
+    _, maximum, peer, _ = fitted(classes, "classical")
+    found = likelihoods(maximum=maximum)
+    assert found.loglik == pytest.approx(peer.llf, rel=1e-11)
+    assert found.null_loglik == pytest.approx(peer.llnull, rel=1e-8)  # statsmodels searches for it
+    assert found.mcfadden == pytest.approx(peer.prsquared, rel=1e-7)
+    assert found.lr == pytest.approx(peer.llr, rel=1e-7)
+    assert found.lr_p == pytest.approx(peer.llr_pvalue, rel=1e-5)
+    assert found.aic == pytest.approx(peer.aic, rel=1e-11)
+    assert found.bic == pytest.approx(peer.bic, rel=1e-11)
+    assert found.deviance == -2 * found.loglik
+    assert found.df == peer.df_model
+
+
+def test_intervals_of_probabilities_of_two_classes() -> None:
+    problem, maximum, peer, x = fitted(2, "classical")
+    covariance = covariance_of("classical", problem=problem, maximum=maximum, engine=ENGINE)
+    found = with_interval(
+        x=torch.from_numpy(x), theta=maximum.theta, curvature=maximum.curvature, inner=covariance.inner,
+        z=normal_quantile(0.95),
+    )  # fmt: skip
+    columns = sm.add_constant(x)
+    eta = columns @ peer.params
+    half = normal_quantile(0.95) * np.sqrt(((columns @ peer.cov_params()) * columns).sum(1))
+    np.testing.assert_allclose(found.low[:, 1].numpy(), 1 / (1 + np.exp(half - eta)), rtol=1e-6)
+    np.testing.assert_allclose(found.high[:, 0].numpy(), 1 - found.low[:, 1].numpy(), rtol=1e-9)
+    np.testing.assert_allclose(found.probability[:, 1].numpy(), peer.predict(), rtol=1e-9)
+
+
+def test_intervals_of_probabilities_of_three_classes() -> None:
+    problem, maximum, _, x = fitted(3, "classical")
+    covariance = covariance_of("classical", problem=problem, maximum=maximum, engine=ENGINE)
+    rows = torch.from_numpy(x[:5])
+    found = with_interval(x=rows, theta=maximum.theta, curvature=maximum.curvature, inner=covariance.inner, z=1.0)
+
+    def logits(theta: torch.Tensor) -> torch.Tensor:
+        eta = torch.cat([torch.zeros(5, 1, dtype=torch.float64), rows @ theta[1:] + theta[0]], dim=1)
+        return eta.softmax(1).logit()
+
+    # The delta method with autograd's derivatives in raw units.
+    slopes = torch.autograd.functional.jacobian(logits, maximum.theta).transpose(2, 3).flatten(2)
+    se = ((slopes @ covariance.raw) * slopes).sum(-1).sqrt()
+    torch.testing.assert_close(found.high, torch.sigmoid(logits(maximum.theta) + se), rtol=1e-9, atol=0)
+    torch.testing.assert_close(found.low, torch.sigmoid(logits(maximum.theta) - se), rtol=1e-9, atol=0)
+
+
+def test_a_penalised_fit_has_no_likelihood_ratio() -> None:
+    x, y = random_classes(21, n=100, q=2, k=2)
+    found = likelihoods(maximum=Newton().solve(problem_of(x, y, penalty=L2(1.0)), ENGINE))
+    assert np.isnan(found.lr) and np.isnan(found.lr_p)
+    assert found.parameters < 3
+
+
+def test_corners_leave_no_covariance() -> None:
+    problem = problem_of(*random_classes(21, n=100, q=2, k=2), penalty=ElasticNet(0.0, 1.0))
+    maximum = Coordinate().solve(problem, ENGINE)
+    with pytest.raises(FitError, match="there is no covariance: the penalty has corners"):
+        covariance_of("classical", problem=problem, maximum=maximum, engine=ENGINE)
+    with pytest.raises(OptionError, match="errors 'hc3' is not known"):
+        covariance_of("hc3", problem=problem, maximum=maximum, engine=ENGINE)

@@ -1,0 +1,342 @@
+"""The fit of a network: the documents' figures, every verb, saving, and what is refused."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+import slopewise
+from slopewise.errors import DataError, FitError, OptionError, StoreError
+from slopewise.results import predict_network
+from slopewise.results.classification import ClassMetrics
+from slopewise.results.network import NetworkFit
+from slopewise.solution import Status
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+PAIRS = {"x1": [0.0, 0.0, 1.0, 1.0], "x2": [0.0, 1.0, 0.0, 1.0]}
+XOR = {**PAIRS, "y": [0.0, 1.0, 1.0, 0.0]}
+
+
+@pytest.fixture(scope="module")
+def mass(penguins):
+    return slopewise.fit(
+        penguins,
+        target="body_mass_g",
+        missing="drop",
+        hidden=(64, 64),
+        optimizer="adam",
+        batch_size=32,
+        epochs=200,
+        activation="tanh",
+        validation_size=0.2,
+        test_size=0.2,
+        early_stop=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def species(penguins):
+    return slopewise.fit(
+        penguins,
+        target="species",
+        missing="drop",
+        model="mlp",
+        hidden="8",
+        epochs=300,
+        test_size=0.25,
+        activation="tanh",
+    )
+
+
+@pytest.fixture(scope="module")
+def small():
+    """A network small enough that all its states are kept."""
+    return slopewise.fit(XOR, target="y", hidden=(3,), activation="sigmoid", lr=1.0, epochs=50, standardize=False)
+
+
+def same(a, b, rows):
+    """Whether two fits are one to the last bit."""
+    assert a.to_json() == b.to_json() and a.summary() == b.summary()
+    assert torch.equal(a.theta, b.theta) and torch.equal(a.trail.history.cost, b.trail.history.cost)
+    for one, other in zip(a.predict_table(rows), b.predict_table(rows), strict=True):
+        assert one.equals(other)
+
+
+def test_and_by_logistic_descent_as_in_the_document():
+    fit = slopewise.fit(
+        {**PAIRS, "y": [0.0, 0.0, 0.0, 1.0]}, target="y", model="logistic", lr=0.1, epochs=8000, standardize=False
+    )
+    assert fit.predict(PAIRS)["p(1)"] == pytest.approx([2.58e-5, 2.56e-2, 2.56e-2, 0.964], abs=2e-3)
+    assert fit.coefficients.to_pydict()["estimate"] == pytest.approx([-10.611, 6.958, 6.958], abs=1e-3)
+    assert "Logistic regression by gradient descent for y" in fit.summary()
+
+
+def test_one_layer_stays_a_coin_on_xor_and_the_doctor_says_why():
+    fit = slopewise.fit(XOR, target="y", model="logistic", lr=1.0, epochs=500, standardize=False, init="torch")
+    assert fit.trail.cost == pytest.approx(0.6931, abs=5e-5)
+    assert "one-layer" in {finding["code"] for finding in fit.findings}
+
+
+def test_two_layers_solve_xor_as_in_the_document():
+    fit = slopewise.fit(
+        XOR,
+        target="y",
+        hidden=(3,),
+        activation="sigmoid",
+        lr=1.0,
+        epochs=10_000,
+        standardize=False,
+        starts=16,
+    )
+    assert fit.trail.cost < 0.0015
+    assert fit.predict(PAIRS)["prediction"].tolist() == ["0", "1", "1", "0"]
+    assert fit.starts.count == 16 and fit.starts.solved > 8
+    assert f"{fit.starts.solved} of 16 starts solved it" in fit.summary()
+    with pytest.raises(OptionError, match="of many starts only the end is kept"):
+        fit.at(0)
+
+
+def test_a_plateau_is_told_of():
+    fit = slopewise.fit(XOR, target="y", hidden=(2,), activation="sigmoid", lr=0.1, epochs=300, starts=8)
+    assert fit.starts.solved == 0
+    assert "no better than answering every row alike" in " ".join(fit.summary().split())
+    assert sum(plateau["count"] for plateau in fit.to_dict()["descent"]["starts"]["plateaus"]) == 8
+
+
+def test_penguins_by_a_network_with_early_stopping(mass, penguins):
+    assert isinstance(mass, NetworkFit) and mass.status is Status.STOPPED
+    assert mass.test.r2 > 0.82 and mass.validation.r2 > 0.82
+    history = mass.history
+    assert isinstance(history, pd.DataFrame)
+    assert list(history.columns) == ["epoch", "cost", "validation", "lr", "gradient_norm"]
+    best = int(history["validation"].idxmin())
+    assert mass.trail.descended.best_epoch == history["epoch"][best]
+    assert history["validation"][best] == pytest.approx(mass.validation.rmse**2, rel=1e-9)
+    assert mass.trail.cost == pytest.approx(mass.train.rmse**2, rel=1e-9)
+    assert "over-fitting" not in {finding["code"] for finding in mass.findings}
+
+
+def test_penguins_by_a_network_of_three_classes(species, penguins):
+    assert isinstance(species.test, ClassMetrics) and species.test.accuracy > 0.95
+    assert species.trail.cost == pytest.approx(species.train.log_loss, rel=1e-9)
+    found = species.predict(penguins.dropna().set_index(pd.RangeIndex(100, 433)))
+    assert list(found.columns) == ["prediction", "p(Adelie)", "p(Chinstrap)", "p(Gentoo)"]
+    assert found.index[0] == 100
+    p = found[found.columns[1:]].to_numpy()
+    assert (
+        p.sum(1) == pytest.approx(np.ones(333)) and (p.argmax(1) == found["prediction"].factorize(sort=True)[0]).all()
+    )
+    with pytest.raises(OptionError, match="threshold is for two classes"):
+        species.predict(penguins.dropna(), threshold=0.3)
+
+
+@pytest.mark.parametrize("name", ["mass", "species", "small"])
+def test_summary_and_json(name, request):
+    fit = request.getfixturevalue(name)
+    text = fit.summary()
+    assert max(map(len, text.splitlines())) <= 80
+    assert fit.words in text and fit.trail.plan.optimizer in text
+    plain = json.loads(fit.to_json())
+    assert plain["parameters"] == len(fit.theta) and plain["descent"]["cost"] == pytest.approx(fit.trail.cost)
+    assert plain["train"]["n"] == fit.n
+
+
+@pytest.mark.parametrize("name", ["mass", "species", "small"])
+def test_saved_and_loaded_to_the_last_bit(name, request, tmp_path, penguins):
+    fit = request.getfixturevalue(name)
+    fit.save(tmp_path / "a.fit")
+    again = slopewise.load(tmp_path / "a.fit")
+    same(fit, again, XOR if name == "small" else penguins)
+    again.save(tmp_path / "b.fit")
+    assert (tmp_path / "a.fit").read_bytes() == (tmp_path / "b.fit").read_bytes()
+
+
+def test_every_start_is_saved(tmp_path):
+    fit = slopewise.fit(XOR, target="y", hidden=(2,), lr=0.5, epochs=40, starts=3, activation="tanh", l2=0.1)
+    fit.save(tmp_path / "a.fit")
+    same(fit, slopewise.load(tmp_path / "a.fit"), XOR)
+
+
+def test_states_of_recorded_epochs(small, tmp_path, mass):
+    table = small.history_table().to_pydict()
+    assert len(table["W1[1,1]"]) == len(table["d b2[1]"]) == 51
+    start = small.at(0)
+    eta = start.model.forward(start.theta, torch.tensor([[0.0, 1.0]], dtype=torch.float64))
+    assert start.predict({"x1": [0.0], "x2": [1.0]})["p(1)"][0] == pytest.approx(float(torch.sigmoid(eta)))
+    assert start.train.log_loss == pytest.approx(table["cost"][0]) and small.at(50).theta.equal(small.theta)
+    small.save(tmp_path / "a.fit")
+    assert slopewise.load(tmp_path / "a.fit").at(7).theta.equal(small.at(7).theta)
+    with pytest.raises(OptionError, match="epoch 51 does not exist"):
+        small.at(51)
+    assert mass.at(3).train.rmse > mass.train.rmse
+    mass.save(tmp_path / "b.fit")
+    with pytest.raises(OptionError, match="holds the state of epoch"):
+        slopewise.load(tmp_path / "b.fit").at(3)
+
+
+def test_predictions_come_in_the_kind_of_the_rows(small, mass):
+    x = np.array([[0.0, 1.0], [1.0, 1.0]])
+    fit = slopewise.fit((x.repeat(2, 0), np.array([0.0, 1.0, 1.0, 0.0])), hidden=(2,), epochs=3)
+    assert fit.predict(x).dtype == float and fit.predict(x).shape == (2,)
+    assert set(small.predict(PAIRS)) == {"prediction", "p(0)", "p(1)"}
+    p = small.predict(PAIRS)["p(1)"]
+    some = float(p.mean())
+    assert small.predict(PAIRS, threshold=some)["prediction"].tolist() == ["1" if q >= some else "0" for q in p]
+    with pytest.raises(FitError, match="no interval can be given"):
+        small.predict(PAIRS, interval=0.9)
+    assert small.evaluate(XOR, threshold=0.5).n == 4 and mass.predict_table
+
+
+class Bent(nn.Module):
+    """A module of the user's own, with a frozen number and a buffer that training moves."""
+
+    def __init__(self, outputs=1):
+        super().__init__()
+        self.norm = nn.BatchNorm1d(2)
+        self.layers = nn.Sequential(nn.Linear(2, 6), nn.Tanh(), nn.Linear(6, outputs))
+
+    def forward(self, x):
+        return self.layers(self.norm(x))
+
+
+def test_a_module_of_ones_own(tmp_path):
+    torch.manual_seed(0)
+    mine = Bent()
+    before = {name: value.clone() for name, value in mine.state_dict().items()}
+    fit = slopewise.fit(XOR, target="y", module=mine, lr=0.5, epochs=200)
+    assert fit.train.accuracy == 1.0 and "Bent, 29 parameters" in fit.summary()
+    assert all(torch.equal(value, before[name]) for name, value in mine.state_dict().items())
+    fit.save(tmp_path / "a.fit")
+    same(fit, slopewise.load(tmp_path / "a.fit", module=Bent()), XOR)
+    with pytest.raises(OptionError, match="buffers .* were kept of the end alone"):
+        fit.at(3)
+    with pytest.raises(StoreError, match=r"whose code is not in the file; give it again: load\(path, module=…\)"):
+        slopewise.load(tmp_path / "a.fit")
+    with pytest.raises(StoreError, match="not the one that was saved"):
+        slopewise.load(tmp_path / "a.fit", module=nn.Linear(2, 1))
+
+
+def test_float32_is_kept_through_saving(tmp_path):
+    fit = slopewise.fit(XOR, target="y", hidden=(4,), dtype="float32", epochs=20)
+    assert next(fit.network.parameters()).dtype == torch.float32
+    fit.save(tmp_path / "a.fit")
+    same(fit, slopewise.load(tmp_path / "a.fit"), XOR)
+
+
+def test_weights_and_class_weights_reach_the_cost(penguins):
+    rows = penguins.dropna()
+    words = {"target": "sex", "model": "logistic", "solver": "loop", "epochs": 3000, "momentum": 0.9}
+    features = {"features": ["bill_length_mm", "body_mass_g"], "weights": "flipper_length_mm", "l2": 1.0}
+    down = slopewise.fit(rows, class_weight="balanced", **words, **features)
+    climbed = slopewise.fit(rows, class_weight="balanced", target="sex", model="logistic", **features)
+    estimates = down.coefficients["estimate"].tolist()
+    assert estimates == pytest.approx(climbed.theta.tolist(), rel=1e-6)
+
+
+def test_interrupted_training_resumes(tmp_path):
+    words = {"target": "y", "hidden": (3,), "activation": "tanh", "lr": 0.5, "checkpoint": tmp_path / "kept"}
+    slopewise.fit(XOR, epochs=20, **words)
+    resumed = slopewise.fit(XOR, epochs=60, resume=True, **words)
+    straight = slopewise.fit(XOR, epochs=60, **{**words, "checkpoint": None})
+    assert resumed.theta.equal(straight.theta)
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "sentence"),
+    [
+        ({"hidden": (0,)}, OptionError, "hidden holds 0"),
+        ({"hidden": "8,x"}, OptionError, "whole numbers"),
+        ({"hidden": (3,), "init": "zeros"}, OptionError, "starts all units of a hidden layer alike"),
+        ({"hidden": (3,), "activation": "cube"}, OptionError, "activation 'cube' is not known"),
+        ({"hidden": (3,), "intercept": False}, OptionError, "a network keeps its biases"),
+        ({"module": nn.Linear(2, 3)}, DataError, r"returns \(3, 3\), and the loss asks for \(3, 1\)"),
+        ({"module": nn.Linear(5, 1)}, DataError, "its first layer has to take 2 columns"),
+        ({"module": nn.Linear(2, 1), "hidden": (3,)}, OptionError, "leave out hidden, or the module"),
+        ({"module": nn.Linear(2, 1), "init": "he"}, OptionError, "leave init out"),
+        ({"module": nn.Linear(2, 1), "starts": 4}, OptionError, "set starts to 1 for a module"),
+        ({"hidden": (3,), "starts": 4, "dropout": 0.5}, OptionError, "without dropout"),
+        ({"hidden": (3,), "batch_size": 9}, OptionError, "batch_size 9 is more than the 4 rows"),
+        ({"hidden": (3,), "watch": "validation", "patience": 3}, OptionError, "needs validation rows"),
+        ({"hidden": (3,), "init": [1.0, 2.0]}, OptionError, "init has 2 values"),
+    ],
+)  # fmt: skip
+def test_refusals(words, error, sentence):
+    with pytest.raises(error, match=sentence):
+        slopewise.fit(XOR, target="y", epochs=2, **words)
+
+
+def test_values_that_are_not_finite_are_named():
+    with pytest.raises(DataError, match="'x2'.*row 2"):
+        slopewise.fit({**XOR, "x2": [0.0, float("inf"), 0.0, 1.0]}, target="y", hidden=(3,), epochs=2)
+
+
+def test_a_descent_that_explodes_keeps_the_last_good_state():
+    table = {"x": list(np.linspace(-3, 3, 40)), "y": list(np.linspace(-3, 3, 40) ** 3)}
+    fit = slopewise.fit(table, target="y", hidden=(8,), activation="identity", lr=50.0, epochs=50)
+    assert fit.status is Status.DIVERGED and fit.theta.isfinite().all()
+    assert "take a smaller learning rate" in " ".join(fit.summary().split())
+
+
+PENGUINS = EXAMPLES / "penguins.csv"
+CODED = {
+    "mini-batches, a CSV file": (
+        PENGUINS,
+        {"target": "body_mass_g", "hidden": (6, 4), "optimizer": "adam", "batch_size": 32, "test_size": 0.2, "l2": 0.1},
+    ),
+    "three classes": (PENGUINS, {"target": "species", "hidden": (5,), "activation": "tanh", "seed": 4}),
+    "three classes, one layer": (PENGUINS, {"target": "species", "model": "softmax", "solver": "loop", "l2": 2.0}),
+    "two classes, weights": (
+        PENGUINS,
+        {
+            "target": "sex",
+            "hidden": (4,),
+            "weights": "flipper_length_mm",
+            "class_weight": "balanced",
+            "dropout": 0.3,
+            "schedule": "cosine",
+        },
+    ),
+    "four rows": (XOR, {"target": "y", "hidden": (3,), "lr": 1.0, "standardize": False, "activation": "sigmoid"}),
+    "the best of many": (XOR, {"target": "y", "hidden": (3,), "lr": 1.0, "activation": "sigmoid", "starts": 4}),
+    "a given start": (XOR, {"target": "y", "hidden": (2,), "lr": 1.0, "init": [0.1 * i for i in range(9)]}),
+    "single precision": (PENGUINS, {"target": "body_mass_g", "hidden": (4,), "dtype": "float32", "lr": 0.01}),
+    "columns of zeros and ones": (EXAMPLES / "xor.csv", {"target": "y", "hidden": (3,), "init": "he", "lr": 0.5}),
+}
+
+
+@pytest.mark.parametrize(
+    ("case", "style"), [*((case, "plain") for case in CODED), ("three classes", "class"), ("four rows", "class")]
+)
+def test_the_script_reproduces_the_fit(case, style, capsys):
+    table, words = CODED[case]
+    fit = slopewise.fit(table, missing="drop", epochs=30, **words)
+    text = fit.code(style)
+    assert "slopewise" not in text
+    before = torch.get_default_dtype()
+    try:
+        with torch.random.fork_rng():
+            exec(compile(text, "script", "exec"), {"__name__": "script"})
+    finally:
+        torch.set_default_dtype(before)
+    said = dict(
+        line.split(": ", 1) for line in capsys.readouterr().out.splitlines() if line.startswith(("cost", "pred"))
+    )
+    close = 1e-4 if words.get("dtype") == "float32" else 1e-9
+    assert float(said["cost"]) == pytest.approx(fit.trail.cost, rel=close)
+    rows = next(fit.rows.train.batches(1))
+    answer = predict_network.answers(fit, rows.x)[0]
+    expected = answer.exp().tolist() if fit.classes else [answer.item()]
+    assert json.loads(said["prediction"]) == pytest.approx(expected, rel=close)
+
+
+def test_no_script_is_written_where_it_could_not_reproduce_the_fit(mass, tmp_path, small):
+    with pytest.raises(OptionError, match="rows are not one plain CSV file without validation rows"):
+        slopewise.fit(PENGUINS, target="body_mass_g", hidden=(3,), epochs=2, missing="drop", validation_size=0.2).code()
+    with pytest.raises(OptionError, match="the code of a module of your own is with you"):
+        slopewise.fit(XOR, target="y", module=nn.Linear(2, 1), epochs=2).code()
+    small.save(tmp_path / "a.fit")
+    assert slopewise.load(tmp_path / "a.fit").code() == small.code()
