@@ -200,3 +200,10 @@ def test_softmax_is_that_of_statsmodels(penguins):
     intercept = raw[0] - torch.tensor([44.0, 4200.0], dtype=torch.float64) @ slopes
     expected = torch.cat([intercept[None], slopes])
     assert fit.theta.flatten().tolist() == pytest.approx(expected.flatten().tolist(), rel=1e-7)
+
+
+def test_the_words_of_the_api_are_those_of_the_roads():
+    from slopewise.api import words
+    from slopewise.training import ascent, roads
+
+    assert words.ROADS == roads.ROADS and words.CLIMBERS == ascent.CLIMBERS

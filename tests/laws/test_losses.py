@@ -93,10 +93,9 @@ def test_unequal_shapes_are_refused(entry: LossEntry) -> None:
 
 @every
 def test_far_out_nothing_overflows(entry: LossEntry) -> None:
-    if entry.target == "count":
-        pytest.skip("exp(1000) is beyond float64, and so is the mean that eta = 1000 claims")
     eta, y = rows(entry)
-    far = 1000 * eta.sign()
+    # exp(1000), the mean that a count's eta of 1000 claims, is beyond float64 itself.
+    far = (500 if entry.target == "count" else 1000) * eta.sign()
     for verb in (entry.loss.value, entry.loss.slope, entry.loss.curvature):
         assert bool(verb(far, y).isfinite().all())
 

@@ -5,28 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
-from slopewise.api.classes import fit_classes, loss_of, model_of
-from slopewise.api.linear import fit_by_descent, fit_exactly, report_on
-from slopewise.api.network import fit_by_loop
+from slopewise.api.linear import fit_exactly
 from slopewise.api.posed import Posed, pose
 from slopewise.api.words import DescentWords, choose_words
 from slopewise.data.split import Split
-from slopewise.doctor.examine import Report
 from slopewise.engine.local import BLOCK_ROWS, LocalEngine
 from slopewise.errors import OptionError
-from slopewise.optimizers.plan import plan_descent
-from slopewise.results.classifier import Classifier
 from slopewise.results.conclude import check_inference
 from slopewise.results.fit import Fit
-from slopewise.results.measured import measured_json, measured_lines
-from slopewise.results.network import NetworkFit
-from slopewise.results.store import load as load_file
-from slopewise.training.checkpoint import Checkpoint
 from slopewise.types import Observer
 
-__all__ = ["Classifier", "DescentWords", "Fit", "NetworkFit", "check", "fit", "load", "metrics_json", "metrics_text"]
+if TYPE_CHECKING:
+    from slopewise.doctor.examine import Report
+    from slopewise.training.checkpoint import Checkpoint
+
+# What a plain line does not need is imported where it is needed: the shell waits for every import.
+
+__all__ = ["DescentWords", "Fit", "check", "fit", "load", "metrics_json", "metrics_text"]
 
 
 def fit(
@@ -156,6 +153,9 @@ def fit(
         raise OptionError("l1 has corners, where a gradient descent never stops; leave out the words about a descent.")
     kept = _checkpoint(checkpoint, resume, posed)
     if chosen.model == "mlp" or (classes and chosen.descends):
+        from slopewise.api.classes import loss_of, model_of
+        from slopewise.api.network import fit_by_loop
+
         if classes:
             model_of(posed, chosen.model)
         return fit_by_loop(
@@ -168,6 +168,8 @@ def fit(
             observer=observer,
         )
     if classes:
+        from slopewise.api.classes import fit_classes
+
         return fit_classes(
             posed,
             model=chosen.model,
@@ -183,6 +185,8 @@ def fit(
         raise OptionError(f"class_weight is for classes, and target {posed.design.target!r} is a number; leave it out.")
     if not chosen.descends:
         return fit_exactly(posed, l2=l2, l1=l1, errors=errors, level=level, solver=chosen.solver)
+    from slopewise.api.descent import fit_by_descent
+
     return fit_by_descent(
         posed,
         chosen.plan(seed),
@@ -219,6 +223,9 @@ def check(
     Raises:
         OptionError, ColumnError, DataError: as `fit`.
     """
+    from slopewise.api.descent import report_on
+    from slopewise.optimizers.plan import plan_descent
+
     _check_numbers(l2=l2, l1=0.0, block_rows=block_rows)
     descent = plan_descent(**{**words, "seed": seed})
     posed = pose(
@@ -246,16 +253,22 @@ def load(path: str | PathLike[str], module: Any = None) -> Any:
     Raises:
         StoreError: the file is missing, damaged, not a fit, made by a newer slopewise, or needs a module.
     """
+    from slopewise.results.store import load as load_file
+
     return load_file(path, module)
 
 
 def metrics_json(metrics: Any) -> str:
     """Return metrics as one JSON object, null for what is not a finite number."""
+    from slopewise.results.measured import measured_json
+
     return measured_json(metrics)
 
 
 def metrics_text(metrics: Any, found: Any) -> str:
     """Return metrics as lines: a name and a value; of classes also the confusion matrix."""
+    from slopewise.results.measured import measured_lines
+
     return "\n".join(measured_lines(metrics, getattr(found, "classes", ())))
 
 
@@ -264,6 +277,8 @@ def _checkpoint(folder: str | PathLike[str] | None, resume: bool, posed: Posed) 
         if resume:
             raise OptionError("resume needs the folder of the checkpoint; give checkpoint='…' too.")
         return None
+    from slopewise.training.checkpoint import Checkpoint
+
     return Checkpoint(Path(folder), resume=resume, about=posed.design.to_dict())
 
 

@@ -11,7 +11,7 @@ from slopewise.losses.softmax import Softmax
 from slopewise.models.linear import Linear
 from slopewise.problem import Problem
 from slopewise.results.classifier import Classifier
-from slopewise.results.conclude import conclude_classes
+from slopewise.results.conclude_classes import conclude_classes
 from slopewise.training.ascent import choose_ascent
 from slopewise.training.balance import balanced_weights
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from slopewise.errors import OptionError, check_choice
-from slopewise.optimizers.descent import Descent
-from slopewise.optimizers.plan import plan_descent
-from slopewise.training.ascent import CLIMBERS
 from slopewise.training.choose import SOLVERS
-from slopewise.training.roads import ROADS
+
+if TYPE_CHECKING:
+    from slopewise.optimizers.descent import Descent
 
 MODELS = ("auto", "linear", "logistic", "softmax", "mlp")
 TASKS = ("auto", "regression", "classification")
+ROADS = ("descent", "replay", "moments", "loop")
+CLIMBERS = ("newton", "lbfgs", "coordinate", "firth")
 ALL_SOLVERS = (*SOLVERS, *ROADS, *CLIMBERS)
 
 PATIENCE = 20
@@ -85,6 +86,8 @@ class Chosen:
 
     def plan(self, seed: int, init: str = "zeros") -> Descent:
         """Return the plan of the descent; `init` is the start where none was said."""
+        from slopewise.optimizers.plan import plan_descent
+
         return plan_descent(**{"init": init, **self.said, "seed": seed})
 
 

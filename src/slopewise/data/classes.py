@@ -15,6 +15,10 @@ from slopewise.errors import DataError, quoted
 from slopewise.types import Kind
 
 CHUNK_ROWS = 65536
+
+HEAD_ROWS = 1024
+"""Rows that are looked at first: in most tables they hold a number that is neither 0 nor 1."""
+
 MOST_CLASSES = 100
 
 LESSON_ROWS = 20
@@ -24,19 +28,25 @@ LESSON_ROWS = 20
 def is_classes(table: Table, target: str) -> bool:
     """Return whether the target is text, booleans, or numbers that are all 0 or 1, both of them.
 
-    Numbers are read until the first that is neither, which for most tables is in the first chunk.
+    The first rows are looked at before the others are read: in most tables they decide.
     """
     if table.schema.kind(target) != "number":
         # Numbers with a stray word among them are a mistake to be named, not classes.
         return table.schema.kind(target) == "boolean" or table.stray_text(target) is None
+    first = table.head((target,), HEAD_ROWS)
+    if first is None or not _zeros_and_ones(first, target):
+        return False
     seen: set[float] = set()
     for chunk in table.chunks((target,), CHUNK_ROWS):
-        values = chunk.numbers((target,))[:, 0].numpy()
-        present = values[~np.isnan(values)]
-        if not np.isin(present, (0.0, 1.0)).all():
+        if not _zeros_and_ones(chunk, target):
             return False
-        seen.update(np.unique(present).tolist())
-    return len(seen) == 2
+        seen.update(np.unique(chunk.numbers((target,)).numpy()).tolist())
+    return {0.0, 1.0} <= seen
+
+
+def _zeros_and_ones(chunk: Chunk, target: str) -> bool:
+    values = chunk.numbers((target,))[:, 0].numpy()
+    return bool(((values == 0) | (values == 1) | np.isnan(values)).all())
 
 
 def learn_classes(table: Table, target: str, split: Split) -> tuple[str, ...]:

@@ -84,6 +84,12 @@ class Table(ABC):
     def chunks(self, columns: Sequence[str], size: int) -> Iterator[Chunk]:
         """Yield the rows in order, in chunks of about `size` rows (the reader's own size if it has one)."""
 
+    def head(self, columns: Sequence[str], rows: int) -> Chunk | None:
+        """Return at most the first `rows` rows, None of an empty table; a table that can read few rows quickly does."""
+        for chunk in self.chunks(columns, rows):
+            return chunk.rows(0, rows)
+        return None
+
     def stray_text(self, column: str) -> tuple[int, str] | None:
         """Return (row, value), rows from 1, of the first word in a text column of mostly numbers, else None."""
         from slopewise.data.stray import stray_text

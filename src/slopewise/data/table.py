@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -75,6 +75,12 @@ class DuckTable(Table):
         for chunk in prefetch(_read(self, columns)):
             for start in range(0, len(chunk), size):
                 yield chunk.rows(start, start + size)
+
+    def head(self, columns: Sequence[str], rows: int) -> Chunk | None:
+        """Return at most the first `rows` rows: with a limit, DuckDB stops reading there."""
+        check_usable(self.types, columns)
+        first = replace(self, relation=f"(SELECT * FROM {self.relation} LIMIT {rows})")
+        return next(iter(_read(first, columns)), None)
 
 
 def _read(table: DuckTable, columns: Sequence[str]) -> Generator[ColumnsChunk, None, None]:

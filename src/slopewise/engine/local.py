@@ -15,7 +15,7 @@ from slopewise.data.source import Source
 from slopewise.engine.engine import Engine, S, add_tuples
 from slopewise.types import Batch, Observer
 
-BLOCK_ROWS = 32768
+BLOCK_ROWS = 65536
 """Rows per batch: enough that a batch's own overhead is lost in its arithmetic."""
 
 PARTS = 16

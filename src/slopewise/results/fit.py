@@ -20,15 +20,15 @@ from slopewise.results import frames, inference, plain, predict, summary
 from slopewise.results.covariance import Covariance
 from slopewise.results.inference import Coefficients, Statistics
 from slopewise.results.metrics import Metrics, evaluate
-from slopewise.results.origin import Origin, script_of
 from slopewise.results.rows_kept import Rows
-from slopewise.results.state import state_of, trail_of
-from slopewise.results.trail import Trail, history_columns
 from slopewise.solution import Solution, Status
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from torch import Tensor
+
+    from slopewise.results.origin import Origin
+    from slopewise.results.trail import Trail
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -125,11 +125,15 @@ class Fit:
         Raises:
             OptionError: the fit was solved exactly and has no epochs.
         """
-        return frames.frame_of(history_columns(trail_of(self), self.design.names), self.library)
+        from slopewise.results.state import history_of
+
+        return frames.frame_of(history_of(self), self.library)
 
     def history_table(self) -> pa.Table:
         """Return `history` as an Arrow table, whatever library was fitted."""
-        return frames.frame_of(history_columns(trail_of(self), self.design.names), "pyarrow")
+        from slopewise.results.state import history_of
+
+        return frames.frame_of(history_of(self), "pyarrow")
 
     def at(self, epoch: int) -> Fit:
         """Return the fit as it stood after `epoch` epochs, whether or not that epoch was recorded.
@@ -137,6 +141,8 @@ class Fit:
         Raises:
             OptionError: there is no such epoch, or it was not recorded and the descent has no closed form.
         """
+        from slopewise.results.state import state_of
+
         return state_of(self, epoch)
 
     @cached_property
@@ -202,6 +208,8 @@ class Fit:
         Raises:
             OptionError: the training rows are neither one plain CSV file nor few enough to be written out.
         """
+        from slopewise.results.origin import script_of
+
         return script_of(self, style)
 
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -7,8 +7,6 @@ import math
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
-from slopewise.results.trail import described
-
 if TYPE_CHECKING:
     from slopewise.results.fit import Fit
     from slopewise.results.metrics import Metrics
@@ -61,11 +59,19 @@ def to_dict(fit: Fit) -> dict[str, Any]:
             "df": stats.df,
             "dof": stats.dof,
             "loglik": stats.loglik,
-            "descent": described(fit.trail) if fit.trail else None,
+            "descent": _descent(fit),
             "findings": list(fit.findings),
         }
     )
     return plain
+
+
+def _descent(fit: Fit) -> dict[str, Any] | None:
+    if fit.trail is None:
+        return None
+    from slopewise.results.trail import described
+
+    return described(fit.trail)
 
 
 def to_json(fit: Fit) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from slopewise.errors import OptionError
-from slopewise.results.trail import Trail, recorded_row, scatter_at, solution_at
+from slopewise.results.trail import Trail, history_columns, recorded_row, scatter_at, solution_at
 from slopewise.training.quadratic import quadratic_of
 from slopewise.training.replay import state_at
 from slopewise.training.units import from_raw, to_raw
@@ -26,6 +26,15 @@ def trail_of(fit: Fit) -> Trail:
     if fit.trail is None:
         raise OptionError(f"this fit was solved exactly ({fit.solver}) and has no epochs; fit with solver='descent'.")
     return fit.trail
+
+
+def history_of(fit: Fit) -> dict[str, Any]:
+    """Return the history column by column.
+
+    Raises:
+        OptionError: the fit was solved exactly.
+    """
+    return history_columns(trail_of(fit), fit.design.names)
 
 
 def state_of(fit: Fit, epoch: int) -> Fit:
