@@ -25,8 +25,14 @@ from slopewise.solution import Moments
 from slopewise.training.held import begin
 from slopewise.types import Batch
 
-CACHED_ROWS = 4096
+CACHED_ROWS = 8192
 """Rows of one matrix product: with 20 columns of float64 they stay in a core's own cache between the steps."""
+
+HEAD_ROWS = 8192
+"""Rows of the first batch that the guess of the means is made of."""
+
+NEAR = 2.0
+"""Standard deviations: a sum of squares about zero is then at most 5 times that about the mean, 0.7 digits."""
 
 _ROOM = threading.local()
 
@@ -75,19 +81,35 @@ def moment_sums(batch: Batch, *, shift: Tensor) -> MomentSums:
     assert batch.y is not None
     n, q = batch.x.shape
     products = torch.zeros(q + 2, q + 2, dtype=torch.float64)
-    scratch = _scratch(batch.x, q)
-    for start in range(0, n, CACHED_ROWS):
-        block = slice(start, min(start + CACHED_ROWS, n))
-        rows = scratch[: block.stop - start]
-        torch.sub(batch.x[block], shift[:q], out=rows[:, :q])
-        torch.sub(batch.y[block], shift[q], out=rows[:, q])
-        weighted = rows if batch.w is None else rows * batch.w[block, None]
-        products.addmm_(rows.T, weighted)
+    as_they_lie = batch.w is None and not bool(shift.any())
+    add, step = (_add_as_they_lie, max(n, 1)) if as_they_lie else (_add_shifted, CACHED_ROWS)
+    for start in range(0, n, step):
+        block = slice(start, min(start + step, n))
+        add(products, batch.x[block], batch.y[block], None if batch.w is None else batch.w[block, None], shift)
     log_weight = torch.zeros((), dtype=torch.float64)
     if batch.w is not None:
         log_weight = batch.w[batch.w > 0].log().sum()
     missing = torch.tensor(batch.missing, dtype=torch.int64) if batch.missing else torch.zeros(1, dtype=torch.int64)
     return MomentSums(products, n, batch.dropped, missing, log_weight)
+
+
+def _add_shifted(products: Tensor, x: Tensor, y: Tensor, w: Tensor | None, shift: Tensor) -> None:
+    q = x.shape[1]
+    rows = _scratch(x, q)
+    torch.sub(x, shift[:q], out=rows[:, :q])
+    torch.sub(y, shift[q], out=rows[:, q])
+    products.addmm_(rows.T, rows if w is None else rows * w)
+
+
+def _add_as_they_lie(products: Tensor, x: Tensor, y: Tensor, w: Tensor | None, shift: Tensor) -> None:
+    """Add the products of unweighted rows about zero, which takes no copy of x."""
+    q = x.shape[1]
+    beside = torch.stack([y, torch.ones_like(y)], dim=1)
+    across = x.T @ beside
+    products[:q, :q].addmm_(x.T, x)
+    products[:q, q:] += across
+    products[q:, :q] += across.T
+    products[q:, q:] += beside.T @ beside
 
 
 def _scratch(x: Tensor, q: int) -> Tensor:
@@ -132,10 +154,17 @@ def center(sums: MomentSums, shift: Tensor) -> Moments:
 
 
 def first_means(problem: Problem, engine: Engine) -> Tensor:
-    """Return the means (q + 1,) of x and y over the first batch, zeros where they are not finite."""
+    """Return the means (q + 1,) of x and y over the first batch, zeros where they are not finite.
+
+    All zeros, too, where every mean is within NEAR standard deviations of zero: then a shift would save less than
+    a digit, and costs a copy of the table.
+    """
     for batch in problem.source.batches(engine.block_rows):
         if len(batch) and batch.y is not None:
-            means = torch.cat([batch.x.mean(0), batch.y.mean()[None]])
+            rows = torch.cat([batch.x[:HEAD_ROWS], batch.y[:HEAD_ROWS, None]], dim=1)
+            means, deviations = rows.mean(0), rows.std(0, correction=0)
+            if bool((means.abs() <= NEAR * deviations).all()):
+                return torch.zeros_like(means)
             return torch.where(means.isfinite(), means, 0.0)
     return torch.zeros(len(problem.source.x_names) + 1, dtype=torch.float64)
 
