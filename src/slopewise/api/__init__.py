@@ -52,6 +52,7 @@ def fit(
     dropout: float | None = None,
     starts: int | None = None,
     module: Any = None,
+    start: Any = None,
     early_stop: bool = False,
     anyway: bool = False,
     checkpoint: str | PathLike[str] | None = None,
@@ -95,6 +96,7 @@ def fit(
         dropout: share of a network's hidden values left out at each training step.
         starts: train that many networks at once and keep the best.
         module: your own torch.nn.Module from x (n, q) to as many outputs as the loss asks for.
+        start: a logistic or softmax fit of the same columns and classes to start from.
         early_stop: stop when the cost of the validation rows no longer improves.
         anyway: go down even with a learning rate beyond the largest stable one.
         checkpoint: a folder to keep the state of a long descent in.
@@ -180,7 +182,10 @@ def fit(
             errors=errors,
             level=level,
             solver=chosen.solver,
+            start=start,
         )
+    if start is not None:
+        raise OptionError("start is for classes solved by their likelihood; a line needs none, a descent takes init.")
     if class_weight is not None:
         raise OptionError(f"class_weight is for classes, and target {posed.design.target!r} is a number; leave it out.")
     if not chosen.descends:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from torch import Tensor
+
 from slopewise.api.posed import Posed
-from slopewise.errors import OptionError
+from slopewise.errors import OptionError, quoted
 from slopewise.losses.logistic import Logistic
 from slopewise.losses.loss import Loss
 from slopewise.losses.penalty import L2, ElasticNet
@@ -56,14 +58,20 @@ def fit_classes(
     errors: str,
     level: float,
     solver: str,
+    start: Classifier | None = None,
 ) -> Classifier:
-    """Return the fit of classes at the top of their likelihood."""
+    """Return the fit of classes at the top of their likelihood.
+
+    Raises:
+        OptionError: `start` is a fit of other columns or classes.
+    """
     design = posed.design
     model = model_of(posed, model)
     penalty = ElasticNet(l2, l1) if l1 else L2(l2)
     loss = loss_of(posed, class_weight)
     problem = Problem(posed.train, Linear(design.intercept), loss, penalty, design.names, design.intercept)
-    ascent = choose_ascent(problem, design.target_levels, solver, firth=firth)
+    theta = None if start is None else _theta_of(start, posed)
+    ascent = choose_ascent(problem, design.target_levels, solver, firth=firth, start=theta)
     return conclude_classes(
         problem=problem,
         maximum=ascent.climber.solve(problem, posed.engine),
@@ -77,3 +85,15 @@ def fit_classes(
         test=posed.part("test"),
         library=posed.library,
     )
+
+
+def _theta_of(start: Classifier, posed: Posed) -> Tensor:
+    if not isinstance(start, Classifier):
+        raise OptionError(f"start is a {type(start).__name__}; give a logistic or softmax fit of the same columns.")
+    ours, theirs = posed.design, start.design
+    if (ours.names, ours.target_levels) != (theirs.names, theirs.target_levels):
+        raise OptionError(
+            f"start was fitted to {quoted(theirs.names)} and classes {quoted(theirs.target_levels)}, and this fit has "
+            f"{quoted(ours.names)} and {quoted(ours.target_levels)}; start from a fit of the same."
+        )
+    return start.theta

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from slopewise.errors import check_choice
+from torch import Tensor
+
+from slopewise.errors import OptionError, check_choice
 from slopewise.problem import Problem
 from slopewise.training.coordinate import Coordinate
 from slopewise.training.firth import Firth
@@ -26,7 +28,14 @@ class Ascent:
     reason: str
 
 
-def choose_ascent(problem: Problem, levels: tuple[str, ...], wanted: str = "auto", *, firth: bool = False) -> Ascent:
+def choose_ascent(
+    problem: Problem,
+    levels: tuple[str, ...],
+    wanted: str = "auto",
+    *,
+    firth: bool = False,
+    start: Tensor | None = None,
+) -> Ascent:
     """Return the climber for a linear model with any loss that has a curvature.
 
     Args:
@@ -34,17 +43,20 @@ def choose_ascent(problem: Problem, levels: tuple[str, ...], wanted: str = "auto
         levels: names of the classes.
         wanted: auto, or one of CLIMBERS.
         firth: Firth's penalty was asked for.
+        start: parameters of another fit to start from, raw units, or None.
 
     Raises:
-        OptionError: `wanted` is no climber.
+        OptionError: `wanted` is no climber, or one that always starts from nothing was given a start.
     """
     check_choice("solver", wanted, ("auto", *CLIMBERS))
     made: dict[str, Climber] = {
-        "newton": Newton(levels=levels),
-        "lbfgs": Lbfgs(levels=levels),
+        "newton": Newton(start=start, levels=levels),
+        "lbfgs": Lbfgs(start=start, levels=levels),
         "coordinate": Coordinate(levels=levels),
         "firth": Firth(levels=levels),
     }
+    if start is not None and (firth or problem.penalty.l1 or wanted in ("coordinate", "firth")):
+        raise OptionError("firth and l1 always start from the intercept alone; leave start out.")
     if firth or wanted == "firth":
         return Ascent(made["firth"], "Firth's penalty was asked for")
     if wanted != "auto":
