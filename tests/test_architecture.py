@@ -48,7 +48,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "duckdb": ("data/table",),
     "pyarrow.parquet": ("data/parquet", "cli/write"),
     "sqlite3": ("data/sqlite",),
-    "scipy": ("results", "training/separation"),
+    "scipy": ("results",),
     "safetensors": ("results/store", "training/checkpoint"),
     "ray": ("engine/ray",),
     "sklearn": ("estimators",),

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from slopewise.cli.descending import descending
-from slopewise.cli.options import ANSWER, DATA, AsJson, Table, TableName, number, split_names
+from slopewise.cli.options import ANSWER, DATA, AsJson, Features, Table, TableName, Target, Weights, number, split_names
 from slopewise.cli.printing import put
 from slopewise.cli.progress import watching
 
@@ -16,14 +16,9 @@ from slopewise.cli.progress import watching
 def check(
     *,
     table: Table,
-    target: Annotated[str, typer.Option(help="Column to predict.", show_default=False)],
-    features: Annotated[
-        str | None,
-        typer.Option(metavar="A,B,C", help="Columns to predict from; all others by default.", rich_help_panel=DATA),
-    ] = None,
-    weights: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Column of row weights.", rich_help_panel=DATA)
-    ] = None,
+    target: Target,
+    features: Features = None,
+    weights: Weights = None,
     table_name: TableName = None,
     missing: Annotated[
         Literal["error", "drop", "mean"],

@@ -12,8 +12,11 @@ from slopewise.cli.options import (
     DATA,
     OUTPUT,
     AsJson,
+    Features,
     Table,
     TableName,
+    Target,
+    Weights,
     number,
     split_names,
     whole_number,
@@ -27,14 +30,9 @@ from slopewise.saving import check_place
 def fit(
     *,
     table: Table,
-    target: Annotated[str, typer.Option(help="Column to predict.", show_default=False)],
-    features: Annotated[
-        str | None,
-        typer.Option(metavar="A,B,C", help="Columns to predict from; all others by default.", rich_help_panel=DATA),
-    ] = None,
-    weights: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Column of row weights.", rich_help_panel=DATA)
-    ] = None,
+    target: Target,
+    features: Features = None,
+    weights: Weights = None,
     table_name: TableName = None,
     missing: Annotated[
         Literal["error", "drop", "mean"],

@@ -23,6 +23,12 @@ TableName = Annotated[
     str | None,
     typer.Option("--table", metavar="NAME", help="Table inside a DuckDB or SQLite file.", rich_help_panel=DATA),
 ]
+Target = Annotated[str, typer.Option(help="Column to predict.", show_default=False)]
+Features = Annotated[
+    str | None,
+    typer.Option(metavar="A,B,C", help="Columns to predict from; all others by default.", rich_help_panel=DATA),
+]
+Weights = Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of row weights.", rich_help_panel=DATA)]
 Saved = Annotated[str, typer.Argument(metavar="FILE", help="A fit saved by slopewise fit --out.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.", rich_help_panel=OUTPUT)]
 

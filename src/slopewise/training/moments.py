@@ -1,6 +1,6 @@
 """One read of the rows: everything that least squares will ever ask of them.
 
-1. Guess the means from the first rows, so that sums of squares do not cancel later.
+1. Guess the means from the first rows, so that sums of squares do not cancel later; zero, where that saves no digit.
 2. Sum [x - shift, y - shift, 1]' w [x - shift, y - shift, 1] over all rows: one matrix product per block.
 3. Move the sums from the guess to the true weighted means.
 
@@ -9,7 +9,6 @@ Youngs and Cramer (1971), Chan, Golub and LeVeque (1983) on why the shift matter
 
 from __future__ import annotations
 
-import math
 import threading
 from dataclasses import replace
 from functools import partial
@@ -180,8 +179,3 @@ def spread_of(moments: Moments, intercept: bool) -> tuple[Tensor, Tensor, Tensor
         moments.yy + weight * y_mean**2,
         torch.zeros_like(mean),
     )
-
-
-def digits_lost(part: float, whole: float) -> float:
-    """Return how many decimal digits a difference `part` lost when it was formed from numbers of size `whole`."""
-    return math.log10(whole / part) if 0 < part < whole else (0.0 if part >= whole else 16.0)
