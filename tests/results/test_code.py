@@ -248,7 +248,8 @@ def test_the_documents_figures_come_out(answers: dict[str, str]) -> None:
     r4 = last_lines(answers["R4.class"])
     assert (r4["hours"], r4["b"]) == pytest.approx((180.009933, 45.442123), rel=2e-6)
     momentum = last_lines(answers["R4-momentum.plain"])
-    assert (momentum["hours"], momentum["b"]) == pytest.approx((199.957199, 0.089831), rel=2e-5)
+    # which way the rounding of a prediction of 600 goes in float32, 3.6e-5, differs from CPU to CPU
+    assert (momentum["hours"], momentum["b"]) == pytest.approx((199.957199, 0.089831), rel=0, abs=600 * 2.0**-24)
     r5 = last_lines(answers["R5-single.class"])
     right = {"quiz1": 0.680569, "quiz2": 0.678484, "quiz3": 0.667806, "b": 0.007915, "cost": 5.957091}
     assert {name: r5[name] for name in right} == pytest.approx(right, rel=1e-4)
@@ -258,7 +259,9 @@ def test_the_progress_shown_is_the_history(answers: dict[str, str]) -> None:
     shown = [line.split() for line in answers["R5-single.plain"].splitlines() if line.startswith("epoch ")]
     # before update 0 and 10 of R5
     assert [shown[0][1], shown[0][3]] == ["0", "29661.8"]
-    assert [shown[5][1], shown[5][3]] == ["10", "6.33187"]
+    assert shown[5][1] == "10"
+    # the slope of the cost there, 2 √6.33, times the rounding of a prediction of 200 in float32
+    assert float(shown[5][3]) == pytest.approx(6.331867, rel=0, abs=2 * 6.331867**0.5 * 200 * 2.0**-24 + 5e-6)
 
 
 @pytest.mark.parametrize("style", ["plain", "class"])

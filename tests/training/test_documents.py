@@ -31,6 +31,17 @@ def printed(value, text):
     assert float(shown) == float(text), f"{float(value)!r} is not {text}"
 
 
+def nearly_printed(value, text, largest, cost=False):
+    """Whether a number is the text, up to one rounding of a prediction of size `largest` in float32.
+
+    Which way that rounding goes differs from CPU to CPU. A cost feels it by its slope, 2 √cost at most.
+    """
+    decimals = len(text.partition(".")[2])
+    felt = 2 * float(text) ** 0.5 if cost else 1.0
+    allowed = felt * largest * 2.0**-24 + 0.5 * 10.0**-decimals
+    assert abs(float(value) - float(text)) <= allowed, f"{float(value)!r} is not {text}, to within {allowed:.2g}"
+
+
 def test_d3_a_cost():
     """The third score is 44, not the 42 of the text: only so is its error -9, and the sum of squares 210."""
     hours, actual = torch.tensor([[2.0], [3], [4], [5]]), torch.tensor([25.0, 50, 44, 61])
@@ -166,10 +177,10 @@ R4_STALE = {
 )  # fmt: skip
 def test_r4_done_right(momentum, w, b, costs):
     fit = descend(HOURS, [200.0, 400, 600], [0.0, 0.0], lr=0.01, momentum=momentum, epochs=201)
-    printed(fit.theta[1], w)
-    printed(fit.theta[0], b)
+    nearly_printed(fit.theta[1], w, 600)
+    nearly_printed(fit.theta[0], b, 600)
     for epoch, text in costs.items():
-        printed(fit.history.cost[epoch], text)
+        nearly_printed(fit.history.cost[epoch], text, 600, cost=True)
 
 
 def test_r5_three_quizzes():
@@ -178,10 +189,10 @@ def test_r5_three_quizzes():
     for epoch, text in {
         0: "29661.80", 1: "9537.694", 5: "107.7171", 10: "6.331867", 15: "5.971213", 20: "5.957091"
     }.items():  # fmt: skip
-        printed(history.cost[epoch], text)
+        nearly_printed(history.cost[epoch], text, 200, cost=True)
     for slope, text in zip(
         history.gradient[0].tolist(), ["-342.0", "-29401.20", "-29360.00", "-29018.00"], strict=True
     ):
         printed(slope, text)
     for value, text in zip(fit.theta.tolist(), ["0.007915", "0.680569", "0.678484", "0.667806"], strict=True):
-        printed(value, text)
+        nearly_printed(value, text, 200)

@@ -170,6 +170,6 @@ def maximum(problem: Problem, frame: Frame, first: FirstRead, top: Step, null_lo
 def curvature_of(problem: Problem, frame: Frame, r: Tensor, hessian: Tensor) -> Curvature:
     """Return the curvature for upper triangular r (d, d) with r'r = hessian + penalty."""
     identity = torch.eye(len(r), dtype=torch.float64)
-    r_inverse = torch.linalg.solve_triangular(r, identity, upper=True)
+    r_inverse = torch.linalg.solve_triangular(r, identity, upper=True).contiguous()  # as it will be loaded: bit by bit
     inner = r_inverse.T @ hessian @ r_inverse if problem.penalty.strength else identity
     return Curvature(frame.units.mean, frame.units.scale, r_inverse, inner, problem.intercept, frame.outputs)
