@@ -57,3 +57,14 @@ def whole_number(text: str) -> int:
         return int(text)
     except ValueError:
         raise ValueError(f"{text!r} is not a whole number.") from None
+
+
+Threshold = Annotated[
+    float | None,
+    typer.Option(
+        parser=number,
+        metavar="SHARE",
+        help="Of two classes, the probability from which the second is predicted.",
+        rich_help_panel=ANSWER,
+    ),
+]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from slopewise.cli.options import ANSWER, OUTPUT, Saved, Table, TableName, number
+from slopewise.cli.options import ANSWER, OUTPUT, Saved, Table, TableName, Threshold, number
 from slopewise.cli.printing import tell
 from slopewise.cli.write import check_format, write_tables
 
@@ -27,15 +27,7 @@ def predict(
     mean: Annotated[
         bool, typer.Option("--mean", help="Interval of the mean, not of a new row.", rich_help_panel=ANSWER)
     ] = False,
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            parser=number,
-            metavar="SHARE",
-            help="Of two classes, the probability from which the second is predicted.",
-            rich_help_panel=ANSWER,
-        ),
-    ] = None,
+    threshold: Threshold = None,
     out: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="Write .csv or .parquet; CSV to stdout without it.", rich_help_panel=OUTPUT),

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from slopewise.data.design import Design
-from slopewise.data.designed import Designed
-from slopewise.data.learn import check_columns
-from slopewise.data.open import as_table
 from slopewise.data.source import Source
 from slopewise.engine.engine import Engine
-from slopewise.engine.local import LocalEngine
-from slopewise.errors import DataError, OptionError
-from slopewise.results import classes_text, frames, likelihood, plain_classes, predict_classes
+from slopewise.errors import OptionError
+from slopewise.results import classes_text, likelihood, plain_classes, predict_classes
 from slopewise.results.classification import ClassMetrics, evaluate_classes
 from slopewise.results.covariance import Covariance
+from slopewise.results.fitted import Fitted
 from slopewise.results.likelihood import Likelihoods, Odds
-from slopewise.results.rows_kept import Rows
 from slopewise.solution import Maximum, Status
 
 if TYPE_CHECKING:
@@ -28,33 +22,20 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Classifier:
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Classifier(Fitted[ClassMetrics]):
     """A logistic or softmax regression fitted to a table; the verbs are those of `Fit`.
 
-    model is logistic or softmax. uncertainty is None where a penalty with corners leaves no covariance. threshold: of
-    two classes, the probability from which the second is predicted, None for the likelier one.
+    model is logistic or softmax. uncertainty is None where a penalty with corners leaves no covariance. level is that
+    of the intervals, l1 the penalty with corners; class_weights, of each class where they are not all 1.
     """
 
-    design: Design
     model: str
     maximum: Maximum
     uncertainty: Covariance | None
-    solver: str
-    reason: str
     level: float = 0.95
-    l2: float = 0.0
     l1: float = 0.0
-    library: str = "pyarrow"
-    rows: Rows | None = None
-    known_train: ClassMetrics | None = None
-    known_test: ClassMetrics | None = None
-    findings: tuple[dict[str, Any], ...] = ()
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The classes; the first is the one that odds are against."""
-        return self.design.target_levels
+    class_weights: tuple[float, ...] | None = None
 
     @property
     def theta(self) -> Tensor:
@@ -98,42 +79,9 @@ class Classifier:
         variance = estimate * float("nan") if self.covariance is None else self.covariance.diagonal()
         return likelihood.odds(estimate=estimate, variance=variance, level=self.level)
 
-    @property
-    def coefficients(self) -> Any:
-        """class, name, estimate, std_error, z, p, intervals and odds ratios, as a frame of the library fitted."""
-        return frames.frame_of(plain_classes.coefficient_columns(self), self.library)
-
-    @cached_property
-    def train(self) -> ClassMetrics:
-        """Metrics on the training rows, which are read once more for it when first asked for."""
-        if self.known_train is not None:
-            return self.known_train
-        if self.rows is None:
-            raise DataError("this fit keeps no rows to measure on; use evaluate() with a table.")
-        return self._measure(self.rows.engine, self.rows.train, None)
-
-    @cached_property
-    def test(self) -> ClassMetrics | None:
-        """Metrics on the rows held out, None where none were."""
-        if self.known_test is not None or self.rows is None or self.rows.test is None:
-            return self.known_test
-        return self._measure(self.rows.engine, self.rows.test, None)
-
-    def evaluate(self, table: Any, table_name: str | None = None, threshold: float | None = None) -> ClassMetrics:
-        """Return the metrics on another table, which must hold the target too.
-
-        Raises:
-            ColumnError: a column that was trained with is missing.
-            DataError: no rows; a missing or infinite value; a level or class never seen in training.
-            OptionError: threshold is no probability, or there are more than two classes.
-        """
-        predict_classes.check_threshold(threshold, self.classes)
-        rows = as_table(table, table_name)
-        check_columns(self.design, rows, with_target=True)
-        metrics = self._measure(LocalEngine(), Designed(rows, self.design), threshold)
-        if metrics.n == 0:
-            raise DataError(f"{rows.label} has no rows to evaluate on; give one with complete rows.")
-        return metrics
+    def coefficient_columns(self) -> dict[str, list[Any]]:
+        """Return class, name, estimate, std_error, z, p, intervals and odds ratios, column by column."""
+        return plain_classes.coefficient_columns(self)
 
     def predict(
         self,
@@ -190,20 +138,11 @@ class Classifier:
         """Return the fit as one JSON object, null for what is not a finite number."""
         return plain_classes.to_json(self)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fit to one safetensors file.
-
-        Raises:
-            StoreError: the file cannot be written; nothing is left half-written.
-        """
-        from slopewise.results.store import save
-
-        save(self, path)
-
     def __repr__(self) -> str:
         return f"Classifier({self.design.target!r}, {len(self.classes)} classes, n={self.n})"
 
-    def _measure(self, engine: Engine, source: Source, threshold: float | None) -> ClassMetrics:
+    def measure(self, engine: Engine, source: Source, threshold: float | None = None) -> ClassMetrics:
+        """Return the metrics on the rows of a source; threshold: of two classes, None for the likelier one."""
         return evaluate_classes(
             engine=engine,
             source=source,

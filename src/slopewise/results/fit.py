@@ -8,54 +8,35 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from slopewise.data.design import Design
-from slopewise.data.designed import Designed
-from slopewise.data.learn import check_columns
-from slopewise.data.open import as_table
 from slopewise.data.source import Source
 from slopewise.engine.engine import Engine
-from slopewise.engine.local import LocalEngine
-from slopewise.errors import DataError
 from slopewise.results import frames, inference, plain, predict, summary
 from slopewise.results.covariance import Covariance
+from slopewise.results.fitted import Fitted
 from slopewise.results.inference import Coefficients, Statistics
 from slopewise.results.metrics import Metrics, evaluate
-from slopewise.results.rows_kept import Rows
 from slopewise.solution import Solution, Status
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from torch import Tensor
 
-    from slopewise.results.origin import Origin
     from slopewise.results.trail import Trail
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Fit:
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Fit(Fitted[Metrics]):
     """A linear model fitted to a table.
 
-    solver and reason say by which road. level is that of the confidence intervals, l2 the penalty, library the one
-    whose frames come out. rows is None after loading; known_train and known_test then hold what was measured. trail
-    is the descent behind the fit, None where it was solved exactly; findings are the doctor's, as plain values;
-    origin: where a script finds the training rows, known after loading.
+    level is that of the confidence intervals, l1 the penalty with corners. trail is the descent behind the fit, None
+    where it was solved exactly.
     """
 
-    design: Design
     solution: Solution
     uncertainty: Covariance
-    solver: str
-    reason: str
     level: float = 0.95
-    l2: float = 0.0
-    library: str = "pyarrow"
-    rows: Rows | None = None
-    known_train: Metrics | None = None
-    known_test: Metrics | None = None
-    trail: Trail | None = None
-    findings: tuple[dict[str, Any], ...] = ()
-    origin: Origin | None = None
     l1: float = 0.0
+    trail: Trail | None = None
 
     @property
     def theta(self) -> Tensor:
@@ -113,10 +94,9 @@ class Fit:
             level=self.level,
         )
 
-    @property
-    def coefficients(self) -> Any:
-        """name, estimate, std_error, t, p, ci_low, ci_high, digits, as a frame of the library that was fitted."""
-        return frames.frame_of(plain.coefficient_columns(self), self.library)
+    def coefficient_columns(self) -> dict[str, list[Any]]:
+        """Return name, estimate, std_error, t, p, ci_low, ci_high and digits, column by column."""
+        return plain.coefficient_columns(self)
 
     @property
     def history(self) -> Any:
@@ -144,36 +124,6 @@ class Fit:
         from slopewise.results.state import state_of
 
         return state_of(self, epoch)
-
-    @cached_property
-    def train(self) -> Metrics:
-        """Metrics on the training rows, which are read once more for it when first asked for."""
-        if self.known_train is not None:
-            return self.known_train
-        if self.rows is None:
-            raise DataError("this fit keeps no rows to measure on; use evaluate() with a table.")
-        return self._measure(self.rows.engine, self.rows.train)
-
-    @cached_property
-    def test(self) -> Metrics | None:
-        """Metrics on the rows held out, None where none were."""
-        if self.known_test is not None or self.rows is None or self.rows.test is None:
-            return self.known_test
-        return self._measure(self.rows.engine, self.rows.test)
-
-    def evaluate(self, table: Any, table_name: str | None = None) -> Metrics:
-        """Return the metrics on another table (anything that `slopewise.fit` takes), which must hold the target too.
-
-        Raises:
-            ColumnError: a column that was trained with is missing.
-            DataError: no rows; a missing or infinite value; a level never seen in training.
-        """
-        rows = as_table(table, table_name)
-        check_columns(self.design, rows, with_target=True)
-        metrics = self._measure(LocalEngine(), Designed(rows, self.design))
-        if metrics.n == 0:
-            raise DataError(f"{rows.label} has no rows to evaluate on; give one with complete rows.")
-        return metrics
 
     def predict(
         self, rows: Any, interval: float | None = None, mean: bool = False, table_name: str | None = None
@@ -212,16 +162,6 @@ class Fit:
 
         return script_of(self, style)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fit to one safetensors file.
-
-        Raises:
-            StoreError: the file cannot be written; nothing is left half-written.
-        """
-        from slopewise.results.store import save
-
-        save(self, path)
-
     @staticmethod
     def load(path: str | os.PathLike[str]) -> Fit:
         """Return a fit that was saved; no code in the file is ever run.
@@ -240,5 +180,6 @@ class Fit:
     def __repr__(self) -> str:
         return f"Fit({self.design.target!r} on {len(self.design.features)} features, n={self.n}, r2={self.r2:.4g})"
 
-    def _measure(self, engine: Engine, source: Source) -> Metrics:
+    def measure(self, engine: Engine, source: Source, threshold: float | None = None) -> Metrics:
+        """Return the metrics on the rows of a source; a number knows no threshold."""
         return evaluate(engine=engine, source=source, theta=self.theta, intercept=self.design.intercept)

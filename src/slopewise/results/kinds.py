@@ -9,18 +9,15 @@ from torch import Tensor
 from slopewise.results.packing import FORMAT, pack, unpack
 
 if TYPE_CHECKING:
-    from slopewise.results.classifier import Classifier
-    from slopewise.results.fit import Fit
-    from slopewise.results.network import NetworkFit
-
-    AnyFit = Fit | Classifier | NetworkFit
+    from slopewise.results.fitted import Fitted
 
 
-def pack_any(fit: AnyFit) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def pack_any(fit: Fitted[Any]) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Return the header, with the format's and slopewise's versions first, and the tensors of any fit."""
     from slopewise import __version__
     from slopewise.results.classifier import Classifier
     from slopewise.results.fit import Fit
+    from slopewise.results.network import NetworkFit
 
     if isinstance(fit, Fit):
         header, tensors = pack(fit)
@@ -31,11 +28,12 @@ def pack_any(fit: AnyFit) -> tuple[dict[str, Any], dict[str, Tensor]]:
     else:
         from slopewise.results.packing_network import pack_network
 
+        assert isinstance(fit, NetworkFit)
         header, tensors = pack_network(fit)
     return {"format": FORMAT, "slopewise": __version__, **header}, tensors
 
 
-def unpack_any(header: dict[str, Any], tensors: dict[str, Tensor], module: Any = None) -> AnyFit:
+def unpack_any(header: dict[str, Any], tensors: dict[str, Tensor], module: Any = None) -> Fitted[Any]:
     """Return the fit that `pack_any` took apart.
 
     Raises:

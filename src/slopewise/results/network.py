@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,22 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from slopewise.data.design import Design
-from slopewise.data.designed import Designed
-from slopewise.data.learn import check_columns
-from slopewise.data.open import as_table
 from slopewise.data.source import Source
-from slopewise.engine.local import LocalEngine
-from slopewise.errors import DataError
+from slopewise.engine.engine import Engine
 from slopewise.models.build import has_buffers, in_words, is_straight, parameter_names
 from slopewise.models.model import Model
 from slopewise.results import frames, network_text, plain_network, predict_network
 from slopewise.results.classification import ClassMetrics
 from slopewise.results.code_network import network_code
+from slopewise.results.fitted import Fitted
 from slopewise.results.metrics import Metrics
 from slopewise.results.network_trail import NetworkTrail, StartsReport, history_columns, state_at
-from slopewise.results.origin import Origin
-from slopewise.results.rows_kept import Rows
 from slopewise.solution import Status
 from slopewise.training.units import Units
 
@@ -34,17 +27,15 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class NetworkFit:
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class NetworkFit(Fitted["Metrics | ClassMetrics"]):
     """A network fitted to a table by going down; the verbs are those of `Fit`.
 
     theta (p,) are the parameters of `model`, in the units of the descent: the network takes (x - mean) / scale, and
-    where the target is a number gives out (y - y_mean) / y_scale. loss is squared, logistic or softmax. solver and
-    reason say by which road. rows and held (the validation rows) are None after loading; known_train,
-    known_validation and known_test then hold what was measured.
+    where the target is a number gives out (y - y_mean) / y_scale. loss is squared, logistic or softmax. held: the
+    validation rows, None after loading; known_validation then holds what was measured.
     """
 
-    design: Design
     model: Model
     theta: Tensor
     units: Units
@@ -52,27 +43,13 @@ class NetworkFit:
     y_scale: float
     loss: str
     trail: NetworkTrail
-    solver: str
-    reason: str
     n: int
     n_dropped: int = 0
     missing: tuple[int, ...] = ()
     counts: tuple[int, ...] = ()
-    l2: float = 0.0
     class_weights: tuple[float, ...] | None = None
-    library: str = "pyarrow"
-    rows: Rows | None = None
     held: Source | None = None
-    known_train: Metrics | ClassMetrics | None = None
     known_validation: Metrics | ClassMetrics | None = None
-    known_test: Metrics | ClassMetrics | None = None
-    findings: tuple[dict[str, Any], ...] = ()
-    origin: Origin | None = None
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The classes, none where the target is a number."""
-        return self.design.target_levels
 
     @property
     def dtype(self) -> torch.dtype:
@@ -94,10 +71,9 @@ class NetworkFit:
         """Whether it is a line, a logistic or a softmax regression: no hidden layer, so that it has coefficients."""
         return is_straight(self.model)
 
-    @property
-    def coefficients(self) -> Any:
-        """Class (of classes), name and estimate in raw units, as a frame; OptionError where there are hidden layers."""
-        return frames.frame_of(plain_network.coefficient_columns(self), self.library)
+    def coefficient_columns(self) -> dict[str, list[Any]]:
+        """Return class (of classes), name and estimate; OptionError where there are hidden layers."""
+        return plain_network.coefficient_columns(self)
 
     @cached_property
     def network(self) -> nn.Module:
@@ -130,39 +106,11 @@ class NetworkFit:
         return replace(at, known_train=None, known_validation=None, known_test=None)
 
     @cached_property
-    def train(self) -> Metrics | ClassMetrics:
-        """Metrics on the training rows, which are read once more for it when first asked for."""
-        found = self.known_train or self._measured(None if self.rows is None else self.rows.train)
-        if found is None:
-            raise DataError("this fit keeps no rows to measure on; use evaluate() with a table.")
-        return found
-
-    @cached_property
     def validation(self) -> Metrics | ClassMetrics | None:
         """Metrics on the rows held out for early stopping, None where none were."""
-        return self.known_validation or self._measured(self.held)
-
-    @cached_property
-    def test(self) -> Metrics | ClassMetrics | None:
-        """Metrics on the rows held out, None where none were."""
-        return self.known_test or self._measured(None if self.rows is None else self.rows.test)
-
-    def evaluate(
-        self, table: Any, table_name: str | None = None, threshold: float | None = None
-    ) -> Metrics | ClassMetrics:
-        """Return the metrics on another table, which must hold the target too.
-
-        Raises:
-            ColumnError: a column that was trained with is missing.
-            DataError: no rows; a missing or infinite value; a level or class never seen in training.
-            OptionError: threshold is no share, or there are not two classes.
-        """
-        rows = as_table(table, table_name)
-        check_columns(self.design, rows, with_target=True)
-        found = predict_network.measure(self, LocalEngine(), Designed(rows, self.design), threshold)
-        if found.n == 0:
-            raise DataError(f"{rows.label} has no rows to evaluate on; give one with complete rows.")
-        return found
+        if self.known_validation is not None or self.rows is None or self.held is None:
+            return self.known_validation
+        return self.measure(self.rows.engine, self.held)
 
     def predict(
         self,
@@ -204,16 +152,9 @@ class NetworkFit:
         """Return plain PyTorch that reproduces the fit, with no slopewise in it; see `code_network.network_code`."""
         return network_code(self, style)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fit to one safetensors file; of a user's own module its tensors, never its code."""
-        from slopewise.results.store import save
-
-        save(self, path)
-
     def __repr__(self) -> str:
         return f"NetworkFit({self.design.target!r}, {self.words}, n={self.n})"
 
-    def _measured(self, source: Source | None) -> Metrics | ClassMetrics | None:
-        if self.rows is None or source is None:
-            return None
-        return predict_network.measure(self, self.rows.engine, source)
+    def measure(self, engine: Engine, source: Source, threshold: float | None = None) -> Metrics | ClassMetrics:
+        """Return the metrics on the rows of a source; threshold: of two classes, None for the likelier one."""
+        return predict_network.measure(self, engine, source, threshold)

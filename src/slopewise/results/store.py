@@ -20,14 +20,14 @@ from slopewise.results.packing import FORMAT
 from slopewise.saving import replacing
 
 if TYPE_CHECKING:
-    from slopewise.results.kinds import AnyFit
+    from slopewise.results.fitted import Fitted
 
 ENTRY = "slopewise-fit"
 LARGEST_HEADER = 100_000_000
 """Bytes; safetensors' own limit."""
 
 
-def save(fit: AnyFit, path: str | os.PathLike[str]) -> None:
+def save(fit: Fitted[Any], path: str | os.PathLike[str]) -> None:
     """Write a fit to `path`, beside it first and renamed when complete. The same fit gives the same bytes.
 
     Raises:
@@ -40,7 +40,7 @@ def save(fit: AnyFit, path: str | os.PathLike[str]) -> None:
         beside.write_bytes(data)
 
 
-def load(path: str | os.PathLike[str], module: Any = None) -> AnyFit:
+def load(path: str | os.PathLike[str], module: Any = None) -> Fitted[Any]:
     """Return the fit saved at `path`, of whatever kind it is.
 
     Args:
