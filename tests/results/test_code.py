@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
@@ -12,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from scripts import check_clean, run
 from torch import Tensor
 
 from slopewise import api
@@ -29,20 +27,6 @@ from slopewise.training.batches import permutation
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PENGUINS = str(EXAMPLES / "penguins.csv")
 FEATURES = ["flipper_length_mm", "species", "sex"]
-
-DRIVER = """
-import contextlib, io, json, runpy, sys
-import torch
-torch.set_num_threads(1)
-said = {}
-for path in sys.argv[1:]:
-    torch.set_default_dtype(torch.float32)
-    with contextlib.redirect_stdout(io.StringIO()) as out:
-        runpy.run_path(path)
-    said[path] = out.getvalue()
-assert not [name for name in sys.modules if name.startswith("slopewise")]
-print(json.dumps(said))
-"""
 
 
 @dataclass(frozen=True)
@@ -208,15 +192,6 @@ def last_lines(text: str) -> dict[str, float]:
     return {line.rsplit(": ", 1)[0]: float(line.rsplit(": ", 1)[1]) for line in answer}
 
 
-def run(paths: list[Path]) -> dict[str, str]:
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", DRIVER, *map(str, paths)], capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    said: dict[str, str] = json.loads(done.stdout)
-    return {Path(path).stem: text for path, text in said.items()}
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Every script of PLANS in both styles."""
@@ -323,12 +298,7 @@ def test_hostile_names_and_odd_files_stay_data(tmp_path: Path) -> None:
 
 
 def test_the_scripts_are_clean(folder: Path) -> None:
-    # E501: the path of the user's file is as long as it is, and so stands on a line of its own.
-    checked = ["check", "--select", "E,F,W,I,B,SIM,UP", "--ignore", "B905,E501"]
-    for command in (checked, ["format", "--check", "--diff"]):
-        words = [sys.executable, "-m", "ruff", command[0], "--isolated", "--no-cache", *command[1:], str(folder)]
-        done = subprocess.run(words, capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr
+    check_clean(folder)
 
 
 def test_a_row_to_predict_is_written_out() -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scripts import check_clean
 from torch import nn
 
 import slopewise
@@ -287,6 +288,11 @@ CODED = {
         PENGUINS,
         {"target": "body_mass_g", "hidden": (6, 4), "optimizer": "adam", "batch_size": 32, "test_size": 0.2, "l2": 0.1},
     ),
+    "rows held out twice, stopped early": (
+        PENGUINS,
+        {"target": "body_mass_g", "hidden": (6,), "lr": 0.05, "early_stop": True}
+        | {"test_size": 0.15, "validation_size": 0.2, "seed": 2},
+    ),
     "three classes": (PENGUINS, {"target": "species", "hidden": (5,), "activation": "tanh", "seed": 4}),
     "three classes, one layer": (PENGUINS, {"target": "species", "model": "softmax", "solver": "loop", "l2": 2.0}),
     "two classes, weights": (
@@ -333,9 +339,18 @@ def test_the_script_reproduces_the_fit(case, style, capsys):
     assert json.loads(said["prediction"]) == pytest.approx(expected, rel=close)
 
 
+def test_the_scripts_are_clean(tmp_path):
+    for number, (table, words) in enumerate(CODED.values()):
+        for style in ("plain", "class"):
+            fit = slopewise.fit(table, missing="drop", epochs=2, **words)
+            (tmp_path / f"{number}_{style}.py").write_text(fit.code(style), encoding="utf-8")
+    check_clean(tmp_path)
+
+
 def test_no_script_is_written_where_it_could_not_reproduce_the_fit(mass, tmp_path, small):
-    with pytest.raises(OptionError, match="rows are not one plain CSV file without validation rows"):
-        slopewise.fit(PENGUINS, target="body_mass_g", hidden=(3,), epochs=2, missing="drop", validation_size=0.2).code()
+    many = {"x": [float(i) for i in range(201)], "y": [float(i % 7) for i in range(201)]}
+    with pytest.raises(OptionError, match="rows are not one plain CSV file, and too many to write out"):
+        slopewise.fit(many, target="y", hidden=(3,), epochs=2).code()
     with pytest.raises(OptionError, match="the code of a module of your own is with you"):
         slopewise.fit(XOR, target="y", module=nn.Linear(2, 1), epochs=2).code()
     small.save(tmp_path / "a.fit")

@@ -116,15 +116,17 @@ class Classifier(Fitted[ClassMetrics]):
         )
 
     def code(self, style: str = "plain") -> str:
-        """Refuse: a script shows a descent, and this fit had none.
+        """Return plain PyTorch that reproduces the fit, with no slopewise in it.
+
+        Args:
+            style: `plain`, with the numbers in one tensor, or `class`, with an nn.Module around nn.Linear.
 
         Raises:
-            OptionError: always.
+            OptionError: the training rows are neither one plain CSV file nor few enough to be written out.
         """
-        raise OptionError(
-            f"this fit was solved by {self.solver}, which a short script does not show; fit with solver='descent' and "
-            "write out that."
-        )
+        from slopewise.results.origin import classes_script_of
+
+        return classes_script_of(self, style)
 
     def summary(self) -> str:
         """Return the fit in plain text, at most 80 columns wide."""

@@ -5,14 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from slopewise.errors import check_choice
+from slopewise.results.code_climb import climb_text
 from slopewise.results.code_rows import rows_text, units_text
 from slopewise.results.code_stages import answer, loss, model, solved
 from slopewise.results.code_training import optimizer, training
 from slopewise.results.script import CsvRows, InlineRows, Script, check_script
 
-__all__ = ["STYLES", "CsvRows", "InlineRows", "Script", "code"]
+__all__ = ["STYLES", "CsvRows", "InlineRows", "Script", "code", "joined", "opening"]
 
 STYLES = ("plain", "class")
+
+TITLES = {
+    "exact": "A linear model solved exactly",
+    "descent": "A linear model trained by gradient descent",
+    "newton": "Classes by their likelihood, with Newton's method",
+    "lbfgs": "Classes by their likelihood, with L-BFGS",
+    "firth": "Two classes by their likelihood, with Firth's penalty",
+    "coordinate": "A model with coefficients that are exactly 0",
+}
 
 
 def code(script: Script, style: str = "plain") -> str:
@@ -39,9 +49,14 @@ def joined(yielded: Iterable[str]) -> str:
 
 def _parts(script: Script, as_class: bool) -> Iterator[str]:
     """Yield the parts of the script in order; a function or class is a part of its own."""
-    yield from _opening(script)
+    yield from opening(script, TITLES[script.climb or ("descent" if script.descent else "exact")])
+    if script.standardized or not script.single:
+        yield "torch.set_default_dtype(torch.float64)"
     yield from rows_text(script)
     yield from units_text(script)
+    if script.climb:
+        yield from climb_text(script, as_class)
+        return
     yield from model(script, as_class)
     yield from loss(script, as_class)
     if script.descent is None:
@@ -52,20 +67,18 @@ def _parts(script: Script, as_class: bool) -> Iterator[str]:
     yield answer(script, as_class)
 
 
-def _opening(script: Script) -> Iterator[str]:
-    how = "solved exactly" if script.descent is None else "trained by gradient descent"
-    yield f'"""A linear model {how}, in plain PyTorch."""'
+def opening(script: Script, title: str) -> Iterator[str]:
+    """Yield what a script begins with: its title, and the modules that it needs."""
+    yield f'"""{title}, in plain PyTorch."""'
     modules = []
     if isinstance(script.rows, CsvRows):
         modules = ["import csv", *["import gzip"] * script.rows.path.endswith(".gz")]
     modules += ["import hashlib"] * (script.descent is not None and script.descent.batch_size is not None)
-    if isinstance(script.rows, CsvRows) and script.rows.split.test_size:
+    if isinstance(script.rows, CsvRows) and (script.rows.split.test_size or script.rows.split.validation_size):
         modules.append("from math import floor")
     if modules:
         yield "\n".join(modules)
     yield "import torch"
-    if script.standardized or not script.single:
-        yield "torch.set_default_dtype(torch.float64)"
 
 
 def _gap(here: str, there: str) -> str:

@@ -10,11 +10,12 @@ import torch
 from slopewise.errors import OptionError, check_choice
 from slopewise.models.activations import activation
 from slopewise.models.mlp import MLP
-from slopewise.results.code import STYLES, joined
+from slopewise.results.code import STYLES, joined, opening
+from slopewise.results.code_loss import loss_text
 from slopewise.results.code_rows import new_text, rows_text, units_text
 from slopewise.results.code_training import optimizer, training
 from slopewise.results.origin import origin_of
-from slopewise.results.script import MOST_INLINE, CsvRows, Script, assigned
+from slopewise.results.script import MOST_INLINE, Script, assigned
 
 if TYPE_CHECKING:
     from slopewise.results.network import NetworkFit
@@ -32,26 +33,6 @@ class Network(torch.nn.Module):
 
     def forward(self, X):
         return self.layers(X)
-'''
-
-LOSSES = {
-    "squared": ("the mean of the squared errors", "torch.nn.functional.mse_loss(H, Y{})"),
-    "logistic": (
-        "-log of the probability of the right class",
-        "torch.nn.functional.binary_cross_entropy_with_logits(H, Y{})",
-    ),
-    "softmax": (
-        "-log of the probability of the right class; the first class's score is 0",
-        "torch.nn.functional.cross_entropy(scores(H), Y[:, 0].long(){})",
-    ),
-}
-
-EACH_ROW = ', reduction="none"'
-
-SCORES = '''
-def scores(H):
-    """Return the scores of all classes."""
-    return torch.cat([torch.zeros_like(H[:, :1]), H], dim=1)
 '''
 
 
@@ -76,7 +57,7 @@ def _script(fit: NetworkFit) -> Script:
     origin = origin_of(fit)
     if origin is None:
         raise OptionError(
-            f"the {fit.n:,} training rows are not one plain CSV file without validation rows, and too many to write "
+            f"the {fit.n:,} training rows are not one plain CSV file, and too many to write "
             f"out ({MOST_INLINE} at most); fit from a CSV file, and the script reads that."
         )
     return Script(
@@ -90,16 +71,7 @@ def _script(fit: NetworkFit) -> Script:
 
 
 def _parts(fit: NetworkFit, model: MLP, script: Script, as_class: bool) -> Iterator[str]:
-    yield f'"""A network for {fit.design.target!r}, in plain PyTorch."""'.replace("\\", "/")
-    modules = []
-    if isinstance(script.rows, CsvRows):
-        modules = ["import csv", *["import gzip"] * script.rows.path.endswith(".gz")]
-    modules += ["import hashlib"] * (fit.trail.plan.batch_size is not None)
-    if isinstance(script.rows, CsvRows) and script.rows.split.test_size:
-        modules.append("from math import floor")
-    if modules:
-        yield "\n".join(modules)
-    yield "import torch"
+    yield from opening(script, f"A network for {fit.design.target!r}".replace("\\", "/"))
     yield "torch.set_default_dtype(torch.float64)"
     yield from rows_text(script)
     if _scaled(fit):
@@ -158,19 +130,8 @@ def _model(fit: NetworkFit, model: MLP, as_class: bool) -> Iterator[str]:
 
 def _loss(fit: NetworkFit) -> Iterator[str]:
     """Yield stage 3; after it, `loss` exists, and `penalty` where there is one."""
-    words, text = LOSSES[fit.loss]
-    if fit.loss == "softmax":
-        yield SCORES
     weighted = bool(fit.design.weights)
-    factor = "w * " if weighted else ""
-    if fit.class_weights is not None:
-        factor += "class_weights[Y.long()] * " if fit.loss == "logistic" else "class_weights[Y.long()][:, 0] * "
-        numbers = [repr(value) for value in fit.class_weights]
-        yield assigned("class_weights = torch.tensor(", numbers, ", dtype=X.dtype)")
-    if fit.loss == "softmax":
-        factor = factor.replace("w * ", "w[:, 0] * ", int(weighted))
-    value = f"({factor}{text.format(EACH_ROW)}).mean()" if factor else text.format("")
-    yield f"# 3 loss: {words}\ndef loss(H, Y{', w' * weighted}):\n    return {value}"
+    yield from loss_text(fit.loss, weighted=weighted, class_weights=fit.class_weights)
     if not fit.l2:
         return
     total = "total" if weighted else "len(X)"

@@ -19,13 +19,16 @@ def mixed(number, seed):
     return z ^ (z >> 31)
 
 
-def held_out(number, share={share}, seed={seed}):
-    """Return whether a row is kept for testing: of each 20, those that mix lowest."""
+def held_out(number, shares={shares}, seed={seed}):
+    """Return whether a row is kept for {purpose}: of each 20, those that mix lowest."""
     block = number // 20
     mixes = [mixed(20 * block + place, seed) for place in range(20)]
     offset = mixed(0, seed + 1) / 2**64
-    ends = [floor(end * (share * 20) + offset) for end in (block, block + 1)]
-    return sorted(mixes).index(mixes[number % 20]) < ends[1] - ends[0]
+    rows = 0
+    for share in shares:
+        rows += floor((block + 1) * (share * 20) + offset)
+        rows -= floor(block * (share * 20) + offset)
+    return sorted(mixes).index(mixes[number % 20]) < rows
 '''
 
 FILLED = '''
@@ -131,8 +134,11 @@ def _missing(design: Design) -> list[str]:
 
 
 def _functions(design: Design, rows: CsvRows) -> Iterator[str]:
-    if rows.split.test_size:
-        yield HELD_OUT.format(share=rows.split.test_size, seed=rows.split.seed)
+    shares = {"testing": rows.split.test_size, "validation": rows.split.validation_size}
+    purposes = [purpose for purpose, share in shares.items() if share]
+    if purposes:
+        said = f"({', '.join(repr(shares[purpose]) for purpose in purposes)}{',' * (len(purposes) == 1)})"
+        yield HELD_OUT.format(shares=said, seed=rows.split.seed, purpose=" or ".join(purposes))
     if design.missing == "mean":
         yield FILLED
     cells = [cell for feature in design.features for cell in _cells(feature, rows)]
@@ -165,7 +171,7 @@ def _read(design: Design, rows: CsvRows) -> Iterator[str]:
     yield f"path = {text(rows.path)}"
     yield f'with {opened}newline="", encoding="utf-8-sig") as file:'
     yield f"    rows = list(csv.DictReader(file{delimiter}))"
-    if rows.split.test_size:
+    if rows.split.test_size or rows.split.validation_size:
         yield "rows = [row for number, row in enumerate(rows) if not held_out(number)]"
     needed = design.used() if design.missing == "drop" else (design.target, *filter(None, [design.weights]))
     if design.missing != "error":
@@ -194,5 +200,5 @@ def _mean_weights(script: Script) -> list[str]:
     """Return the lines that bring w to a mean of 1, `total` kept for the penalty."""
     if script.design.weights is None:
         return []
-    lines = ["total = w.sum()", "w = w * len(w) / total"] if script.l2 else ["w = w / w.mean()"]
+    lines = ["total = w.sum()", "w = w * len(w) / total"] if script.penalized else ["w = w / w.mean()"]
     return ["# weights of mean 1: the mean of w * error then is the weighted mean", *lines]

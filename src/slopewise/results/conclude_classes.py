@@ -62,6 +62,7 @@ def conclude_classes(
         level=float(level),
         l2=problem.penalty.strength,
         l1=problem.penalty.l1,
+        class_weights=getattr(problem.loss, "class_weights", None),
         library=library,
         rows=Rows(engine, problem.source, test),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
@@ -13,15 +14,17 @@ from slopewise.engine.gather import gather
 from slopewise.errors import OptionError
 from slopewise.results.code import code as script_text
 from slopewise.results.script import MOST_INLINE, CsvRows, InlineRows, Script
+from slopewise.solution import Moments
 
 if TYPE_CHECKING:
+    from slopewise.results.classifier import Classifier
     from slopewise.results.fit import Fit
     from slopewise.results.network import NetworkFit
 
 Origin = CsvRows | InlineRows
 
 
-def origin_of(fit: Fit | NetworkFit) -> Origin | None:
+def origin_of(fit: Fit | Classifier | NetworkFit) -> Origin | None:
     """Return the fit's training rows as a script can have them: a CSV file, or up to 200 rows as numbers.
 
     None where the table is neither.
@@ -31,7 +34,7 @@ def origin_of(fit: Fit | NetworkFit) -> Origin | None:
     source = fit.rows.train
     if not isinstance(source, Designed):
         return None
-    if source.table.plain is not None and not source.split.validation_size:
+    if source.table.plain is not None:
         return _csv_rows(source, source.table.plain)
     if fit.n > MOST_INLINE:
         return None
@@ -40,30 +43,58 @@ def origin_of(fit: Fit | NetworkFit) -> Origin | None:
 
 
 def script_of(fit: Fit, style: str = "plain") -> str:
-    """Return plain PyTorch that reproduces the fit.
+    """Return plain PyTorch that reproduces the fit of a line.
 
     Raises:
         OptionError: the rows are neither one plain CSV file nor few enough to be written out.
     """
+    trail = fit.trail
+    script = Script(
+        design=fit.design,
+        rows=_origin(fit),
+        descent=None if trail is None else trail.plan,
+        init=() if trail is None else tuple(trail.start.tolist()),
+        epochs=0 if trail is None else trail.descended.best_epoch,
+        l2=fit.l2,
+        l1=fit.l1,
+        constant=_constant(fit.solution.moments),
+        climb="coordinate" if fit.l1 else "",
+    )
+    return script_text(script, style)
+
+
+def classes_script_of(fit: Classifier, style: str = "plain") -> str:
+    """Return plain PyTorch that reproduces the fit of classes.
+
+    Raises:
+        OptionError: the rows are neither one plain CSV file nor few enough to be written out.
+    """
+    script = Script(
+        design=fit.design,
+        rows=_origin(fit),
+        l2=fit.l2,
+        l1=fit.l1,
+        constant=_constant(fit.maximum.moments),
+        loss=fit.model,
+        climb=fit.solver,
+        class_weights=fit.class_weights,
+    )
+    return script_text(script, style)
+
+
+def _constant(moments: Moments) -> bool:
+    """Return whether some column never changes."""
+    return bool((moments.gram.diagonal() == 0).any())
+
+
+def _origin(fit: Fit | Classifier) -> Origin:
     origin = origin_of(fit)
     if origin is None:
         raise OptionError(
             f"the {fit.n:,} training rows are not one plain CSV file and too many to write out ({MOST_INLINE} at "
             "most); fit from a CSV file, and the script reads that."
         )
-    trail = fit.trail
-    return script_text(
-        Script(
-            design=fit.design,
-            rows=origin,
-            descent=None if trail is None else trail.plan,
-            init=() if trail is None else tuple(trail.start.tolist()),
-            epochs=0 if trail is None else trail.descended.best_epoch,
-            l2=fit.l2,
-            constant=bool((fit.solution.moments.gram.diagonal() == 0).any()),
-        ),
-        style,
-    )
+    return origin
 
 
 def pack_origin(origin: Origin | None) -> tuple[dict[str, Any] | None, dict[str, Tensor]]:
@@ -71,7 +102,7 @@ def pack_origin(origin: Origin | None) -> tuple[dict[str, Any] | None, dict[str,
     if origin is None:
         return None, {}
     if isinstance(origin, CsvRows):
-        split = {"test_size": origin.split.test_size, "seed": origin.split.seed}
+        split = asdict(origin.split)
         parts = {"path": origin.path, "delimiter": origin.delimiter, "decimal": origin.decimal}
         return {**parts, "booleans": list(origin.booleans), "split": split}, {}
     weights = {} if origin.w is None else {"origin.w": origin.w}

@@ -12,6 +12,7 @@ from slopewise.data.design import Design
 from slopewise.results.classification import ClassMetrics
 from slopewise.results.classifier import Classifier
 from slopewise.results.covariance import Covariance
+from slopewise.results.origin import origin_of, pack_origin, unpack_origin
 from slopewise.results.plain_classes import measured, to_dict
 from slopewise.solution import Curvature, Maximum, Moments, Status
 
@@ -42,6 +43,7 @@ def pack_classes(fit: Classifier) -> tuple[dict[str, Any], dict[str, Tensor]]:
         "test": measured(fit.test) if fit.test else None,
         "findings": list(fit.findings),
         "result": to_dict(fit),
+        "origin": pack_origin(origin_of(fit))[0],
     }
     numbers = [found.loss, found.null_loss, found.penalty, found.decrement, fit.level, fit.l2, fit.l1]
     numbers += [moments.weight, moments.lost, moments.log_weight]
@@ -51,7 +53,9 @@ def pack_classes(fit: Classifier) -> tuple[dict[str, Any], dict[str, Tensor]]:
         tensors |= {f"curvature.{name}": getattr(found.curvature, name) for name in CURVATURE}
     if fit.uncertainty is not None:
         tensors |= {"covariance": fit.uncertainty.raw, "covariance.inner": fit.uncertainty.inner}
-    return header, tensors
+    if fit.class_weights is not None:
+        tensors["class_weights"] = torch.tensor(fit.class_weights, dtype=torch.float64)
+    return header, tensors | pack_origin(origin_of(fit))[1]
 
 
 def unpack_classes(header: dict[str, Any], tensors: dict[str, Tensor]) -> Classifier:
@@ -110,6 +114,8 @@ def unpack_classes(header: dict[str, Any], tensors: dict[str, Tensor]) -> Classi
         known_train=metrics_from(header["train"]),
         known_test=metrics_from(header["test"]) if header["test"] is not None else None,
         findings=tuple(header["findings"]),
+        origin=unpack_origin(header.get("origin"), tensors),
+        class_weights=tuple(tensors["class_weights"].tolist()) if "class_weights" in tensors else None,
     )
 
 

@@ -49,6 +49,7 @@ def to_dict(fit: Classifier) -> dict[str, Any]:
             "level": fit.level,
             "l2": fit.l2,
             "l1": fit.l1,
+            "class_weights": None if fit.class_weights is None else list(fit.class_weights),
             "train": measured(fit.train),
             "test": measured(fit.test) if fit.test else None,
             "findings": list(fit.findings),

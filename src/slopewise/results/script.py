@@ -49,7 +49,9 @@ class Script:
 
     descent is the plan, None for a fit that was solved exactly; epochs says how many of its epochs lead to the state
     that was kept; init (p,) the start in the units of the descent, intercept first. new: a row to predict, by
-    feature; None takes the first training row. constant: some column never changes, so it was not scaled.
+    feature; None takes the first training row. constant: some column never changes, so it was not scaled. loss is
+    squared, logistic or softmax. climb: newton, lbfgs, firth or coordinate, where the fit is at the top of a
+    likelihood or has a penalty with corners, l1; class_weights are those of its loss.
     """
 
     design: Design
@@ -60,11 +62,20 @@ class Script:
     l2: float = 0.0
     new: Mapping[str, float | str] | None = None
     constant: bool = False
+    loss: str = "squared"
+    climb: str = ""
+    l1: float = 0.0
+    class_weights: tuple[float, ...] | None = None
 
     @property
     def standardized(self) -> bool:
-        """Whether the descent works in standard units."""
-        return self.descent is not None and self.descent.standardize
+        """Whether the script works in standard units."""
+        return bool(self.climb) or (self.descent is not None and self.descent.standardize)
+
+    @property
+    def penalized(self) -> bool:
+        """Whether something is added to the mean loss, which depends on how many rows there are."""
+        return bool(self.l2 or self.l1) or self.climb == "firth"
 
     @property
     def single(self) -> bool:

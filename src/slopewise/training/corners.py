@@ -1,8 +1,9 @@
 """The lowest point of a quadratic with corners, ½ c' H c - g' c + Σ l1_j |c_j|.
 
 1. Sweep over the coordinates, each moved to its own lowest point with the others held.
-2. Now and then take the zeros and signs found as final: the rest is a linear system. If its solution keeps the signs
-and no zero wants to move, it is the answer to the last digit.
+2. Now and then take the zeros and signs found as final: the rest is a linear system. If it has a solution (where the
+columns of several classes only count against each other, wrong signs have none), which keeps the signs, and no zero
+wants to move, it is the answer to the last digit.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def lowest(hessian: Tensor, linear: Tensor, l1: Tensor, start: Tensor) -> Tensor
 
 
 def _with_signs(h: np.ndarray, g: np.ndarray, corner: np.ndarray, c: np.ndarray) -> np.ndarray | None:
-    """Return the lowest point with the zeros and signs of c, None where it is not the lowest of all."""
+    """Return the lowest point with the zeros and signs of c, None if it is none or not the lowest."""
     free = (c != 0) | (corner == 0)
     found = np.zeros_like(c)
     sign = np.sign(c)
@@ -60,5 +61,5 @@ def _with_signs(h: np.ndarray, g: np.ndarray, corner: np.ndarray, c: np.ndarray)
     slope = g - h @ found
     size = np.abs(g).max() + corner.max()
     kept = (corner == 0) | (np.sign(found) == sign)
-    still = np.abs(slope) <= corner + SLACK * size
-    return found if bool((kept & (still | free)).all()) else None
+    still = np.where(free, np.abs(slope - corner * sign), np.abs(slope) - corner) <= SLACK * size
+    return found if bool((kept & still).all()) else None
