@@ -184,7 +184,8 @@ def _read(design: Design, rows: CsvRows) -> Iterator[str]:
             if name == design.target and design.target_levels:
                 cell = _class_number(design, rows)
                 yield assigned("classes = ", [text(level) for level in design.target_levels])
-            yield f"{letter} = torch.tensor([[{cell}] for row in rows])"
+            line, inside = f"{letter} = torch.tensor(", f"[[{cell}] for row in rows]"
+            yield f"{line}{inside})" if len(line + inside) < WIDTH else f"{line}\n    {inside}\n)"
 
 
 def _class_number(design: Design, rows: CsvRows) -> str:
