@@ -9,7 +9,7 @@ from slopewise.losses.logistic import Logistic
 from slopewise.losses.squared import Squared
 from slopewise.models.mlp import MLP
 from slopewise.optimizers.recurrence import SGD
-from slopewise.optimizers.sharpness import hessian_times, sharpness, sharpness_along
+from slopewise.optimizers.sharpness import hessian_times, sharpness
 
 GENERATOR = torch.Generator().manual_seed(0)
 X = torch.randn(40, 3, dtype=torch.float64, generator=GENERATOR)
@@ -26,7 +26,8 @@ def test_a_quadratic_has_the_limit_2_over_lambda_everywhere():
     x, y = torch.tensor([[1.0], [2.0], [3.0]], dtype=torch.float64), torch.tensor([2.0, 4.0, 6.0], dtype=torch.float64)
     line = MLP(1, (), 1)
     states = torch.randn(3, 2, dtype=torch.float64, generator=GENERATOR)
-    for found in sharpness_along([lambda theta: Squared().value(line.forward(theta, x)[:, 0], y).mean()], states):
+    for state in states:
+        found = sharpness([lambda theta: Squared().value(line.forward(theta, x)[:, 0], y).mean()], state)
         assert found.eigenvalue == pytest.approx(11.092940, rel=1e-7)
         assert found.lr == pytest.approx(0.180295, abs=1e-6)
 

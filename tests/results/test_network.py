@@ -355,3 +355,75 @@ def test_no_script_is_written_where_it_could_not_reproduce_the_fit(mass, tmp_pat
         slopewise.fit(XOR, target="y", module=nn.Linear(2, 1), epochs=2).code()
     small.save(tmp_path / "a.fit")
     assert slopewise.load(tmp_path / "a.fit").code() == small.code()
+
+
+def test_the_limit_along_the_run_is_that_of_the_states_in_the_history(tmp_path):
+    fit = slopewise.fit(XOR, target="y", hidden=(3,), activation="sigmoid", lr=1.0, epochs=4000)
+    found = fit.trail.sharpening
+    assert found.epoch.tolist() == [0, 1000, 2000, 3000, 4000]
+    x, y, _ = (torch.tensor(XOR[name], dtype=torch.float64) for name in ("x1", "x2", "y"))
+    u = (torch.stack([x, y], 1) - fit.units.mean) / fit.units.scale
+    target = torch.tensor(XOR["y"], dtype=torch.float64)
+
+    def cost(theta):
+        eta = fit.model.forward(theta, u)[:, 0]
+        return torch.nn.functional.binary_cross_entropy_with_logits(eta, target)
+
+    columns = (found.epoch.tolist(), found.eigenvalue.tolist(), found.lr.tolist())
+    for epoch, eigenvalue, lr in zip(*columns, strict=True):
+        hessian = torch.autograd.functional.hessian(cost, fit.trail.history.parameters[epoch])
+        assert eigenvalue == pytest.approx(float(torch.linalg.eigvalsh(hessian)[-1]), rel=1e-3)
+        assert lr == pytest.approx(2 / eigenvalue)
+    assert fit.trail.largest_lr == found.lr[0]
+    history = fit.history_table().to_pandas()
+    assert history["largest_lr"].dropna().index.tolist() == found.epoch.tolist()
+    assert history["sharpness"][4000] == found.eigenvalue[-1]
+    told = fit.to_dict()["descent"]["sharpness"]
+    assert told[0] == {"epoch": 0, "sharpness": float(found.eigenvalue[0]), "largest_stable_lr": float(found.lr[0])}
+    assert "at the start" in fit.summary() and "at epoch 4000" in " ".join(fit.summary().split())
+    fit.save(tmp_path / "a.fit")
+    again = slopewise.load(tmp_path / "a.fit")
+    assert again.summary() == fit.summary() and again.history_table().to_pandas().equals(history)
+
+
+@pytest.mark.parametrize(
+    "words", [{"hidden": (3,), "optimizer": "adam"}, {"model": "logistic"}, {"hidden": (3,), "starts": 2}]
+)
+def test_no_limit_along_the_run_where_it_has_none_or_is_known_for_all_of_it(words):
+    fit = slopewise.fit(XOR, target="y", epochs=3, **words)
+    assert fit.trail.sharpening is None and "sharpness" not in fit.history_table().column_names
+
+
+def test_a_batch_norm_has_a_limit_at_the_start_alone():
+    own = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Tanh(), nn.Linear(3, 1))
+    fit = slopewise.fit(XOR, target="y", module=own, epochs=3, optimizer="sgd", lr=0.1)
+    assert fit.trail.sharpening is None and np.isfinite(fit.trail.largest_lr)
+
+
+def test_the_edge_of_stability_is_noticed():
+    """Large steps on all rows: the sharpness rises until the step is its limit (Cohen et al., ICLR 2021)."""
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=(60, 3))
+    table = {f"x{j}": x[:, j] for j in range(3)} | {"y": np.sin(2 * x[:, 0]) + x[:, 1] * x[:, 2]}
+    fit = slopewise.fit(table, target="y", hidden=(32, 32), activation="tanh", lr=0.12, epochs=1500)
+    (found,) = [finding for finding in fit.findings if finding["code"] == "edge-of-stability"]
+    limits = fit.trail.sharpening.lr
+    assert limits[0] > 0.12 and found["number"]["value"] == pytest.approx(0.12 / float(limits[-1]))
+    calm = slopewise.fit(table, target="y", hidden=(32, 32), activation="tanh", lr=0.01, epochs=300)
+    assert "edge-of-stability" not in [finding["code"] for finding in calm.findings]
+
+
+def test_a_step_beyond_the_limit_is_named_and_not_refused():
+    fit = slopewise.fit(XOR, target="y", model="logistic", lr=50.0, epochs=5)
+    (found,) = [finding for finding in fit.findings if finding["code"] == "lr-beyond-limit"]
+    assert found["number"]["value"] == pytest.approx(50 / fit.trail.largest_lr)
+    assert "wherever the descent goes" in found["cause"]
+    wild = slopewise.fit(
+        {"x": list(np.linspace(-3, 3, 40)), "y": list(np.linspace(-3, 3, 40) ** 3)},
+        target="y",
+        hidden=(8,),
+        activation="identity",
+        lr=50.0,
+        epochs=50,
+    )
+    assert [finding["code"] for finding in wild.findings] == ["lr-beyond-limit"]

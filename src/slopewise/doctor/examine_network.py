@@ -7,6 +7,7 @@ from torch import Tensor
 
 from slopewise.doctor.finding import Finding, ranked
 from slopewise.doctor.network import Look, network_findings
+from slopewise.doctor.steps import step_finding
 from slopewise.results.network import NetworkFit
 from slopewise.solution import Status
 
@@ -17,11 +18,14 @@ LOOKED_AT = 5000
 def examine_network(fit: NetworkFit) -> tuple[Finding, ...]:
     """Return the findings on a network just fitted, gravest first; some thousand rows are read again for it.
 
-    A descent that diverged is told of by its status, and no finding is made of the state it left; over-fitting is none
-    where the validation rows were watched and the state before it was kept.
+    A descent that diverged is told of by its status and its step, and no finding is made of the state it left;
+    over-fitting is none where the validation rows were watched and the state before it was kept.
     """
-    if fit.rows is None or fit.status is Status.DIVERGED:
+    if fit.rows is None:
         return ()
+    if fit.status is Status.DIVERGED:
+        step = step_finding(fit.trail, straight=fit.straight)
+        return () if step is None else (step,)
     x, y = _first_rows(fit)
     look = Look(
         module=fit.network,
@@ -38,7 +42,8 @@ def examine_network(fit: NetworkFit) -> tuple[Finding, ...]:
     stopping = fit.trail.plan.stopping
     watched = stopping.watch == "validation" and stopping.patience is not None
     found = [finding for finding in network_findings(look) if not (watched and finding.code == "over-fitting")]
-    return ranked(found)
+    step = step_finding(fit.trail, straight=fit.straight)
+    return ranked(found if step is None else [*found, step])
 
 
 def _first_rows(fit: NetworkFit) -> tuple[Tensor, Tensor]:

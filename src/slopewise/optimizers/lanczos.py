@@ -14,7 +14,12 @@ TOLERANCE = 1e-6
 
 
 def largest_eigenvalue(
-    hessian_vector_product: Callable[[Tensor], Tensor], size: int, seed: int = 0, *, most: int = 100
+    hessian_vector_product: Callable[[Tensor], Tensor],
+    size: int,
+    seed: int = 0,
+    *,
+    most: int = 100,
+    tolerance: float = TOLERANCE,
 ) -> float:
     """Return the largest (not the largest in size) eigenvalue of a symmetric matrix, from its products with vectors.
 
@@ -29,6 +34,7 @@ def largest_eigenvalue(
         size: of the vectors.
         seed: of the first of them.
         most: products, at most; each keeps one vector in memory.
+        tolerance: relative error of the eigenvalue.
 
     Raises:
         OptionError: size below 1, or a product that is not finite.
@@ -59,7 +65,7 @@ def largest_eigenvalue(
         # 3.
         values, vectors = torch.linalg.eigh(_tridiagonal(diagonal, beside))
         residual = length * vectors[-1, -1].abs()
-        if float(residual) <= TOLERANCE * float(values.abs().max()) or len(basis) == min(size, most):
+        if float(residual) <= tolerance * float(values.abs().max()) or len(basis) == min(size, most):
             return float(values[-1])
         basis.append(rest / length)
         beside.append(length)

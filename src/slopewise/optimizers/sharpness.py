@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from slopewise.optimizers.lanczos import largest_eigenvalue
+from slopewise.optimizers.lanczos import TOLERANCE, largest_eigenvalue
 from slopewise.optimizers.limits import largest_lr
 from slopewise.optimizers.recurrence import SGD
 
@@ -31,7 +31,9 @@ class Sharpness:
     lr: float
 
 
-def sharpness(parts: Sequence[Cost], theta: Tensor, *, sgd: SGD | None = None, seed: int = 0) -> Sharpness:
+def sharpness(
+    parts: Sequence[Cost], theta: Tensor, *, sgd: SGD | None = None, seed: int = 0, tolerance: float = TOLERANCE
+) -> Sharpness:
     """Return how sharply the cost Σ parts is curved at theta (p,).
 
     Args:
@@ -39,6 +41,7 @@ def sharpness(parts: Sequence[Cost], theta: Tensor, *, sgd: SGD | None = None, s
         theta: where, in the units of the descent.
         sgd: the planned optimizer; plain if not given.
         seed: of the first vector.
+        tolerance: relative error of the eigenvalue.
 
     Raises:
         OptionError: the cost is not finite around theta.
@@ -47,15 +50,8 @@ def sharpness(parts: Sequence[Cost], theta: Tensor, *, sgd: SGD | None = None, s
     >>> round(around.eigenvalue, 6), round(around.lr, 6)
     (6.0, 0.333333)
     """
-    eigenvalue = largest_eigenvalue(hessian_times(parts, theta), len(theta), seed)
+    eigenvalue = largest_eigenvalue(hessian_times(parts, theta), len(theta), seed, tolerance=tolerance)
     return Sharpness(eigenvalue, largest_lr(eigenvalue, sgd or SGD()))
-
-
-def sharpness_along(
-    parts: Sequence[Cost], states: Tensor, *, sgd: SGD | None = None, seed: int = 0
-) -> tuple[Sharpness, ...]:
-    """Return the sharpness at each of the states (r, p) of a run; each costs a few dozen gradients."""
-    return tuple(sharpness(parts, theta, sgd=sgd, seed=seed) for theta in states)
 
 
 def hessian_times(parts: Sequence[Cost], theta: Tensor) -> Callable[[Tensor], Tensor]:

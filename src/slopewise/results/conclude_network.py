@@ -139,6 +139,7 @@ def _trail(outset: Outset, trained: Trained, constant: float) -> NetworkTrail:
         largest_lr=outset.largest_lr,
         constant=constant,
         starts=None if trained.starts is None else report_of(trained.starts),
+        sharpening=trained.sharpening,
     )
 
 

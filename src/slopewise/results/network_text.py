@@ -84,7 +84,17 @@ def _plan(fit: NetworkFit) -> list[str]:
     units = "standardised columns" if plan.standardize else "raw columns"
     place = "" if fit.straight else " at the start"
     limit = f"; largest stable lr{place} {figure(trail.largest_lr)}" if math.isfinite(trail.largest_lr) else ""
+    if trail.sharpening is not None and len(trail.sharpening.lr) > 1:
+        return labelled(", ".join([plan.optimizer, *said, *schedule, rows, units]), "Descent") + _limits(trail)
     return labelled(", ".join([plan.optimizer, *said, *schedule, rows, units]) + limit, "Descent")
+
+
+def _limits(trail: NetworkTrail) -> list[str]:
+    """Return how the largest stable lr changed along the run."""
+    assert trail.sharpening is not None
+    places = zip(trail.sharpening.epoch.tolist(), trail.sharpening.lr.tolist(), strict=True)
+    first, *rest = [f"{figure(lr, 4)} {'at epoch ' if epoch else 'at the start'}{epoch or ''}" for epoch, lr in places]
+    return labelled(f"largest stable lr {', '.join([first, *rest])}", "Limit")
 
 
 def _measures(fit: NetworkFit) -> list[str]:

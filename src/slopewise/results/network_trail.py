@@ -6,11 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from slopewise.errors import OptionError
 from slopewise.optimizers.descent import Descent
 from slopewise.solution import Descended, History
+from slopewise.training.curved import Sharpening
 from slopewise.training.plateaus import Plateau
 from slopewise.training.starts import Starts
 from slopewise.training.train import LISTED
@@ -47,6 +49,7 @@ class NetworkTrail:
 
     start (p,), of the network kept. norms (r,): of the gradient in the recorded epochs, NaN where it was not measured.
     largest_lr: the limit for sgd at the start, NaN for others. constant: the cost of answering every row alike.
+    sharpening: how that limit changed along the run, of one network with hidden layers by sgd.
     """
 
     plan: Descent
@@ -56,6 +59,7 @@ class NetworkTrail:
     largest_lr: float
     constant: float
     starts: StartsReport | None = None
+    sharpening: Sharpening | None = None
 
     @property
     def history(self) -> History:
@@ -94,18 +98,29 @@ def report_of(starts: Starts) -> StartsReport:
 def history_columns(trail: NetworkTrail, names: tuple[str, ...]) -> dict[str, Any]:
     """Return the history column by column, one row per recorded epoch.
 
-    epoch, cost, validation where rows were held out, lr, gradient_norm; of up to 100 parameters also each of them,
-    and `d name`, its gradient, in the units of the descent.
+    epoch, cost, validation where rows were held out, lr, gradient_norm; sharpness and largest_lr where they were
+    measured, NaN in the epochs between; of up to 100 parameters also each of them, and `d name`, its gradient, in the
+    units of the descent.
     """
     history = trail.history
     columns: dict[str, Any] = {"epoch": history.epoch.numpy(), "cost": history.cost.numpy()}
     if history.validation is not None:
         columns["validation"] = history.validation.numpy()
     columns |= {"lr": history.lr.numpy(), "gradient_norm": trail.norms.numpy()}
+    if trail.sharpening is not None:
+        columns |= {"sharpness": _placed(trail, "eigenvalue"), "largest_lr": _placed(trail, "lr")}
     if not trail.listed:
         return columns
     columns |= {name: history.parameters[:, j].numpy() for j, name in enumerate(names)}
     return columns | {f"d {name}": history.gradient[:, j].numpy() for j, name in enumerate(names)}
+
+
+def _placed(trail: NetworkTrail, name: str) -> Any:
+    """Return what was measured at some epochs as a column of the history."""
+    assert trail.sharpening is not None
+    column = torch.full_like(trail.history.cost, torch.nan)
+    column[torch.searchsorted(trail.history.epoch, trail.sharpening.epoch)] = getattr(trail.sharpening, name)
+    return column.numpy()
 
 
 def state_at(trail: NetworkTrail, epoch: int, *, buffers: bool = False) -> Tensor:
@@ -151,6 +166,7 @@ def described(trail: NetworkTrail) -> dict[str, Any]:
         "epochs": descended.epochs,
         "kept_epoch": descended.best_epoch,
         "largest_stable_lr": trail.largest_lr if math.isfinite(trail.largest_lr) else None,
+        "sharpness": None if trail.sharpening is None else _sharpness(trail.sharpening),
         "cost_at_start": float(trail.history.cost[0]),
         "cost": trail.cost,
         "constant_cost": trail.constant,
@@ -158,6 +174,14 @@ def described(trail: NetworkTrail) -> dict[str, Any]:
         "advice": descended.advice,
         "starts": None if starts is None else _starts(starts),
     }
+
+
+def _sharpness(found: Sharpening) -> list[dict[str, float]]:
+    columns = (found.epoch.tolist(), found.eigenvalue.tolist(), found.lr.tolist())
+    return [
+        {"epoch": epoch, "sharpness": eigenvalue, "largest_stable_lr": lr}
+        for epoch, eigenvalue, lr in zip(*columns, strict=True)
+    ]
 
 
 def _starts(starts: StartsReport) -> dict[str, Any]:

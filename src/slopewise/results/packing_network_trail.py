@@ -13,9 +13,11 @@ from torch import Tensor
 from slopewise.optimizers.descent import Descent
 from slopewise.results.network_trail import NetworkTrail, StartsReport
 from slopewise.solution import Descended, History, Status
+from slopewise.training.curved import Sharpening
 from slopewise.training.plateaus import Plateau
 
 HISTORY = ("epoch", "cost", "lr")
+SHARPENING = ("epoch", "eigenvalue", "lr")
 
 
 def pack_network_trail(trail: NetworkTrail) -> dict[str, Any]:
@@ -47,6 +49,8 @@ def network_trail_tensors(trail: NetworkTrail) -> dict[str, Tensor]:
         tensors |= {"history.parameters": history.parameters, "history.gradient": history.gradient}
     if trail.starts is not None:
         tensors["starts.cost"] = trail.starts.cost
+    if trail.sharpening is not None:
+        tensors |= {f"sharpening.{name}": getattr(trail.sharpening, name) for name in SHARPENING}
     return tensors
 
 
@@ -76,7 +80,14 @@ def unpack_network_trail(
         largest_lr=numbers["largest_lr"],
         constant=numbers["constant"],
         starts=None if header["starts"] is None else _starts_from(header["starts"], tensors["starts.cost"]),
+        sharpening=_sharpening(tensors),
     )
+
+
+def _sharpening(tensors: Mapping[str, Tensor]) -> Sharpening | None:
+    if "sharpening.epoch" not in tensors:
+        return None
+    return Sharpening(*(tensors[f"sharpening.{name}"] for name in SHARPENING))
 
 
 def _history(tensors: Mapping[str, Tensor], p: int) -> History:

@@ -20,17 +20,15 @@ from slopewise.engine.gather import gather
 from slopewise.optimizers.descent import Descent
 from slopewise.optimizers.limits import largest_lr
 from slopewise.optimizers.recurrence import sgd_of
-from slopewise.optimizers.sharpness import Cost, sharpness
+from slopewise.optimizers.sharpness import Sharpness
 from slopewise.problem import Problem
 from slopewise.solution import Moments
 from slopewise.training.batches import Rows, rows_of
+from slopewise.training.curved import cost_at, sharpness_at
 from slopewise.training.decay import ridge_of
 from slopewise.training.down import TORCH_LR
 from slopewise.training.units import Units, units_of
 from slopewise.types import Observer
-
-LOOKED_AT = 4096
-"""Rows on which the sharpness of the start is measured: it is a mean, and needs no more."""
 
 STEEPEST = {"squared": 2.0, "logistic": 0.25, "softmax": 0.5}
 """Largest curvature of a loss in eta, whatever eta; softmax: Böhning, Ann. Inst. Statist. Math. 44 (1992)."""
@@ -47,7 +45,7 @@ class Outset:
     dtype, w (n,) of mean 1 or None. units of the columns; y_mean and y_scale of the target, 0 and 1 where it is left
     alone. start (p,) float64. ridge (p,): ridge · theta² is added to the mean loss; shared_by: classes whose
     coefficients are shrunk about their mean (see decay.py), 0 for none. largest_lr: the largest stable one for sgd
-    at the start, NaN for optimizers that set their own steps.
+    at the start, NaN for optimizers that set their own steps. sharpness: of a bent model at its start, for sgd.
     """
 
     descent: Descent
@@ -60,6 +58,7 @@ class Outset:
     ridge: Tensor
     shared_by: int
     largest_lr: float
+    sharpness: Sharpness | None = None
 
     @property
     def unit(self) -> float:
@@ -152,22 +151,8 @@ def _with_limit(outset: Outset, problem: Problem, straight: bool) -> Outset:
         bend = STEEPEST[problem.loss.name] * max(getattr(problem.loss, "class_weights", None) or (1.0,))
         largest = bend * float(torch.linalg.eigvalsh(u.T @ u / len(u))[-1]) + 2 * float(outset.ridge.max())
         return _with_lr(outset, largest_lr(largest, sgd))
-    return _with_lr(outset, sharpness([_cost_at(outset, problem)], outset.start, sgd=sgd).lr)
-
-
-def _cost_at(outset: Outset, problem: Problem) -> Cost:
-    """Return the cost of the first rows as a function of theta (p,), in float64."""
-    x, y, w = (None if part is None else part[:LOOKED_AT] for part in outset.rows)
-    assert x is not None and y is not None
-    dtype, ridge = outset.dtype, outset.ridge
-
-    def cost(theta: Tensor) -> Tensor:
-        eta = problem.model.forward(theta.to(dtype), x)
-        eta = eta[:, 0] if eta.dim() == 2 and eta.shape[1] == 1 else eta
-        losses = problem.loss.value(eta, y)
-        return (losses if w is None else w * losses).mean() + ridge.to(dtype) @ theta.to(dtype) ** 2
-
-    return cost
+    found = sharpness_at(cost_at(problem, outset.rows, outset.ridge), outset.start, sgd)
+    return replace(_with_lr(outset, found.lr), sharpness=found)
 
 
 def _with_lr(outset: Outset, largest: float) -> Outset:

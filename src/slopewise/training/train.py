@@ -10,9 +10,11 @@ from torch import Tensor, nn
 
 from slopewise.errors import OptionError
 from slopewise.optimizers.rates import learning_rates
+from slopewise.optimizers.recurrence import sgd_of
 from slopewise.problem import Problem
 from slopewise.solution import Descended, History, Status
 from slopewise.training.checkpoint import Checkpoint
+from slopewise.training.curved import Sharpening, cost_at, sharpening
 from slopewise.training.decay import penalty_of
 from slopewise.training.outset import Outset
 from slopewise.training.plateaus import Plateau
@@ -32,12 +34,14 @@ class Trained:
     """What a training came to.
 
     descended: theta in the units of the descent, costs in those of the table. module: trained, in evaluation mode.
-    starts: of many, how each of them ended, costs in the units of the table; None for one.
+    starts: of many, how each of them ended, costs in the units of the table; None for one. sharpening: of one bent
+    network by sgd, how the limit of its step changed along the run.
     """
 
     descended: Descended
     module: nn.Module
     starts: Starts | None = None
+    sharpening: Sharpening | None = None
 
 
 def train_one(
@@ -66,7 +70,20 @@ def train_one(
         gradients=len(outset.start) <= LISTED,
         unit=outset.unit,
     )
-    return Trained(descended, module.eval())
+    return Trained(descended, module.eval(), sharpening=_sharpening(problem, outset, module, descended))
+
+
+def _sharpening(problem: Problem, outset: Outset, module: nn.Module, descended: Descended) -> Sharpening | None:
+    """Return how the limit changed on the way; None where it is not needed, or the states are not the whole network."""
+    if outset.sharpness is None or any(part.is_floating_point() for part in module.buffers()):
+        return None
+    return sharpening(
+        cost_at(problem, outset.rows, outset.ridge),
+        descended.history,
+        first=outset.sharpness,
+        sgd=sgd_of(outset.descent.options),
+        last=descended.best_epoch,
+    )
 
 
 def train_many(

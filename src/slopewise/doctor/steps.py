@@ -1,0 +1,62 @@
+"""Findings about the size of the steps of a network, or of classes by descent, against the limit on its way."""
+
+from __future__ import annotations
+
+import math
+
+from slopewise.doctor.finding import Finding, Number
+from slopewise.results.network_trail import NetworkTrail
+from slopewise.results.text import figure
+
+SAFE = 0.5
+"""Part of the limit that is recommended: a curve's limit changes on the way."""
+
+EDGE = 0.95
+"""Part of the limit from which a step counts as being at it: the sharpness is known on a part of the rows."""
+
+
+def step_finding(trail: NetworkTrail, *, straight: bool) -> Finding | None:
+    """Return what there is to say about a descent by sgd at a constant learning rate, on all rows at each step.
+
+    Beyond the limit a line is sure to diverge; classes and networks are not, for the curvature changes on the way.
+    So nothing is refused here, and what was measured is told.
+
+    Args:
+        trail: the road behind the fit.
+        straight: no hidden layer, so that the limit holds at every place.
+    """
+    plan = trail.plan
+    if plan.optimizer != "sgd" or plan.schedule.name != "constant" or not math.isfinite(trail.largest_lr):
+        return None
+    if plan.lr > trail.largest_lr:
+        return _beyond(plan.lr, trail.largest_lr, straight)
+    found = trail.sharpening
+    if plan.batch_size is not None or found is None or len(found.lr) < 2:
+        return None
+    last = float(found.lr[-1])
+    if not (math.isfinite(last) and plan.lr >= EDGE * last):
+        return None
+    return Finding(
+        code="edge-of-stability",
+        severity="note",
+        what=f"the descent runs at the edge of stability by epoch {int(found.epoch[-1])}",
+        number=Number(
+            plan.lr / last,
+            f"the largest stable lr was {figure(trail.largest_lr)} at the start and is {figure(last)} now, lr is "
+            f"{plan.lr:g}",
+        ),
+        cause="the valley has become so sharp along one direction that each step lands on its other side",
+        fix=f"--lr {SAFE * last:.2g} for a smoother way down; none, if the cost still falls",
+    )
+
+
+def _beyond(lr: float, limit: float, straight: bool) -> Finding:
+    holds = "wherever the descent goes" if straight else "at the start"
+    return Finding(
+        code="lr-beyond-limit",
+        severity="warning",
+        what=f"lr {lr:g} is larger than the steps that are sure to lead downhill",
+        number=Number(lr / limit, f"{figure(lr / limit, 4)} times the largest stable lr, {figure(limit)}"),
+        cause=f"along its steepest direction the cost may be curved too sharply for it {holds}",
+        fix=f"--lr {SAFE * limit:.2g}",
+    )
