@@ -158,6 +158,8 @@ def fit(
         from slopewise.api.classes import loss_of, model_of
         from slopewise.api.network import fit_by_loop
 
+        if anyway:
+            raise OptionError("anyway is for a line: no step of classes or of a network is refused; leave it out.")
         if classes:
             model_of(posed, chosen.model)
         return fit_by_loop(
@@ -186,8 +188,7 @@ def fit(
         )
     if start is not None:
         raise OptionError("start is for classes solved by their likelihood; a line needs none, a descent takes init.")
-    if class_weight is not None:
-        raise OptionError(f"class_weight is for classes, and target {posed.design.target!r} is a number; leave it out.")
+    _refuse_class_weight(posed, class_weight)
     if not chosen.descends:
         return fit_exactly(posed, l2=l2, l1=l1, errors=errors, level=level, solver=chosen.solver)
     from slopewise.api.descent import fit_by_descent
@@ -214,25 +215,38 @@ def check(
     table_name: str | None = None,
     intercept: bool = True,
     missing: str = "error",
+    model: str = "auto",
+    task: str = "auto",
     l2: float = 0.0,
+    class_weight: str | None = None,
+    hidden: Sequence[int] | str | None = None,
+    activation: str | None = None,
+    module: Any = None,
     seed: int = 0,
     block_rows: int = BLOCK_ROWS,
     observer: Observer | None = None,
     **words: Unpack[DescentWords],
 ) -> Report:
-    """Say what a linear model's descent on this table would meet, before the first step; the rows are read once.
+    """Say what a descent on this table would meet, before the first step; the rows are read once.
 
     Arguments are those of `fit`. The report holds the limits of the step in raw and in standardised columns, side by
-    side, and the findings; printed, it is a page of text.
+    side, and the findings; printed, it is a page of text. Of a line the limits are exact; of classes they hold wherever
+    the descent goes; of a network they are those at its start.
 
     Raises:
         OptionError, ColumnError, DataError: as `fit`.
+        FitError: there is one class only.
     """
-    from slopewise.api.descent import report_on
-    from slopewise.optimizers.plan import plan_descent
-
     _check_numbers(l2=l2, l1=0.0, block_rows=block_rows)
-    descent = plan_descent(**{**words, "seed": seed})
+    chosen = choose_words(
+        model=model,
+        task=task,
+        solver="descent",
+        early_stop=False,
+        asked=False,
+        said=words,
+        network={"hidden": hidden, "activation": activation, "module": module},
+    )
     posed = pose(
         table,
         target=target,
@@ -242,10 +256,21 @@ def check(
         intercept=intercept,
         missing=missing,
         split=Split(0.0, seed),
-        classes=False,
+        classes=chosen.classes,
         engine=LocalEngine(block_rows, observer),
     )
-    return report_on(posed, descent, l2)
+    classes = bool(posed.design.target_levels)
+    if chosen.model == "mlp" or classes:
+        from slopewise.api.classes import loss_of, model_of
+        from slopewise.api.network import report_on_curve
+
+        if classes:
+            model_of(posed, chosen.model)
+        return report_on_curve(posed, chosen, loss=loss_of(posed, class_weight) if classes else None, seed=seed, l2=l2)
+    _refuse_class_weight(posed, class_weight)
+    from slopewise.api.descent import report_on
+
+    return report_on(posed, chosen.plan(seed), l2)
 
 
 def load(path: str | PathLike[str], module: Any = None) -> Any:
@@ -285,6 +310,11 @@ def _checkpoint(folder: str | PathLike[str] | None, resume: bool, posed: Posed) 
     from slopewise.training.checkpoint import Checkpoint
 
     return Checkpoint(Path(folder), resume=resume, about=posed.design.to_dict())
+
+
+def _refuse_class_weight(posed: Posed, class_weight: str | None) -> None:
+    if class_weight is not None:
+        raise OptionError(f"class_weight is for classes, and target {posed.design.target!r} is a number; leave it out.")
 
 
 def _check_numbers(*, l2: float, l1: float, block_rows: int) -> None:

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
-
-import typer
+from typing import Any
 
 from slopewise.cli.descending import descending
-from slopewise.cli.options import ANSWER, DATA, AsJson, Features, Table, TableName, Target, Weights, number, split_names
+from slopewise.cli.options import (
+    Activation,
+    AsJson,
+    ClassWeight,
+    Features,
+    Hidden,
+    Missing,
+    ModelWord,
+    NoIntercept,
+    Ridge,
+    Seed,
+    Table,
+    TableName,
+    Target,
+    Task,
+    Weights,
+    split_names,
+)
 from slopewise.cli.printing import put
 from slopewise.cli.progress import watching
 
@@ -20,17 +35,15 @@ def check(
     features: Features = None,
     weights: Weights = None,
     table_name: TableName = None,
-    missing: Annotated[
-        Literal["error", "drop", "mean"],
-        typer.Option(help="Missing values: refuse, drop the row, or fill in the mean.", rich_help_panel=DATA),
-    ] = "error",
-    no_intercept: Annotated[
-        bool, typer.Option("--no-intercept", help="Go through the origin.", rich_help_panel=ANSWER)
-    ] = False,
-    l2: Annotated[
-        float,
-        typer.Option(parser=number, metavar="STRENGTH", help="Penalty on coefficients.", rich_help_panel=ANSWER),
-    ] = 0.0,
+    missing: Missing = "error",
+    no_intercept: NoIntercept = False,
+    model: ModelWord = "auto",
+    task: Task = "auto",
+    l2: Ridge = 0.0,
+    class_weight: ClassWeight = None,
+    hidden: Hidden = None,
+    activation: Activation = None,
+    seed: Seed = 0,
     json: AsJson = False,
     words: dict[str, Any],
 ) -> None:
@@ -46,7 +59,13 @@ def check(
             table_name=table_name,
             missing=missing,
             intercept=not no_intercept,
+            model=model,
+            task=task,
             l2=l2,
+            class_weight=class_weight,
+            hidden=hidden,
+            activation=activation,
+            seed=seed,
             observer=observer,
             **words,
         )

@@ -12,7 +12,7 @@ import typer
 from slopewise.cli.options import number, whole_number
 from slopewise.errors import OptionError
 
-DESCENT, STOPPING, NETWORK = "Descent", "Stopping early", "Network"
+DESCENT, STOPPING = "Descent", "Stopping early"
 
 
 def numbers(text: str) -> tuple[float, ...]:

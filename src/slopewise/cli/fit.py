@@ -6,16 +6,26 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from slopewise.cli.descending import DESCENT, NETWORK, STOPPING, check_resume, descending
+from slopewise.cli.descending import DESCENT, STOPPING, check_resume, descending
 from slopewise.cli.options import (
     ANSWER,
     DATA,
+    NETWORK,
     OUTPUT,
+    Activation,
     AsJson,
+    ClassWeight,
     Features,
+    Hidden,
+    Missing,
+    ModelWord,
+    NoIntercept,
+    Ridge,
+    Seed,
     Table,
     TableName,
     Target,
+    Task,
     Weights,
     number,
     split_names,
@@ -34,10 +44,7 @@ def fit(
     features: Features = None,
     weights: Weights = None,
     table_name: TableName = None,
-    missing: Annotated[
-        Literal["error", "drop", "mean"],
-        typer.Option(help="Missing values: refuse, drop the row, or fill in the mean.", rich_help_panel=DATA),
-    ] = "error",
+    missing: Missing = "error",
     test_size: Annotated[
         float | None,
         typer.Option(
@@ -51,32 +58,11 @@ def fit(
         float | None,
         typer.Option(parser=number, metavar="SHARE", help="Share of the rows to stop early by.", rich_help_panel=DATA),
     ] = None,
-    seed: Annotated[
-        int,
-        typer.Option(
-            parser=whole_number, metavar="N", help="Which rows are held out, and what is random.", rich_help_panel=DATA
-        ),
-    ] = 0,
-    no_intercept: Annotated[
-        bool, typer.Option("--no-intercept", help="Go through the origin.", rich_help_panel=ANSWER)
-    ] = False,
-    model: Annotated[
-        Literal["auto", "linear", "logistic", "softmax", "mlp"],
-        typer.Option(help="auto takes it from the target.", rich_help_panel=ANSWER),
-    ] = "auto",
-    task: Annotated[
-        Literal["auto", "regression", "classification"],
-        typer.Option(help="Where the target could be either.", rich_help_panel=ANSWER),
-    ] = "auto",
-    l2: Annotated[
-        float,
-        typer.Option(
-            parser=number,
-            metavar="STRENGTH",
-            help="Penalty on squared coefficients, not on the intercept.",
-            rich_help_panel=ANSWER,
-        ),
-    ] = 0.0,
+    seed: Seed = 0,
+    no_intercept: NoIntercept = False,
+    model: ModelWord = "auto",
+    task: Task = "auto",
+    l2: Ridge = 0.0,
     l1: Annotated[
         float,
         typer.Option(
@@ -86,9 +72,7 @@ def fit(
     firth: Annotated[
         bool, typer.Option("--firth", help="Firth's penalty, for separated classes.", rich_help_panel=ANSWER)
     ] = False,
-    class_weight: Annotated[
-        str | None, typer.Option(metavar="balanced", help="Let every class count alike.", rich_help_panel=ANSWER)
-    ] = None,
+    class_weight: ClassWeight = None,
     errors: Annotated[
         Literal["classical", "hc0", "hc1", "hc2", "hc3"],
         typer.Option(help="Standard errors: classical, or robust to unequal scatter.", rich_help_panel=ANSWER),
@@ -103,13 +87,8 @@ def fit(
         ],
         typer.Option(help="How to solve; auto says what it chose and why.", rich_help_panel=ANSWER),
     ] = "auto",
-    hidden: Annotated[
-        str | None, typer.Option(metavar="64,64", help="Sizes of the hidden layers.", rich_help_panel=NETWORK)
-    ] = None,
-    activation: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="sigmoid, tanh, relu, gelu, silu or identity.", rich_help_panel=NETWORK),
-    ] = None,
+    hidden: Hidden = None,
+    activation: Activation = None,
     dropout: Annotated[
         float | None,
         typer.Option(parser=number, metavar="SHARE", help="Hidden values left out.", rich_help_panel=NETWORK),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from slopewise.errors import OptionError
 
-DATA, ANSWER, OUTPUT = "Data", "Answer", "Output"
+DATA, ANSWER, NETWORK, OUTPUT = "Data", "Answer", "Network", "Output"
 
 Table = Annotated[
     str,
@@ -66,5 +66,43 @@ Threshold = Annotated[
         metavar="SHARE",
         help="Of two classes, the probability from which the second is predicted.",
         rich_help_panel=ANSWER,
+    ),
+]
+Missing = Annotated[
+    Literal["error", "drop", "mean"],
+    typer.Option(help="Missing values: refuse, drop the row, or fill in the mean.", rich_help_panel=DATA),
+]
+NoIntercept = Annotated[bool, typer.Option("--no-intercept", help="Go through the origin.", rich_help_panel=ANSWER)]
+ModelWord = Annotated[
+    Literal["auto", "linear", "logistic", "softmax", "mlp"],
+    typer.Option(help="auto takes it from the target.", rich_help_panel=ANSWER),
+]
+Task = Annotated[
+    Literal["auto", "regression", "classification"],
+    typer.Option(help="Where the target could be either.", rich_help_panel=ANSWER),
+]
+Ridge = Annotated[
+    float,
+    typer.Option(
+        parser=number,
+        metavar="STRENGTH",
+        help="Penalty on squared coefficients, not on the intercept.",
+        rich_help_panel=ANSWER,
+    ),
+]
+ClassWeight = Annotated[
+    str | None, typer.Option(metavar="balanced", help="Let every class count alike.", rich_help_panel=ANSWER)
+]
+Hidden = Annotated[
+    str | None, typer.Option(metavar="64,64", help="Sizes of the hidden layers.", rich_help_panel=NETWORK)
+]
+Activation = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="sigmoid, tanh, relu, gelu, silu or identity.", rich_help_panel=NETWORK),
+]
+Seed = Annotated[
+    int,
+    typer.Option(
+        parser=whole_number, metavar="N", help="Which rows are held out, and what is random.", rich_help_panel=DATA
     ),
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -18,26 +20,23 @@ MOST_ROWS = 5000
 """Rows that the search for a cut looks at."""
 
 
-def imbalance(y: Tensor, classes: int, labels: tuple[str, ...] = ()) -> Finding | None:
+def imbalance(counts: Sequence[int], labels: tuple[str, ...] = ()) -> Finding | None:
     """Return a finding where the rarest of the classes has less than a tenth of the rows of the commonest.
 
     Args:
-        y: (n,), class numbers.
-        classes: how many there are.
-        labels: their names, or none.
+        counts: rows of each class.
+        labels: names of the classes, or none.
     """
-    counts = torch.bincount(y.to(torch.int64), minlength=classes)
-    few, many = int(counts.min()), int(counts.max())
+    few, many, n = min(counts), max(counts), sum(counts)
     if few >= RARE * many:
         return None
-    name = labels[int(counts.argmin())] if labels else str(int(counts.argmin()))
+    rarest = list(counts).index(few)
+    name = labels[rarest] if labels else str(rarest)
     return Finding(
         code="class-imbalance",
         severity="warning",
         what=f"class {name!r} is rare",
-        number=Number(
-            few / len(y), f"{few} of {len(y)} rows; always answering the commonest is right in {many / len(y):.1%}"
-        ),
+        number=Number(few / n, f"{few:,} of {n:,} rows; always answering the commonest is right in {many / n:.1%}"),
         cause="the cost is a mean over the rows, so the rare class hardly counts, and accuracy hides it",
         fix="--class-weight balanced, and judge by the confusion matrix, not by accuracy",
     )

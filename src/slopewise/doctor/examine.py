@@ -32,6 +32,7 @@ class Report:
 
     n training rows; descent: the plan, its lr settled; raw and standard: the limits in both kinds of units; needed:
     epochs until the gap is `TOLERANCE` of the first one, by the plan from its start, None if never or not known.
+    model: in words; counts: rows of each of the classes; holds: where the limits hold.
     """
 
     n: int
@@ -41,6 +42,10 @@ class Report:
     standard: Limits
     needed: int | None
     findings: tuple[Finding, ...]
+    model: str = "linear"
+    classes: tuple[str, ...] = ()
+    counts: tuple[int, ...] = ()
+    holds: str = ""
 
     @property
     def limits(self) -> Limits:
@@ -52,12 +57,16 @@ class Report:
         plain: dict[str, Any] = finite(
             {
                 "n": self.n,
+                "model": self.model,
+                "classes": list(self.classes),
+                "counts": list(self.counts),
                 "optimizer": self.descent.optimizer,
                 "lr": self.descent.lr,
                 "epochs": self.descent.epochs,
                 "standardize": self.descent.standardize,
                 "epochs_needed": self.needed,
                 "tolerance": TOLERANCE,
+                "limits_hold": self.holds or "wherever the descent goes",
                 "raw": _plain(self.raw),
                 "standard": _plain(self.standard),
                 "findings": [finding.to_dict() for finding in self.findings],
@@ -86,7 +95,7 @@ def examine(problem: Problem, moments: Moments, ground: Ground) -> Report:
     needed = _needed(ground)
     findings = (
         *before(ground.descent, ground.limits, standard=standard, needed=needed),
-        *_columns(problem, moments, ground.descent.standardize),
+        *columns_findings(problem, moments, ground.descent.standardize),
     )
     return Report(moments.n, problem.names, ground.descent, raw, standard, needed, ranked(findings))
 
@@ -102,10 +111,11 @@ def look_back(
             standard = limits_of(_other_curvature(problem, moments, ground), _sgd(ground.descent))
             found = after(descended, ground.descent, ground.limits, standard=standard, needed=_needed(ground))
     standardize = None if ground is None else ground.descent.standardize
-    return ranked((*found, *_columns(problem, moments, standardize)))
+    return ranked((*found, *columns_findings(problem, moments, standardize)))
 
 
-def _columns(problem: Problem, moments: Moments, standardize: bool | None) -> tuple[Finding, ...]:
+def columns_findings(problem: Problem, moments: Moments, standardize: bool | None) -> tuple[Finding, ...]:
+    """Return what the columns have in store; a descent in standard units is not bothered by notes about raw ones."""
     names = problem.names[int(problem.intercept) :]
     found = data_findings(moments, names, intercept=problem.intercept, standardize=standardize)
     if standardize:
@@ -160,15 +170,17 @@ def _page(report: Report) -> list[str]:
     units = "standardised columns" if descent.standardize else "raw columns"
     plan = f"{descent.optimizer}, lr {figure(descent.lr)}, {descent.epochs:,} epochs, {units}"
     needed = "not known beforehand" if report.needed is None else count(float(report.needed))
-    if descent.optimizer == "sgd" and descent.lr >= report.limits.lr:
+    if descent.optimizer == "sgd" and descent.lr >= report.limits.lr and not report.holds:
         needed = "never arrives"
     return [
         f"Before the first step, on {report.n:,} rows",
+        *_model(report),
         *wrap(plan, 80, "Plan    ", " " * 8),
         *wrap(f"{needed} (cost gap to {TOLERANCE:g} of the first one)", 80, "Epochs  ", " " * 8),
         RULE,
         *_table(report.raw, report.standard),
         *_slowest(report),
+        *(wrap(report.holds, 80, "The limits hold ", "  ") if report.holds else []),
         *([RULE, *lines(report.findings)] if report.findings else [RULE, "No findings."]),
     ]
 
@@ -188,7 +200,15 @@ def _table(raw: Limits, standard: Limits) -> list[str]:
         ("condition number", raw.condition, standard.condition),
     ]
     head = pad("", 38) + "raw".rjust(18) + "standardised".rjust(20)
-    return [head, *(pad(name, 38) + _cell(a).rjust(18) + _cell(b).rjust(20) for name, a, b in rows)]
+    known = [row for row in rows if row[1:] != (None, None)]
+    return [head, *(pad(name, 38) + _cell(a).rjust(18) + _cell(b).rjust(20) for name, a, b in known)]
+
+
+def _model(report: Report) -> list[str]:
+    if not report.holds:
+        return []
+    counts = ", ".join(f"{name} {count:,}" for name, count in zip(report.classes, report.counts, strict=True))
+    return [*wrap(report.model, 80, "Model   ", " " * 8), *(wrap(counts, 80, "Classes ", " " * 8) if counts else [])]
 
 
 def _slowest(report: Report) -> list[str]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
-
+from slopewise.doctor.examine_curve import first_rows
 from slopewise.doctor.finding import Finding, ranked
 from slopewise.doctor.network import Look, network_findings
 from slopewise.doctor.steps import step_finding
@@ -26,11 +24,12 @@ def examine_network(fit: NetworkFit) -> tuple[Finding, ...]:
     if fit.status is Status.DIVERGED:
         step = step_finding(fit.trail, straight=fit.straight)
         return () if step is None else (step,)
-    x, y = _first_rows(fit)
+    x, y = first_rows(fit.rows.train, LOOKED_AT)[:2]
+    x = (x - fit.units.mean) / fit.units.scale
     look = Look(
         module=fit.network,
-        x=x,
-        y=y,
+        x=x.to(fit.dtype),
+        y=y.to(fit.dtype),
         names=fit.design.x_names,
         cost=fit.trail.cost,
         constant=fit.trail.constant,
@@ -44,17 +43,3 @@ def examine_network(fit: NetworkFit) -> tuple[Finding, ...]:
     found = [finding for finding in network_findings(look) if not (watched and finding.code == "over-fitting")]
     step = step_finding(fit.trail, straight=fit.straight)
     return ranked(found if step is None else [*found, step])
-
-
-def _first_rows(fit: NetworkFit) -> tuple[Tensor, Tensor]:
-    """Return x (n, q) in the units of the descent and y (n,) of the first training rows."""
-    assert fit.rows is not None
-    xs: list[Tensor] = []
-    ys: list[Tensor] = []
-    for batch in fit.rows.train.batches(LOOKED_AT):
-        assert batch.y is not None
-        xs.append((batch.x - fit.units.mean) / fit.units.scale)
-        ys.append(batch.y)
-        if sum(map(len, xs)) >= LOOKED_AT:
-            break
-    return torch.cat(xs)[:LOOKED_AT].to(fit.dtype), torch.cat(ys)[:LOOKED_AT].to(fit.dtype)

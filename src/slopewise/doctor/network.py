@@ -58,7 +58,8 @@ def network_findings(look: Look) -> tuple[Finding, ...]:
         xor = one_layer(look.x, look.y, look.names) if straight and look.classes == 2 else None
         found.append(xor or _coin(look, eta, straight))
     if look.classes:
-        found.append(imbalance(look.y, look.classes, look.labels))
+        counts = torch.bincount(look.y.to(torch.int64), minlength=look.classes).tolist()
+        found.append(imbalance(counts, look.labels))
     found.append(over_fitting(look.history))
     return tuple(finding for finding in found if finding is not None)
 

@@ -1,8 +1,10 @@
-"""Can one straight cut tell two classes apart? Decided by the point of a convex hull that is nearest to the origin.
+"""Can straight cuts tell classes apart? Decided by the point of a convex hull that is nearest to the origin.
 
 With rows z = (1, x) of one class and -(1, x) of the other, a cut exists exactly if some w has w·z > 0 for all rows, and
 then the nearest point of the hull of all z is such a w. If the nearest point is the origin itself, it is an average of
 rows of both kinds: a mixture of the one class is a mixture of the other, and no cut can have them on different sides.
+Of k classes, each with a score of its own, a row stands for k - 1 such z, one for each class that its own has to beat
+(C. Kesler's construction: Duda and Hart, Pattern Classification and Scene Analysis, 1973, section 5.12).
 """
 
 from __future__ import annotations
@@ -23,8 +25,8 @@ STEPS = 10_000
 class Cut:
     """distance of the two classes, in columns scaled to length 1; separable where above nothing.
 
-    rows: those whose mixture settles it, and their shares of it: where not separable, the mixture of the first class's
-    rows among them equals that of the second's.
+    rows: those whose mixture settles it (of z, where there are more than two classes), and their shares of it: where
+    two classes are not separable, the mixture of the first one's rows among them equals that of the second's.
     """
 
     separable: bool
@@ -34,7 +36,7 @@ class Cut:
 
 
 def linear_cut(x: Tensor, y: Tensor) -> Cut:
-    """Return whether a hyperplane has all rows of class 0 on one side and all of class 1 on the other.
+    """Return whether hyperplanes tell the classes apart: one that has all rows of class 0 on one side, of two.
 
     P. Wolfe, Finding the nearest point in a polytope, Mathematical Programming 11 (1976); exact up to rounding.
 
@@ -44,7 +46,7 @@ def linear_cut(x: Tensor, y: Tensor) -> Cut:
 
     Args:
         x: (n, q).
-        y: (n,) of 0 and 1.
+        y: (n,), class numbers from 0.
     """
     z = _signed(x, y)
     # 1.
@@ -77,11 +79,16 @@ def linear_cut(x: Tensor, y: Tensor) -> Cut:
 
 
 def _signed(x: Tensor, y: Tensor) -> Tensor:
-    """Return ±(1, u) / length (n, q + 1) for columns u within [-1, 1]."""
+    """Return ±(1, u) / length (n, q + 1) for columns u within [-1, 1]; of k > 2 classes n (k - 1) such rows."""
     x = x.to(torch.float64)
     low, high = x.amin(0), x.amax(0)
     u = (2 * x - low - high) / torch.where(high > low, high - low, 1.0)
     z = torch.cat([torch.ones_like(u[:, :1]), u], dim=1)
+    k = int(y.max()) + 1
+    if k > 2:
+        own = torch.nn.functional.one_hot(y.to(torch.int64), k).to(torch.float64)
+        against = [(own - torch.roll(own, step, 1))[:, :, None] * z[:, None, :] for step in range(1, k)]
+        return torch.cat(against).flatten(1) / math.sqrt(2 + 2 * x.shape[1])
     sign = torch.where(y.to(torch.float64) > 0, 1.0, -1.0)[:, None]
     return sign * z / math.sqrt(1 + x.shape[1])
 

@@ -29,7 +29,7 @@ def step_finding(trail: NetworkTrail, *, straight: bool) -> Finding | None:
     if plan.optimizer != "sgd" or plan.schedule.name != "constant" or not math.isfinite(trail.largest_lr):
         return None
     if plan.lr > trail.largest_lr:
-        return _beyond(plan.lr, trail.largest_lr, straight)
+        return beyond_limit(plan.lr, trail.largest_lr, straight=straight)
     found = trail.sharpening
     if plan.batch_size is not None or found is None or len(found.lr) < 2:
         return None
@@ -50,7 +50,8 @@ def step_finding(trail: NetworkTrail, *, straight: bool) -> Finding | None:
     )
 
 
-def _beyond(lr: float, limit: float, straight: bool) -> Finding:
+def beyond_limit(lr: float, limit: float, *, straight: bool) -> Finding:
+    """Return the finding that a learning rate is larger than the limit, which holds everywhere or at the start."""
     holds = "wherever the descent goes" if straight else "at the start"
     return Finding(
         code="lr-beyond-limit",

@@ -1,4 +1,7 @@
-"""How sharply the cost of a network is curved at its start and along its run, and the steps that allows."""
+"""How sharply the cost of a network is curved at its start and along its run, and the steps that allows.
+
+Of a model without hidden layers the sharpest it can be anywhere is known from the moments; of any other it is measured.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,9 @@ from slopewise.errors import OptionError
 from slopewise.optimizers.recurrence import SGD
 from slopewise.optimizers.sharpness import Cost, Sharpness, sharpness
 from slopewise.problem import Problem
-from slopewise.solution import History
+from slopewise.solution import History, Moments
 from slopewise.training.batches import Rows
+from slopewise.training.units import Units
 
 LOOKED_AT = 4096
 """Rows on which the sharpness is measured: it is a mean, and needs no more."""
@@ -23,6 +27,10 @@ PLACES = 5
 
 TOLERANCE = 1e-4
 """Relative error of the sharpness of a network: a learning rate is not chosen more finely."""
+
+
+STEEPEST = {"squared": 2.0, "logistic": 0.25, "softmax": 0.5}
+"""Largest curvature of a loss in eta, whatever eta; softmax: Böhning, Ann. Inst. Statist. Math. 44 (1992)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +44,28 @@ class Sharpening:
     epoch: Tensor
     eigenvalue: Tensor
     lr: Tensor
+
+
+def sharpest(problem: Problem, moments: Moments, units: Units, ridge: Tensor) -> float | None:
+    """Return the most that the cost of a model without hidden layers is curved anywhere; None of an unknown loss.
+
+    bend λmax(Σ w u u' / Σ w) + 2 max ridge, u = [1, (x - mean) / scale]: 1/4 λmax for the logistic loss.
+
+    Args:
+        problem: whose loss it is.
+        moments: of the training rows.
+        units: of the descent.
+        ridge: (p,), ridge · theta² is added to the mean loss.
+    """
+    loss = problem.loss
+    if loss.name not in STEEPEST:
+        return None
+    centre = (moments.mean - units.mean) / units.scale
+    second = moments.gram / moments.weight / torch.outer(units.scale, units.scale) + torch.outer(centre, centre)
+    one = torch.ones(1, 1, dtype=torch.float64)
+    whole = torch.cat([torch.cat([one, centre[None]], 1), torch.cat([centre[:, None], second], 1)])
+    bend = STEEPEST[loss.name] * max(getattr(loss, "class_weights", None) or (1.0,))
+    return bend * float(torch.linalg.eigvalsh(whole)[-1]) + 2 * float(ridge.max())
 
 
 def cost_at(problem: Problem, rows: Rows, ridge: Tensor) -> Cost:

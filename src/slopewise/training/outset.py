@@ -19,19 +19,16 @@ from slopewise.engine.engine import Engine
 from slopewise.engine.gather import gather
 from slopewise.optimizers.descent import Descent
 from slopewise.optimizers.limits import largest_lr
-from slopewise.optimizers.recurrence import sgd_of
+from slopewise.optimizers.recurrence import SGD, sgd_of
 from slopewise.optimizers.sharpness import Sharpness
 from slopewise.problem import Problem
 from slopewise.solution import Moments
 from slopewise.training.batches import Rows, rows_of
-from slopewise.training.curved import cost_at, sharpness_at
+from slopewise.training.curved import cost_at, sharpest, sharpness_at
 from slopewise.training.decay import ridge_of
 from slopewise.training.down import TORCH_LR
 from slopewise.training.units import Units, units_of
 from slopewise.types import Observer
-
-STEEPEST = {"squared": 2.0, "logistic": 0.25, "softmax": 0.5}
-"""Largest curvature of a loss in eta, whatever eta; softmax: Böhning, Ann. Inst. Statist. Math. 44 (1992)."""
 
 FALLBACK_LR = 0.1
 """For plain descent from a place where nothing is curved."""
@@ -101,10 +98,7 @@ def settle(
         DataError: no rows; a missing or infinite value.
     """
     units = units_of(moments, standardize=descent.standardize, intercept=True)
-    y_mean, y_scale = 0.0, 1.0
-    if descent.standardize and problem.loss.name == "squared":
-        y_mean, deviation = float(moments.y_mean), math.sqrt(float(moments.yy) / moments.weight)
-        y_scale = deviation if deviation > 1e-14 * abs(y_mean) else 1.0
+    y_mean, y_scale = target_units(problem, moments, standardize=descent.standardize)
     dtype = torch.float32 if descent.dtype == "float32" else torch.float64
     read = partial(_read, engine=engine, units=units, y_mean=y_mean, y_scale=y_scale, dtype=dtype)
     rows = read(problem, observer=observer)
@@ -123,7 +117,7 @@ def settle(
         shared_by=shared_by,
         largest_lr=math.nan,
     )
-    return _with_limit(outset, problem, straight) if descent.optimizer == "sgd" else _with_lr(outset, math.nan)
+    return _with_limit(outset, problem, moments, straight) if descent.optimizer == "sgd" else _with_lr(outset, math.nan)
 
 
 def _read(
@@ -142,22 +136,59 @@ def _read(
     return rows_of(found.x.to(dtype), y.to(dtype), None if found.w is None else found.w.to(dtype))
 
 
-def _with_limit(outset: Outset, problem: Problem, straight: bool) -> Outset:
+def _with_limit(outset: Outset, problem: Problem, moments: Moments, straight: bool) -> Outset:
     sgd = sgd_of(outset.descent.options)
-    x = outset.rows[0]
-    if straight and problem.loss.name in STEEPEST:
-        u = torch.cat([x.new_ones(len(x), 1), x], dim=1).to(torch.float64)
-        u = u if outset.rows[2] is None else u * outset.rows[2].to(torch.float64).sqrt()[:, None]
-        bend = STEEPEST[problem.loss.name] * max(getattr(problem.loss, "class_weights", None) or (1.0,))
-        largest = bend * float(torch.linalg.eigvalsh(u.T @ u / len(u))[-1]) + 2 * float(outset.ridge.max())
-        return _with_lr(outset, largest_lr(largest, sgd))
+    bound = sharpest(problem, moments, outset.units, outset.ridge) if straight else None
+    if bound is not None:
+        return _with_lr(outset, largest_lr(bound, sgd))
     found = sharpness_at(cost_at(problem, outset.rows, outset.ridge), outset.start, sgd)
     return replace(_with_lr(outset, found.lr), sharpness=found)
 
 
 def _with_lr(outset: Outset, largest: float) -> Outset:
-    descent = outset.descent
-    if not descent.has_lr:
-        half = largest / 2 if math.isfinite(largest) else FALLBACK_LR
-        descent = descent.with_lr(half if descent.optimizer == "sgd" else TORCH_LR[descent.optimizer])
-    return replace(outset, descent=descent, largest_lr=largest)
+    return replace(outset, descent=settled(outset.descent, largest), largest_lr=largest)
+
+
+def settled(descent: Descent, largest: float) -> Descent:
+    """Return the plan with its lr: where none was given half the `largest` stable one, or torch's own for others."""
+    if descent.has_lr:
+        return descent
+    half = largest / 2 if math.isfinite(largest) else FALLBACK_LR
+    return descent.with_lr(half if descent.optimizer == "sgd" else TORCH_LR[descent.optimizer])
+
+
+def target_units(problem: Problem, moments: Moments, *, standardize: bool) -> tuple[float, float]:
+    """Return mean and scale of the target in the units of the descent: 0 and 1 where it is left alone."""
+    if not standardize or problem.loss.name != "squared":
+        return 0.0, 1.0
+    mean, deviation = float(moments.y_mean), math.sqrt(float(moments.yy) / moments.weight)
+    return mean, deviation if deviation > 1e-14 * abs(mean) else 1.0
+
+
+def steepness(
+    problem: Problem, moments: Moments, first: Rows, start: Tensor, *, standardize: bool, straight: bool
+) -> float:
+    """Return the largest curvature of a network's cost in raw or standard units: the bound, or that at the start.
+
+    Args:
+        problem: its model maps the units of the descent to eta, in float64.
+        moments: of the training rows.
+        first: x (n, q), y (n,) and w (n,) or None in raw units, of the first training rows.
+        start: (p,).
+        standardize: in standard units, not in raw ones.
+        straight: no layer lies between columns and eta.
+    """
+    units = units_of(moments, standardize=standardize, intercept=True)
+    module = problem.model.module(start)
+    ridge = ridge_of(module, problem.penalty.strength / moments.weight, units.scale if straight else None)
+    bound = sharpest(problem, moments, units, ridge) if straight else None
+    if bound is not None:
+        return bound
+    y_mean, y_scale = target_units(problem, moments, standardize=standardize)
+    x, y, w = first
+    rows = (
+        (x - units.mean) / units.scale,
+        (y - y_mean) / y_scale,
+        None if w is None else w * moments.n / moments.weight,
+    )
+    return sharpness_at(cost_at(problem, rows, ridge), start, SGD()).eigenvalue
