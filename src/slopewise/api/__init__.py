@@ -96,7 +96,8 @@ def fit(
         dropout: share of a network's hidden values left out at each training step.
         starts: train that many networks at once and keep the best.
         module: your own torch.nn.Module from x (n, q) to as many outputs as the loss asks for.
-        start: a logistic or softmax fit of the same columns and classes to start from.
+        start: a fit of the same columns and classes to start from, or the path of one: for classes by their likelihood
+            and for any descent.
         early_stop: stop when the cost of the validation rows no longer improves.
         anyway: go down even with a learning rate beyond the largest stable one.
         checkpoint: a folder to keep the state of a long descent in.
@@ -150,6 +151,10 @@ def fit(
         classes=True if firth else chosen.classes,
         engine=LocalEngine(block_rows, observer),
     )
+    if start is not None and "init" in chosen.said:
+        raise OptionError("start and init both say where the descent begins; leave one of them out.")
+    if isinstance(start, str | PathLike):
+        start = load(start)
     classes = bool(posed.design.target_levels)
     if l1 and chosen.descends:
         raise OptionError("l1 has corners, where a gradient descent never stops; leave out the words about a descent.")
@@ -170,6 +175,7 @@ def fit(
             l2=l2,
             checkpoint=kept,
             observer=observer,
+            start=start,
         )
     if classes:
         from slopewise.api.classes import fit_classes
@@ -186,9 +192,9 @@ def fit(
             solver=chosen.solver,
             start=start,
         )
-    if start is not None:
-        raise OptionError("start is for classes solved by their likelihood; a line needs none, a descent takes init.")
     _refuse_class_weight(posed, class_weight)
+    if not chosen.descends and start is not None:
+        raise OptionError("a line is solved at once and needs no start; leave it out, or say solver='descent' too.")
     if not chosen.descends:
         return fit_exactly(posed, l2=l2, l1=l1, errors=errors, level=level, solver=chosen.solver)
     from slopewise.api.descent import fit_by_descent
@@ -203,6 +209,7 @@ def fit(
         anyway=anyway,
         checkpoint=kept,
         observer=observer,
+        start=start,
     )
 
 

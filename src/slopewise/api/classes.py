@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from typing import Any
 
 from slopewise.api.posed import Posed
-from slopewise.errors import OptionError, quoted
+from slopewise.errors import OptionError
 from slopewise.losses.logistic import Logistic
 from slopewise.losses.loss import Loss
 from slopewise.losses.penalty import L2, ElasticNet
@@ -14,6 +14,7 @@ from slopewise.models.linear import Linear
 from slopewise.problem import Problem
 from slopewise.results.classifier import Classifier
 from slopewise.results.conclude_classes import conclude_classes
+from slopewise.results.warm import climb_start
 from slopewise.training.ascent import choose_ascent
 from slopewise.training.balance import balanced_weights
 
@@ -58,19 +59,19 @@ def fit_classes(
     errors: str,
     level: float,
     solver: str,
-    start: Classifier | None = None,
+    start: Any = None,
 ) -> Classifier:
     """Return the fit of classes at the top of their likelihood.
 
     Raises:
-        OptionError: `start` is a fit of other columns or classes.
+        OptionError: `start` is a fit of other columns or classes, or has hidden layers.
     """
     design = posed.design
     model = model_of(posed, model)
     penalty = ElasticNet(l2, l1) if l1 else L2(l2)
     loss = loss_of(posed, class_weight)
     problem = Problem(posed.train, Linear(design.intercept), loss, penalty, design.names, design.intercept)
-    theta = None if start is None else _theta_of(start, posed)
+    theta = None if start is None else climb_start(start, design)
     ascent = choose_ascent(problem, design.target_levels, solver, firth=firth, start=theta)
     return conclude_classes(
         problem=problem,
@@ -85,15 +86,3 @@ def fit_classes(
         test=posed.part("test"),
         library=posed.library,
     )
-
-
-def _theta_of(start: Classifier, posed: Posed) -> Tensor:
-    if not isinstance(start, Classifier):
-        raise OptionError(f"start is a {type(start).__name__}; give a logistic or softmax fit of the same columns.")
-    ours, theirs = posed.design, start.design
-    if (ours.names, ours.target_levels) != (theirs.names, theirs.target_levels):
-        raise OptionError(
-            f"start was fitted to {quoted(theirs.names)} and classes {quoted(theirs.target_levels)}, and this fit has "
-            f"{quoted(ours.names)} and {quoted(ours.target_levels)}; start from a fit of the same."
-        )
-    return start.theta

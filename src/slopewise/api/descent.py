@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from slopewise.api.linear import plain, problem_of, said
 from slopewise.api.posed import Posed
@@ -19,6 +20,7 @@ from slopewise.training.checkpoint import Checkpoint
 from slopewise.training.choose import choose
 from slopewise.training.down import go_down, survey
 from slopewise.training.moments import read_moments
+from slopewise.training.units import units_of
 from slopewise.types import Observer
 
 
@@ -33,10 +35,20 @@ def fit_by_descent(
     anyway: bool,
     checkpoint: Checkpoint | None,
     observer: Observer | None,
+    start: Any = None,
 ) -> Fit:
-    """Return the fit of a descent, with the exact answer beside it."""
+    """Return the fit of a descent, with the exact answer beside it.
+
+    Raises:
+        OptionError: `start` is a fit of other columns, or has hidden layers.
+    """
     problem = problem_of(posed, l2)
     moments = read_moments(problem, posed.engine)
+    if start is not None:
+        from slopewise.results.warm import line_start
+
+        units = units_of(moments, standardize=descent.standardize, intercept=problem.intercept)
+        descent = replace(descent, init=tuple(line_start(start, posed.design, units).tolist()))
     exact = _exact(problem, posed.engine, moments)
     ground = survey(problem, moments, exact, descent)
     refuse(ground.descent, ground.limits, anyway=anyway)

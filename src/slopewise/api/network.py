@@ -39,6 +39,7 @@ def fit_by_loop(
     l2: float,
     checkpoint: Checkpoint | None,
     observer: Observer | None,
+    start: Any = None,
 ) -> NetworkFit:
     """Return the fit of a network, or of classes by descent: a network without hidden layers.
 
@@ -55,6 +56,8 @@ def fit_by_loop(
     starts = words.get("starts", 1)
     if isinstance(starts, bool) or not isinstance(starts, int) or starts < 1:
         raise OptionError(f"starts is {starts!r}; give a whole number of at least 1.")
+    if start is not None and starts > 1:
+        raise OptionError("start is where one network begins, and starts asks for many; leave one of them out.")
     held_out = posed.part("validation")
     fit = fit_network(
         problem=problem,
@@ -64,6 +67,7 @@ def fit_by_loop(
         validation=None if held_out is None else replace(problem, source=held_out),
         test=posed.part("test"),
         starts=starts,
+        start=start,
         checkpoint=checkpoint,
         observer=observer,
         library=posed.library,

@@ -97,6 +97,10 @@ def fit(
         int | None,
         typer.Option(parser=whole_number, metavar="N", help="Train N at once, keep the best.", rich_help_panel=NETWORK),
     ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Start from a saved fit of the same columns.", rich_help_panel=ANSWER),
+    ] = None,
     early_stop: Annotated[
         bool,
         typer.Option("--early-stop", help="Stop when the validation cost stands still.", rich_help_panel=STOPPING),
@@ -148,6 +152,7 @@ def fit(
             activation=activation,
             dropout=dropout,
             starts=starts,
+            start=start,
             early_stop=early_stop,
             errors=errors,
             level=level,

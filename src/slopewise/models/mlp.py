@@ -159,6 +159,15 @@ class MLP(Model):
         first = [weight.flatten(-2), bias - weight @ mean]
         return torch.cat([*first, parameters[..., self.shapes[0][0] * (self.inputs + 1) :]], dim=-1)
 
+    def scaled(self, parameters: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
+        """Return the parameters (..., p) for u = (x - mean) / scale of a network of raw columns: the way back of `raw`.
+
+        W_1 x + b_1 = (W_1 scale) u + (b_1 + W_1 mean).
+        """
+        weight, bias = self.layers(parameters)[0]
+        first = [(weight * scale).flatten(-2), bias + weight @ mean]
+        return torch.cat([*first, parameters[..., self.shapes[0][0] * (self.inputs + 1) :]], dim=-1)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the architecture as plain JSON values."""
         return {

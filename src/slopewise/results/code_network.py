@@ -118,8 +118,8 @@ def _model(fit: NetworkFit, model: MLP, as_class: bool) -> Iterator[str]:
     if not drawn:
         if fit.starts is not None or len(fit.trail.start) > MOST_INLINE:
             raise OptionError(
-                f"a start drawn by init {fit.trail.plan.init!r} is written out as numbers, and these are too many; "
-                "fit with init='torch', which a script draws again."
+                f"a start by init {fit.trail.plan.init!r} is written out as numbers, and these are too many "
+                f"({MOST_INLINE} at most); fit with init='torch' and no other start, which a script draws again."
             )
         numbers = [repr(value) for value in fit.trail.start.tolist()]
         lines += [assigned("start = torch.tensor(", numbers, ")"), "with torch.no_grad():"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,14 +21,19 @@ from slopewise.problem import Problem
 from slopewise.results.network import NetworkFit
 from slopewise.results.network_trail import NetworkTrail, report_of
 from slopewise.results.rows_kept import Rows
+from slopewise.results.warm import network_start
 from slopewise.solution import Moments
 from slopewise.training.checkpoint import Checkpoint
 from slopewise.training.moments import read_moments
-from slopewise.training.outset import Outset, settle
+from slopewise.training.outset import Outset, settle, target_units
 from slopewise.training.train import Trained, train_many, train_one
+from slopewise.training.units import units_of
 from slopewise.types import Observer
 
 ONE = "the plain loop: the way down a network has no closed form"
+FROM_FIT = "fit"
+"""What the plan of a descent says of its start where that was another fit."""
+
 MANY = "{} starts beside each other, the best one kept"
 
 
@@ -41,6 +47,7 @@ def fit_network(
     validation: Problem | None = None,
     test: Source | None = None,
     starts: int = 1,
+    start: Any = None,
     checkpoint: Checkpoint | None = None,
     observer: Observer | None = None,
     library: str = "pyarrow",
@@ -60,6 +67,7 @@ def fit_network(
         validation: the same question put to the rows held out for early stopping, or None.
         test: the rows held out, or None.
         starts: how many networks to train; the best one is kept.
+        start: a fit to start from, or None.
         checkpoint: where to keep the state of one network, or None.
         observer: told how it is getting on.
         library: whose frames `history` is to be made of.
@@ -75,12 +83,17 @@ def fit_network(
     found = read_moments(problem, engine) if moments is None else moments
     model = in_dtype(problem.model, torch.float32 if descent.dtype == "float32" else torch.float64)
     problem = replace(problem, model=model)
+    if start is None:
+        first = start_of(model, descent.init, descent.seed)
+    else:
+        first = _warm(start, problem, design, descent, found)
+        descent = replace(descent, init=FROM_FIT)
     outset = settle(
         problem,
         engine,
         moments=found,
         descent=descent,
-        start=start_of(model, descent.init, descent.seed),
+        start=first,
         straight=is_straight(model),
         validation=validation,
         observer=observer,
@@ -109,6 +122,13 @@ def fit_network(
         rows=Rows(engine, problem.source, test),
         held=None if validation is None else validation.source,
     )
+
+
+def _warm(start: Any, problem: Problem, design: Design, descent: Descent, moments: Moments) -> Tensor:
+    """Return the parameters (p,) of another fit in the units of this descent."""
+    units = units_of(moments, standardize=descent.standardize, intercept=True)
+    y_mean, y_scale = target_units(problem, moments, standardize=descent.standardize)
+    return network_start(start, design, problem.model, units, y_mean, y_scale)
 
 
 def _trained(
