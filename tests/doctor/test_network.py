@@ -127,7 +127,7 @@ def test_saturated_sigmoids_and_raw_columns():
         module[0].weight.fill_(0.5)
         module[0].bias.fill_(-70.0)
     found = {finding.code: finding for finding in network_findings(look(module, x, XOR, standardized=False, cost=0.9))}
-    assert set(found) == {"unscaled-inputs", "saturated", "coin"}
+    assert set(found) == {"unscaled-inputs", "saturated", "worse-than-constant"}
     assert found["saturated"].number.words == "100% of its values have less than 1% of the steepest slope"
     assert found["saturated"].fix.startswith("leave out --raw")
     assert found["unscaled-inputs"].number.value == pytest.approx(300 / math.sqrt(2))

@@ -427,3 +427,18 @@ def test_a_step_beyond_the_limit_is_named_and_not_refused():
         epochs=50,
     )
     assert [finding["code"] for finding in wild.findings] == ["lr-beyond-limit"]
+
+
+def test_classes_thrown_far_off_by_a_step_have_diverged():
+    """A logistic cost grows by no factor: one step too large throws it off, and it comes back by small ones."""
+    fit = slopewise.fit(XOR, target="y", model="logistic", lr=1e9, epochs=20, init=(0.3, -0.2, 0.1))
+    assert fit.status is Status.DIVERGED and fit.trail.descended.best_epoch < 20
+    assert f"lr={fit.trail.largest_lr / 2:.2g}" in fit.trail.descended.advice
+    assert fit.trail.cost < 1.0
+
+
+def test_a_model_worse_than_a_constant_is_told_so():
+    draw = np.random.default_rng(0)
+    table = {"x": draw.normal(size=50), "y": draw.normal(size=50)}
+    fit = slopewise.fit(table, target="y", hidden=(3,), epochs=1, lr=1e-6, seed=1, init="normal")
+    assert [finding["code"] for finding in fit.findings if "constant" in finding["code"]] == ["worse-than-constant"]

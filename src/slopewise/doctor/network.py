@@ -53,7 +53,9 @@ def network_findings(look: Look) -> tuple[Finding, ...]:
     found = [link_finding(layers, look.module, look.classes), _unscaled(look)]
     if look.cost > FAILED * look.constant:
         found += layer_findings(layers, standardized=look.standardized)
-    if look.cost >= (1 - ALIKE) * look.constant:
+    if look.cost > (1 + ALIKE) * look.constant:
+        found.append(_worse(look))
+    elif look.cost >= (1 - ALIKE) * look.constant:
         straight = _is_straight(look.module)
         xor = one_layer(look.x, look.y, look.names) if straight and look.classes == 2 else None
         found.append(xor or _coin(look, eta, straight))
@@ -87,8 +89,23 @@ def over_fitting(history: History | None) -> Finding | None:
     )
 
 
+def _worse(look: Look) -> Finding:
+    cause, fix = "its steps threw it about, or it began far off", "a smaller --lr"
+    if _falls(look.history):
+        cause, fix = "the descent is still on its way from a start far off", "more --epochs, or a larger --lr"
+    words = f"cost {figure(look.cost, 4)}, and answering every row alike costs {figure(look.constant, 4)}"
+    return Finding(
+        code="worse-than-constant",
+        severity="warning",
+        what="the model does worse than one answer for all rows would",
+        number=Number(look.cost, words),
+        cause=cause,
+        fix=fix,
+    )
+
+
 def _coin(look: Look, eta: Tensor, straight: bool) -> Finding:
-    words = f"cost {look.cost:.4f}, and answering every row alike costs {look.constant:.4f}"
+    words = f"cost {figure(look.cost, 4)}, and answering every row alike costs {figure(look.constant, 4)}"
     what = "the model answers nearly the same for every row, whatever its columns say"
     if look.classes == 2:
         p = torch.sigmoid(eta.reshape(-1))

@@ -56,6 +56,8 @@ def conclude(
 
 
 def _at_the_end(watch: Watch, lowest: Tensor | None) -> tuple[Status, str]:
+    if watch.cost > watch.explosion.limit:  # thrown far off by one step, and nowhere near coming back
+        return Status.DIVERGED, f"the cost went from {watch.start:.6g} to {watch.cost:.6g} by epoch {watch.epoch}"
     known = None if lowest is None else float(lowest)
     evidence = f"the cost is {watch.cost:.6g} after {watch.epoch} epochs"
     if known is not None:

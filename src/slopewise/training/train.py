@@ -70,6 +70,10 @@ def train_one(
         gradients=len(outset.start) <= LISTED,
         unit=outset.unit,
     )
+    if descended.status is Status.DIVERGED and outset.descent.lr > outset.largest_lr:
+        safe = f"{outset.largest_lr / 2:.2g}"
+        advice = f"take a smaller learning rate, such as lr={safe} instead of {outset.descent.lr:g}"
+        descended = replace(descended, advice=advice)
     return Trained(descended, module.eval(), sharpening=_sharpening(problem, outset, module, descended))
 
 
