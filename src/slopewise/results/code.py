@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 
 from slopewise.errors import check_choice
 from slopewise.results.code_climb import climb_text
@@ -67,18 +68,19 @@ def _parts(script: Script, as_class: bool) -> Iterator[str]:
     yield answer(script, as_class)
 
 
-def opening(script: Script, title: str) -> Iterator[str]:
-    """Yield what a script begins with: its title, and the modules that it needs."""
+def opening(script: Script, title: str, more: Sequence[str] = ()) -> Iterator[str]:
+    """Yield what a script begins with: its title, and the modules that it needs; more: lines that import others."""
     yield f'"""{title}, in plain PyTorch."""'
-    modules = []
+    modules = [line for line in more if line.split()[1].split(".")[0] in sys.stdlib_module_names]
+    own = list(modules)
     if isinstance(script.rows, CsvRows):
-        modules = ["import csv", *["import gzip"] * script.rows.path.endswith(".gz")]
+        modules += ["import csv", *["import gzip"] * script.rows.path.endswith(".gz")]
     modules += ["import hashlib"] * (script.descent is not None and script.descent.batch_size is not None)
     if isinstance(script.rows, CsvRows) and (script.rows.split.test_size or script.rows.split.validation_size):
         modules.append("from math import floor")
-    if modules:
-        yield "\n".join(modules)
-    yield "import torch"
+    for lines in (modules, ["import torch", *(line for line in more if line not in own)]):
+        if lines:
+            yield "\n".join(sorted(set(lines), key=lambda line: (line.startswith("from"), line)))
 
 
 def _gap(here: str, there: str) -> str:

@@ -10,8 +10,10 @@ import torch
 from slopewise.errors import OptionError, check_choice
 from slopewise.models.activations import activation
 from slopewise.models.mlp import MLP
+from slopewise.models.module import Module
 from slopewise.results.code import STYLES, joined, opening
 from slopewise.results.code_loss import loss_text
+from slopewise.results.code_module import Written, written
 from slopewise.results.code_rows import new_text, rows_text, units_text
 from slopewise.results.code_training import optimizer, training
 from slopewise.results.origin import origin_of
@@ -44,13 +46,17 @@ def network_code(fit: NetworkFit, style: str = "plain") -> str:
         style: `plain`, with an nn.Sequential, or `class`, with an nn.Module around it.
 
     Raises:
-        OptionError: the rows are neither one plain CSV file nor few enough to be written out; a module of the user's
-            own; a start that is neither torch's own nor short enough to be written out.
+        OptionError: the rows are neither one plain CSV file nor few enough to be written out; a start that is neither
+            torch's own nor short enough to be written out; a module that `code_module.written` cannot write.
     """
     as_class = check_choice("style", style, STYLES) == "class"
-    if not isinstance(fit.model, MLP):
-        raise OptionError("the code of a module of your own is with you; a script is written for hidden layers.")
-    return joined(_parts(fit, fit.model, _script(fit), as_class))
+    own = None if isinstance(fit.model, MLP) else _own(fit)
+    return joined(_parts(fit, _script(fit), as_class, own))
+
+
+def _own(fit: NetworkFit) -> Written:
+    assert isinstance(fit.model, Module)
+    return written(fit.model.inner, len(fit.design.x_names))
 
 
 def _script(fit: NetworkFit) -> Script:
@@ -70,8 +76,9 @@ def _script(fit: NetworkFit) -> Script:
     )
 
 
-def _parts(fit: NetworkFit, model: MLP, script: Script, as_class: bool) -> Iterator[str]:
-    yield from opening(script, f"A network for {fit.design.target!r}".replace("\\", "/"))
+def _parts(fit: NetworkFit, script: Script, as_class: bool, own: Written | None) -> Iterator[str]:
+    title = f"A network for {fit.design.target!r}".replace("\\", "/")
+    yield from opening(script, title, () if own is None else own.lines)
     yield "torch.set_default_dtype(torch.float64)"
     yield from rows_text(script)
     if _scaled(fit):
@@ -83,11 +90,15 @@ def _parts(fit: NetworkFit, model: MLP, script: Script, as_class: bool) -> Itera
     if script.single and not script.standardized:
         names = ("X", "Y", "w") if fit.design.weights else ("X", "Y")
         yield f"{', '.join(names)} = {', '.join(f'{name}.float()' for name in names)}"
-    yield from _model(fit, model, as_class)
+    if own is None:
+        assert isinstance(fit.model, MLP)
+        yield from _layers(fit, fit.model, as_class)
+    else:
+        yield from _module(fit, own)
     yield from _loss(fit)
     yield optimizer(script, fit.trail.plan, as_class=True)
-    if model.dropout:
-        yield f"torch.manual_seed({fit.trail.plan.seed})  # for dropout"
+    if own is not None or (isinstance(fit.model, MLP) and fit.model.dropout):
+        yield f"torch.manual_seed({fit.trail.plan.seed})  # for what is drawn in training, as by dropout"
     yield from training(script, fit.trail.plan)
     yield _answer(fit, script)
 
@@ -96,7 +107,28 @@ def _scaled(fit: NetworkFit) -> bool:
     return (fit.y_mean, fit.y_scale) != (0.0, 1.0)
 
 
-def _model(fit: NetworkFit, model: MLP, as_class: bool) -> Iterator[str]:
+def _module(fit: NetworkFit, own: Written) -> Iterator[str]:
+    """Yield stage 2 with a module of the user's own; after it, `model` exists, at the start of the descent."""
+    yield from own.classes.values()
+    single = fit.dtype == torch.float32
+    lines = [f"# 2 model: {fit.words}", f"model = {own.made}{'.float()' if single else ''}"]
+    yield "\n".join([*lines, *_start(fit, single)])
+
+
+def _start(fit: NetworkFit, single: bool) -> list[str]:
+    """Return the lines that put a start into the model that is written out as numbers."""
+    if fit.starts is not None or len(fit.trail.start) > MOST_INLINE:
+        raise OptionError(
+            f"a start by init {fit.trail.plan.init!r} is written out as numbers, and these are too many "
+            f"({MOST_INLINE} at most); fit with init='torch' and no other start, which a script draws again."
+        )
+    numbers = [repr(value) for value in fit.trail.start.tolist()]
+    lines = [assigned("start = torch.tensor(", numbers, ")"), "with torch.no_grad():"]
+    lines.append("    torch.nn.utils.vector_to_parameters(start, model.parameters())")
+    return [*lines, *["model.float()"] * single]
+
+
+def _layers(fit: NetworkFit, model: MLP, as_class: bool) -> Iterator[str]:
     """Yield stage 2; after it, `model` exists, at the start of the descent."""
     layers: list[str] = []
     for out, before in model.shapes:
@@ -116,15 +148,7 @@ def _model(fit: NetworkFit, model: MLP, as_class: bool) -> Iterator[str]:
         made = ["model = torch.nn.Sequential(", *(f"    {layer}" for layer in layers), f"){kind}"]
         lines = [f"# 2 model: {fit.words}", *start, *made]
     if not drawn:
-        if fit.starts is not None or len(fit.trail.start) > MOST_INLINE:
-            raise OptionError(
-                f"a start by init {fit.trail.plan.init!r} is written out as numbers, and these are too many "
-                f"({MOST_INLINE} at most); fit with init='torch' and no other start, which a script draws again."
-            )
-        numbers = [repr(value) for value in fit.trail.start.tolist()]
-        lines += [assigned("start = torch.tensor(", numbers, ")"), "with torch.no_grad():"]
-        lines.append("    torch.nn.utils.vector_to_parameters(start, model.parameters())")
-        lines += ["model.float()"] * single
+        lines += _start(fit, single)
     yield "\n".join(lines)
 
 
