@@ -101,7 +101,8 @@ def _built(module: nn.Module, found: Written) -> str:
 def _layer(module: nn.Module) -> str:
     """Return a layer of torch by its arguments, which it tells itself."""
     said = module.extra_repr()
-    text = f"torch.nn.{type(module).__name__}({said if '"' in said else said.replace("'", '"')})"
+    quoted = said if '"' in said else said.replace("'", '"')
+    text = f"torch.nn.{type(module).__name__}({quoted})"
     call = ast.parse(text, mode="eval").body
     assert isinstance(call, ast.Call)
     try:
