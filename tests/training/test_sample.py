@@ -1,24 +1,40 @@
-"""The first read: rows of a file are kept while they fit, and then read once."""
+"""The first read: rows of a file are kept while they fit, and then read once, whoever climbs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from problems import problem_of, random_classes
 
+from slopewise.data.designed import Designed
+from slopewise.data.learn import learn_design
+from slopewise.data.memory import matrix_table
+from slopewise.data.open import as_table
 from slopewise.data.source import Source
+from slopewise.data.split import Split
 from slopewise.engine.local import LocalEngine
 from slopewise.errors import DataError
+from slopewise.losses.penalty import ElasticNet
+from slopewise.losses.squared import Squared
 from slopewise.problem import Problem
-from slopewise.training import newton
-from slopewise.training.held import Held, joined, picked
+from slopewise.training import foot
+from slopewise.training.coordinate import Coordinate
+from slopewise.training.firth import Firth
+from slopewise.training.foot import at_foot
+from slopewise.training.held import Begun, Held, begin, joined, picked
+from slopewise.training.lbfgs import Lbfgs
 from slopewise.training.newton import Newton
 from slopewise.training.sample import SAMPLE_ROWS, first_read
+from slopewise.training.solver import Climber
 from slopewise.types import Batch
+
+CLIMBERS = [Newton(), Lbfgs(), Coordinate(), Firth()]
+NAMES = [climber.name for climber in CLIMBERS]
 
 ENGINE = LocalEngine()
 ROW = 8 * (2 + 2)
@@ -27,7 +43,7 @@ ROW = 8 * (2 + 2)
 
 @dataclass(frozen=True)
 class Streamed(Source):
-    """Another source's rows as from a file, in one buffer that is used again and again; counts how often it is read."""
+    """Another source's rows as from a file, copied for every read; counts the reads and their rows."""
 
     inner: Source
     known: bool = True
@@ -44,11 +60,9 @@ class Streamed(Source):
 
     def batches(self, size: int) -> Iterator[Batch]:
         self.read.append(0)
-        room = torch.empty(size, len(self.x_names), dtype=torch.float64)
         for batch in self.inner.batches(size):
-            room[: len(batch)] = batch.x
             self.read[-1] += len(batch)
-            yield replace(batch, x=room[: len(batch)])
+            yield replace(batch, x=batch.x.clone())
 
     def partitions(self, k: int) -> list[Source]:
         return [self]
@@ -57,14 +71,34 @@ class Streamed(Source):
         return self.inner.blame()
 
 
+@dataclass(frozen=True)
+class Given(Source):
+    """A file whose batches are these."""
+
+    given: tuple[Batch, ...]
+    x_names: tuple[str, ...] = ("x1", "x2")
+    n_rows: int | None = None
+    in_memory: bool = False
+
+    def batches(self, size: int) -> Iterator[Batch]:
+        yield from self.given
+
+    def partitions(self, k: int) -> list[Source]:
+        return [self]
+
+    def blame(self) -> DataError | None:
+        return None
+
+
 @dataclass
 class Told:
     """Remembers what it is told."""
 
     notes: list[str] = field(default_factory=list)
+    counted: list[tuple[int, int | None]] = field(default_factory=list)
 
     def rows(self, done: int, total: int | None) -> None:
-        pass
+        self.counted.append((done, total))
 
     def note(self, text: str) -> None:
         self.notes.append(text)
@@ -81,34 +115,79 @@ def streamed(n: int, *, classes: int = 2, known: bool = True, weighted: bool = F
     return replace(problem, source=source), source
 
 
+@pytest.mark.parametrize("climber", CLIMBERS, ids=NAMES)
 @pytest.mark.parametrize("known", [True, False], ids=["rows known", "rows unknown"])
 @pytest.mark.parametrize("n", [500, 300_000])
-def test_rows_that_fit_are_read_once(n: int, known: bool) -> None:
+def test_rows_that_fit_are_read_once(n: int, known: bool, climber: Climber) -> None:
     problem, source = streamed(n, known=known)
-    maximum = Newton().solve(problem, ENGINE)
+    maximum = climber.solve(problem, ENGINE)
     assert source.read == [n]
     assert maximum.passes > 1
 
 
+@pytest.mark.parametrize("climber", CLIMBERS, ids=NAMES)
 @pytest.mark.parametrize("known", [True, False], ids=["rows known", "rows unknown"])
-def test_rows_that_do_not_fit_are_read_again(monkeypatch: pytest.MonkeyPatch, known: bool) -> None:
-    monkeypatch.setattr(newton, "KEPT", 299_999 * ROW)
+def test_rows_that_do_not_fit_are_read_again(monkeypatch: pytest.MonkeyPatch, known: bool, climber: Climber) -> None:
+    monkeypatch.setattr(foot, "KEPT", 299_999 * ROW)
     problem, source = streamed(300_000, known=known)
-    maximum = Newton().solve(problem, ENGINE)
+    maximum = climber.solve(problem, ENGINE)
     assert source.read == [300_000] * maximum.passes
 
 
 @pytest.mark.parametrize("weighted", [False, True], ids=["equal weights", "weights"])
-@pytest.mark.parametrize("classes", [2, 3])
-def test_kept_or_not_the_answer_is_the_same(monkeypatch: pytest.MonkeyPatch, classes: int, weighted: bool) -> None:
+@pytest.mark.parametrize(
+    ("climber", "classes"),
+    [(climber, classes) for climber in CLIMBERS for classes in (2, 3) if (climber.name, classes) != ("firth", 3)],
+    ids=lambda value: getattr(value, "name", value),
+)
+def test_kept_or_not_the_answer_is_the_same(
+    monkeypatch: pytest.MonkeyPatch, climber: Climber, classes: int, weighted: bool
+) -> None:
     problem, source = streamed(300_000, classes=classes, weighted=weighted)
-    kept = Newton().solve(problem, ENGINE)
-    memory = Newton().solve(replace(problem, source=source.inner), ENGINE)
-    monkeypatch.setattr(newton, "KEPT", 0)
-    again = Newton().solve(problem, ENGINE)
+    kept = climber.solve(problem, ENGINE)
+    memory = climber.solve(replace(problem, source=source.inner), ENGINE)
+    monkeypatch.setattr(foot, "KEPT", 0)
+    again = climber.solve(problem, ENGINE)
     for other in (memory, again):
         torch.testing.assert_close(kept.theta, other.theta, rtol=1e-9, atol=1e-12)
         assert kept.loss == pytest.approx(other.loss, rel=1e-13)
+
+
+@pytest.mark.parametrize("climber", CLIMBERS, ids=NAMES)
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_file_is_read_once_and_gives_what_memory_gives(tmp_path: Path, ending: str, climber: Climber) -> None:
+    import pyarrow as pa
+    import pyarrow.csv
+    import pyarrow.parquet as pq
+
+    x, y = random_classes(16, n=70_000, q=2, k=2)
+    memory = problem_of(x, y)
+    table = pa.table({"x1": x[:, 0], "x2": x[:, 1], "y": y})
+    path = tmp_path / f"rows.{ending}"
+    (pyarrow.csv.write_csv if ending == "csv" else pq.write_table)(table, path)
+    file = Streamed(Designed(as_table(str(path), None), memory.source.design))
+    found, expected = (climber.solve(problem, ENGINE) for problem in (replace(memory, source=file), memory))
+    assert file.read == [70_000]
+    torch.testing.assert_close(found.theta, expected.theta, rtol=1e-9, atol=1e-12)
+    assert found.loss == pytest.approx(expected.loss, rel=1e-12)
+
+
+def test_torch_has_its_threads_back_however_a_climb_ends() -> None:
+    before = torch.get_num_threads()
+    with pytest.raises(ZeroDivisionError), at_foot(streamed(500)[0], ENGINE):
+        assert torch.get_num_threads() == 1
+        1 / 0  # noqa: B018
+    assert torch.get_num_threads() == before
+
+
+def test_a_line_with_corners_needs_no_row_after_the_first_read() -> None:
+    problem, source = streamed(500)
+    line = replace(problem, loss=Squared(), penalty=ElasticNet(0.0, 5.0))
+    assert Coordinate().solve(line, ENGINE).passes == 1
+    assert source.read == [500]
+    with at_foot(line, ENGINE, again=False) as here:
+        assert here.first.held is here.first.sample is None
+        assert here.problem.source is source
 
 
 def test_kept_rows_are_the_tables() -> None:
@@ -129,6 +208,66 @@ def test_beyond_the_bound_only_a_sample_is_kept(keep: float) -> None:
     assert first.held is None
     assert first.sample is not None
     assert SAMPLE_ROWS <= len(first.sample) <= 2 * SAMPLE_ROWS
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["rows known", "rows unknown"])
+@pytest.mark.parametrize(("keep", "held"), [(299_999 * ROW, False), (300_000 * ROW, True)])
+def test_who_asks_for_no_sample_gets_all_rows_or_none(known: bool, keep: float, held: bool) -> None:
+    problem, _ = streamed(300_000, known=known)
+    first = first_read(problem, ENGINE, keep=keep, sample=0)
+    assert first.sample is None
+    assert (first.held is not None) == held
+
+
+@pytest.mark.parametrize(("rows", "known"), [(100, False), (99, True), (0, False)])
+def test_no_more_rows_are_kept_than_there_is_room_for(rows: int, known: bool) -> None:
+    problem, source = streamed(150, known=known)
+    begun = begin(source, 7, room=rows)
+    assert isinstance(begun, Begun)
+    assert sum(map(len, begun.seen)) == (105 if rows == 100 else 7)
+    assert sum(map(len, begun.batches(7))) == 150
+    assert source.read == [150]
+
+
+def test_kept_rows_are_not_copied() -> None:
+    _, source = streamed(150)
+    batches = tuple(source.batches(100))
+    held = begin(Given(batches), 100, room=150)
+    assert isinstance(held, Held)
+    assert all(kept is given for kept, given in zip(held.pieces, batches, strict=True))
+
+
+@pytest.mark.parametrize("missing", ["drop", "mean"])
+def test_what_is_left_out_is_counted_all_the_same(missing: str) -> None:
+    x, y = random_classes(21, n=500, q=2, k=2)
+    x[[3, 200, 201], 1] = np.nan
+    x[450:, 0] = np.nan  # with batches of 50 rows, the last is empty once they are dropped
+    table = matrix_table(x, y, None)
+    design = learn_design(
+        table, target="y", features=None, weights=None, intercept=True, missing=missing, split=Split(0.0)
+    )
+    memory = replace(problem_of(np.nan_to_num(x), y), source=Designed(table, design))
+    file = replace(memory, source=Streamed(memory.source))
+    kept, expected = (first_read(problem, LocalEngine(50), keep=1e9) for problem in (file, memory))
+    assert kept.held is not None
+    assert (kept.moments.n, kept.moments.dropped) == (expected.moments.n, expected.moments.dropped)
+    assert kept.moments.missing == expected.moments.missing
+    assert sum(kept.moments.missing) == 53
+
+
+def test_a_file_of_which_every_row_is_left_out_is_refused() -> None:
+    table = matrix_table(np.full((9, 2), np.nan), np.arange(9.0) % 2, None)
+    problem = problem_of(np.ones((9, 2)), np.arange(9.0) % 2)
+    dropping = Designed(table, replace(problem.source.design, missing="drop"))
+    with pytest.raises(DataError, match="no rows to fit on: all 9 were dropped for missing values"):
+        first_read(replace(problem, source=Streamed(dropping)), ENGINE, keep=1e9)
+
+
+def test_progress_is_told_while_rows_are_kept() -> None:
+    problem, _ = streamed(150)
+    told = Told()
+    first_read(problem, LocalEngine(100, told), keep=1e9)
+    assert told.counted == [(100, 150), (150, 150)]
 
 
 def test_what_lies_in_memory_is_not_kept_again() -> None:

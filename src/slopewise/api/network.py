@@ -86,7 +86,7 @@ def report_on_curve(posed: Posed, chosen: Chosen, *, loss: Loss | None, seed: in
         raise OptionError("a network keeps its biases; leave out intercept=False, or look at a linear model.")
     problem = _problem(posed, chosen, loss or Squared(), l2)
     problem = replace(problem, model=in_dtype(problem.model, torch.float64))
-    first = first_read(problem, posed.engine)
+    first = first_read(problem, posed.engine, sample=0)
     labels = posed.design.target_levels
     check_classes(first.rows, labels)
     return examine_curve(problem, first, descent=_plan(chosen, problem, seed), labels=labels)

@@ -113,7 +113,10 @@ class Source(ABC):
 
     @abstractmethod
     def batches(self, size: int) -> Iterator[Batch]:
-        """Yield all rows in order, in batches of at most `size` rows."""
+        """Yield all rows in order, in batches of at most `size` rows.
+
+        A batch stays as it is when the next one is read, so that its rows may be kept.
+        """
 
     @abstractmethod
     def partitions(self, k: int) -> list[Source]:

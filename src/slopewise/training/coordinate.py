@@ -25,12 +25,12 @@ from slopewise.errors import FitError
 from slopewise.problem import Problem
 from slopewise.solution import Maximum, Status
 from slopewise.training.climb import Evaluate
-from slopewise.training.columns import check_classes
 from slopewise.training.corners import lowest
-from slopewise.training.frame import Frame, frame_of
-from slopewise.training.newton import evaluate_rows, intercept_only
+from slopewise.training.foot import at_foot
+from slopewise.training.frame import Frame
+from slopewise.training.newton import evaluate_rows
 from slopewise.training.quadratic import quadratic_of
-from slopewise.training.sample import FirstRead, first_read
+from slopewise.training.sample import FirstRead
 from slopewise.training.score import Derivatives
 from slopewise.training.solver import Climber
 
@@ -58,23 +58,21 @@ class Coordinate(Climber):
         Raises:
             FitError: a class without rows, or no convergence.
         """
-        first = self.first or first_read(problem, engine)
-        check_classes(first.rows, self.levels)
-        frame = frame_of(problem, first.moments)
-        null, null_loss = intercept_only(problem, first)
         squared = problem.loss.name == "squared"
-        rows = squared_loss(first, frame) if squared else evaluate_rows(problem, engine, frame)
-        coding = coding_of(problem, frame)
-        c, value, passes = descend(coded(rows, coding), null @ torch.linalg.pinv(coding.matrix).T, coding)
+        with at_foot(problem, engine, first=self.first, levels=self.levels, again=not squared) as here:
+            first, frame = here.first, here.frame
+            rows = squared_loss(first, frame) if squared else evaluate_rows(here.problem, engine, frame)
+            coding = coding_of(problem, frame)
+            c, value, passes = descend(coded(rows, coding), here.null @ torch.linalg.pinv(coding.matrix).T, coding)
         return Maximum(
             theta=frame.raw(coding.matrix @ c),
             status=Status.CONVERGED,
             evidence=f"{int((c[coding.l1 > 0] == 0).sum())} of {int((coding.l1 > 0).sum())} coefficients are zero",
             advice="",
             loss=value,
-            null_loss=null_loss,
+            null_loss=here.null_loss,
             penalty=coding.penalty(c),
-            counts=tuple(int(count) for count in first.rows),
+            counts=first.counts,
             decrement=TOLERANCE,
             passes=1 if squared else passes + 1,
             moments=first.moments,

@@ -23,10 +23,11 @@ from slopewise.engine.engine import Engine
 from slopewise.errors import FitError
 from slopewise.problem import Problem
 from slopewise.solution import Maximum, Status
-from slopewise.training.columns import check_classes, check_columns, refuse_corners
-from slopewise.training.frame import Frame, frame_of
-from slopewise.training.newton import curvature_of, evaluate_rows, intercept_only
-from slopewise.training.sample import FirstRead, first_read
+from slopewise.training.columns import check_columns, refuse_corners
+from slopewise.training.foot import Foot, at_foot
+from slopewise.training.frame import Frame
+from slopewise.training.newton import curvature_of, evaluate_rows
+from slopewise.training.sample import FirstRead
 from slopewise.training.score import Derivatives
 from slopewise.training.solver import Climber
 from slopewise.types import Batch
@@ -62,13 +63,14 @@ class Firth(Climber):
                 f"{problem.penalty.strength:g}; choose l2 alone, or firth alone."
             )
         refuse_corners(problem, self.name)
-        first = self.first or first_read(problem, engine)
-        check_classes(first.rows, self.levels)
-        check_columns(problem, first.moments)
-        frame = frame_of(problem, first.moments)
+        with at_foot(problem, engine, first=self.first, levels=self.levels) as here:
+            check_columns(here.problem, here.first.moments)
+            return self._climb(here, engine)
+
+    def _climb(self, here: Foot, engine: Engine) -> Maximum:
+        problem, frame = here.problem, here.frame
         evaluate = evaluate_rows(problem, engine, frame)
-        c, null_loss = intercept_only(problem, first)
-        found, passes = evaluate(c), 2
+        c, found, passes = here.null, evaluate(here.null), 2
         for _ in range(MOST_STEPS):
             r = _factor(found)
             score = _modified_score(problem, engine, frame, c, r)
@@ -76,7 +78,7 @@ class Firth(Climber):
             decrement = math.sqrt(max(float(score @ step), 0.0))
             passes += 1
             if decrement <= TOLERANCE:
-                return _maximum(problem, frame, first, found, (c, r), null_loss, decrement, passes)
+                return _maximum(here, found, c, r, decrement, passes)
             share = min(1.0, LONGEST / float(step.abs().max()))
             while True:
                 there = evaluate(c + share * step)
@@ -139,28 +141,18 @@ def firth_sums(batch: Batch, *, problem: Problem, beta: Tensor, mean: Tensor, in
     return (r.T @ (h * (0.5 - torch.sigmoid(eta)) - w * problem.loss.slope(eta, batch.y)),)
 
 
-def _maximum(
-    problem: Problem,
-    frame: Frame,
-    first: FirstRead,
-    found: Derivatives,
-    at: tuple[Tensor, Tensor],
-    null_loss: float,
-    decrement: float,
-    passes: int,
-) -> Maximum:
-    c, r = at
+def _maximum(here: Foot, found: Derivatives, c: Tensor, r: Tensor, decrement: float, passes: int) -> Maximum:
     return Maximum(
-        theta=frame.raw(c),
+        theta=here.frame.raw(c),
         status=Status.CONVERGED,
         evidence=f"the next step would be {decrement:.1g} standard errors long",
         advice="",
         loss=found.value,
-        null_loss=null_loss,
-        penalty=_penalised(found) - found.value - float(frame.scale.log().sum()),
-        counts=tuple(int(count) for count in first.rows),
+        null_loss=here.null_loss,
+        penalty=_penalised(found) - found.value - float(here.frame.scale.log().sum()),
+        counts=here.first.counts,
         decrement=decrement,
         passes=passes,
-        moments=first.moments,
-        curvature=curvature_of(problem, frame, r, found.hessian),
+        moments=here.first.moments,
+        curvature=curvature_of(here.problem, here.frame, r, found.hessian),
     )

@@ -10,7 +10,7 @@ import torch
 
 from slopewise.data.source import Source
 from slopewise.errors import DataError
-from slopewise.types import Batch
+from slopewise.types import Batch, Observer
 
 PART_ROWS = 16384
 """Rows in memory for which starting a thread pays."""
@@ -18,7 +18,7 @@ PART_ROWS = 16384
 
 @dataclass(frozen=True, slots=True)
 class Held(Source):
-    """Rows in memory, in the pieces in which they came."""
+    """Rows in memory, in the pieces in which they came; some may be empty, of rows that were all left out."""
 
     pieces: tuple[Batch, ...]
     x_names: tuple[str, ...] = ()
@@ -72,19 +72,42 @@ class Begun(Source):
         return None
 
 
-def begin(source: Source, size: int) -> Begun:
-    """Return a read of the source, begun up to its first batch with rows."""
+def begin(source: Source, size: int, *, room: int = 0, observer: Observer | None = None) -> Begun | Held:
+    """Return a read of the source, begun up to its first batch with rows; or all its rows, if they fit into `room`.
+
+    The batches are kept as they come: to copy 1M rows of 20 columns into fresh memory takes 70 ms, as long as to
+    read them from Parquet.
+
+    Args:
+        source: what to read.
+        size: rows of a batch at most.
+        room: rows that may be kept. A source that has more, as far as it knows, is left at its first batch.
+        observer: told how many rows were read into the room, or None.
+    """
     rest = iter(source.batches(size))
-    seen = []
+    most = room if source.n_rows is None or source.n_rows <= room else 0
+    seen: list[Batch] = []
+    rows = done = 0
     for batch in rest:
         seen.append(batch)
-        if len(batch):
+        rows += len(batch)
+        if rows > most:
             break
+        done += len(batch) + batch.dropped
+        if observer is not None:
+            observer.rows(done, source.n_rows)
+    if 0 < rows <= most:
+        return Held(tuple(seen), source.x_names, rows)
     return Begun(tuple(seen), rest, source.x_names, source.n_rows)
 
 
 def picked(parts: tuple[Batch, ...], step: int) -> tuple[Batch, ...]:
-    """Return every step-th of all rows together, copied row by row: a block of rows is then one run of memory."""
+    """Return every step-th of all rows together, copied row by row: a block of rows is then one run of memory.
+
+    All of them, step 1, are returned as they lie.
+    """
+    if step == 1:
+        return tuple(part for part in parts if len(part))
     starts = accumulate(map(len, parts), initial=0)
     chosen = (_rows(part, slice(-start % step, None, step)) for part, start in zip(parts, starts, strict=False))
     return tuple(joined((part,)) for part in chosen if len(part))

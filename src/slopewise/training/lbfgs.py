@@ -13,10 +13,11 @@ from slopewise.errors import FitError
 from slopewise.problem import Problem
 from slopewise.solution import Curvature, Maximum, Status
 from slopewise.training.climb import Evaluate
-from slopewise.training.columns import check_classes, refuse_corners
-from slopewise.training.frame import Frame, frame_of
-from slopewise.training.newton import curvature_of, evaluate_rows, intercept_only
-from slopewise.training.sample import FirstRead, first_read
+from slopewise.training.columns import refuse_corners
+from slopewise.training.foot import at_foot
+from slopewise.training.frame import Frame
+from slopewise.training.newton import curvature_of, evaluate_rows
+from slopewise.training.sample import FirstRead
 from slopewise.training.score import Derivatives
 from slopewise.training.separation import Watch
 from slopewise.training.solver import Climber
@@ -65,25 +66,22 @@ class Lbfgs(Climber):
     def solve(self, problem: Problem, engine: Engine) -> Maximum:
         """Return the optimum.
 
-        1. Read moments and classes once. 2. Start from `start`, or from the intercept alone. 3. Descend until the
-        mean gradient is small. 4. Read the curvature there, where it is small enough to factor, step once more.
+        1. Read moments and classes once; from here on a file's rows are in memory, if they fit. 2. Start from
+        `start`, or from the intercept alone. 3. Descend until the mean gradient is small. 4. Read the curvature
+        there, where it is small enough to factor, step once more.
 
         Raises:
             FitError: separated classes, or no convergence.
         """
         refuse_corners(problem, self.name)
-        first = self.first or first_read(problem, engine)
-        check_classes(first.rows, self.levels)
-        frame = frame_of(problem, first.moments)
-        start, null_loss = intercept_only(problem, first)
-        small = len(start) <= FACTORED
-        if self.start is not None:
-            start = frame.scaled(self.start)
-        watch = Watch(problem, engine, frame, self.levels)
-        evaluate = watched(evaluate_rows(problem, engine, frame, curved=False), watch)
-        end = minimise(evaluate, start, frame.ridge, weight=first.moments.weight, gradient=self.gradient)
-        c, curvature, decrement = end.c, None, math.nan
-        if small:
+        with at_foot(problem, engine, first=self.first, levels=self.levels) as here:
+            problem, frame = here.problem, here.frame
+            start = here.null if self.start is None else frame.scaled(self.start)
+            watch = Watch(problem, engine, frame, self.levels)
+            evaluate = watched(evaluate_rows(problem, engine, frame, curved=False), watch)
+            end = minimise(evaluate, start, frame.ridge, weight=here.first.moments.weight, gradient=self.gradient)
+        c, curvature, decrement, small = end.c, None, math.nan, len(end.c) <= FACTORED
+        if small:  # beyond `with`, for a matrix of this size is worth every core
             c, curvature, decrement = _polished(problem, engine, frame, end.c, watch)
         done = end.gradient <= self.gradient or decrement <= NEAR
         penalty = float(c @ frame.ridge @ c)
@@ -93,12 +91,12 @@ class Lbfgs(Climber):
             evidence=f"largest entry of the mean gradient {end.gradient:.1g}",
             advice="" if done else "choose solver 'newton', or set l2 above zero",
             loss=end.value - penalty,
-            null_loss=null_loss,
+            null_loss=here.null_loss,
             penalty=penalty,
-            counts=tuple(int(count) for count in first.rows),
+            counts=here.first.counts,
             decrement=decrement,
             passes=end.passes + 1 + small,
-            moments=first.moments,
+            moments=here.first.moments,
             curvature=curvature,
         )
 
@@ -133,9 +131,9 @@ def minimise(evaluate: Evaluate, start: Tensor, ridge: Tensor, *, weight: float,
         nonlocal passes
         passes += 1
         c = v * stretch
-        found = evaluate(c)
-        v.grad = stretch * (found.score + 2 * ridge @ c) / weight
-        return (found.value + float(c @ ridge @ c)) / weight
+        found, pull = evaluate(c), ridge @ c
+        v.grad = stretch * (found.score + 2 * pull) / weight
+        return (found.value + float(c @ pull)) / weight
 
     optimizer = torch.optim.LBFGS(
         [v],

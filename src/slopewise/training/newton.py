@@ -10,20 +10,19 @@ import torch
 from torch import Tensor
 
 from slopewise.engine.engine import Engine
-from slopewise.engine.local import one_torch_thread
 from slopewise.errors import FitError
 from slopewise.problem import Problem
 from slopewise.solution import Curvature, Maximum, Status
 from slopewise.training.approach import Approached, approach
 from slopewise.training.climb import Evaluate, Step, climb
-from slopewise.training.columns import check_classes, check_columns, refuse_corners
-from slopewise.training.frame import Frame, frame_of
+from slopewise.training.columns import check_columns, refuse_corners
+from slopewise.training.foot import Foot, at_foot
+from slopewise.training.frame import Frame
 from slopewise.training.held import Held, picked
-from slopewise.training.sample import KEPT, FirstRead, first_read
+from slopewise.training.sample import SAMPLE_ROWS, FirstRead
 from slopewise.training.score import Derivatives, derivatives, score_sums
 from slopewise.training.separation import Watch
 from slopewise.training.solver import Climber
-from slopewise.types import Batch
 
 SAMPLE_TOLERANCE = 1.0
 """Decrement on the sample after which one more step brings its own optimum far nearer than the table's is."""
@@ -60,26 +59,20 @@ class Newton(Climber):
             FitError: dependent columns, separated classes, or no convergence.
         """
         refuse_corners(problem, self.name)
-        # Between the passes there is nothing but small matrices, over before a second thread has woken up.
-        with one_torch_thread():
-            return self._climb(problem, engine)
+        with at_foot(problem, engine, first=self.first, levels=self.levels, sample=SAMPLE_ROWS) as here:
+            check_columns(here.problem, here.first.moments)
+            return self._climb(here, engine)
 
-    def _climb(self, problem: Problem, engine: Engine) -> Maximum:
-        first = self.first or first_read(problem, engine, keep=KEPT)
-        if first.held is not None:
-            problem = replace(problem, source=first.held)
-        check_classes(first.rows, self.levels)
-        check_columns(problem, first.moments)
-        frame = frame_of(problem, first.moments)
-        null, null_loss = intercept_only(problem, first)
-        near = Approached(null if self.start is None else frame.scaled(self.start), 0, math.inf)
+    def _climb(self, here: Foot, engine: Engine) -> Maximum:
+        problem, first, frame = here.problem, here.first, here.frame
+        near = Approached(here.null if self.start is None else frame.scaled(self.start), 0, math.inf)
         if self.start is None and first.sample is not None:
-            near = from_sample(problem, engine, frame, first, null)
+            near = from_sample(problem, engine, frame, first, here.null)
         watch = Watch(problem, engine, frame, self.levels)
         rows = evaluate_rows(problem, engine, frame)
         stale = STALE if first.sample is not None else 0.0
         top = climb(rows, near.c, frame.ridge, stale=stale, bend=near.bend, watch=watch.step, check=watch.margins)
-        return maximum(problem, frame, first, top, null_loss, near.passes)
+        return maximum(here, top, near.passes)
 
 
 def evaluate_rows(problem: Problem, engine: Engine, frame: Frame, *, curved: bool = True) -> Evaluate:
@@ -120,36 +113,12 @@ def from_sample(problem: Problem, engine: Engine, frame: Frame, first: FirstRead
     return approach(gradients, start, share * torch.cholesky_inverse(top.r, upper=True), frame.ridge, stale=STALE)
 
 
-def intercept_only(problem: Problem, first: FirstRead) -> tuple[Tensor, float]:
-    """Return c (d,) of the model that knows only the classes' shares, and its summed loss; zeros and NaN for numbers.
-
-    It is a table of one row per class, without columns.
-    """
-    m, p = problem.loss.outputs, len(problem.names)
-    c = torch.zeros(m, p, dtype=torch.float64)
-    k = problem.loss.classes
-    if not k:
-        return c.reshape(-1), float("nan")
-    table = Batch(torch.empty(k, 0, dtype=torch.float64), torch.arange(k, dtype=torch.float64), first.weight)
-    nothing, one = torch.empty(0, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
-
-    def evaluate(shares: Tensor) -> Derivatives:
-        return derivatives(score_sums(table, problem=problem, beta=shares[None], mean=nothing), m, one)
-
-    equal = torch.zeros(m, dtype=torch.float64)
-    if not problem.intercept:
-        return c.reshape(-1), evaluate(equal).value
-    top = climb(evaluate, equal, torch.zeros(m, m, dtype=torch.float64))
-    c[:, 0] = top.c + top.step
-    return c.reshape(-1), top.value
-
-
-def maximum(problem: Problem, frame: Frame, first: FirstRead, top: Step, null_loss: float, before: int) -> Maximum:
+def maximum(here: Foot, top: Step, before: int) -> Maximum:
     """Return the optimum one step beyond the last place evaluated, with the curvature found there.
 
     before: passes that led to where it began.
     """
-    c = top.c + top.step
+    frame, c = here.frame, top.c + top.step
     penalty = float(c @ frame.ridge @ c)
     return Maximum(
         theta=frame.raw(c),
@@ -157,13 +126,13 @@ def maximum(problem: Problem, frame: Frame, first: FirstRead, top: Step, null_lo
         evidence=f"the next step would be {top.next_decrement:.1g} standard errors long",
         advice="",
         loss=top.value - top.decrement**2 / 2 - penalty,
-        null_loss=null_loss,
+        null_loss=here.null_loss,
         penalty=penalty,
-        counts=tuple(int(count) for count in first.rows),
+        counts=here.first.counts,
         decrement=top.next_decrement,
         passes=1 + before + top.passes,
-        moments=first.moments,
-        curvature=curvature_of(problem, frame, top.r, top.found.hessian),
+        moments=here.first.moments,
+        curvature=curvature_of(here.problem, frame, top.r, top.found.hessian),
     )
 
 

@@ -2,7 +2,8 @@
 
 The sample is every s-th row. A likelihood climbed on a few thousand rows ends within √(p / sample) standard
 deviations of the whole table's optimum per row, which saves all the early passes over the table. Where a file's rows
-fit into a stated part of the memory, all of them are kept as they pass, so that the file is read once.
+fit into a stated part of the memory, all of them are kept, so that the file is read once; and then they are summed as
+rows in memory are, by all threads: 1M x 20 from Parquet took 0.12 s so, and 0.15 s summed by one beside the reading.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from slopewise.data.source import Source
 from slopewise.engine.engine import Engine, add_tuples
 from slopewise.engine.gather import ANNOUNCED
 from slopewise.engine.local import LocalEngine
@@ -47,13 +49,18 @@ class FirstRead:
     sample: Batch | None
     held: Held | None = None
 
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Rows of each class, as plain numbers."""
+        return tuple(int(count) for count in self.rows)
+
 
 class Thinned(NamedTuple):
-    """Every `stride`-th row, copied. Beyond `room` rows they are thinned to a sample."""
+    """Every `stride`-th row, none if it is 0. More than twice `enough` of them are thinned again."""
 
     parts: tuple[Batch, ...]
     stride: int
-    room: int
+    enough: int
 
 
 class FirstSums(NamedTuple):
@@ -65,24 +72,27 @@ class FirstSums(NamedTuple):
     sample: Thinned
 
 
-def first_read(problem: Problem, engine: Engine, *, keep: float = 0.0) -> FirstRead:
+def first_read(problem: Problem, engine: Engine, *, keep: float = 0.0, sample: int = SAMPLE_ROWS) -> FirstRead:
     """Return what one pass over the problem's rows tells.
 
     Args:
         problem: what was asked.
         engine: sums over the rows.
         keep: bytes of x, y and w up to which the rows of a source that is not in memory are kept; 0 for none.
+        sample: rows of the sample, 0 for none.
 
     Raises:
         DataError: as `read_moments`; a target that is no class number.
     """
     source = problem.source
-    room = 0 if source.in_memory else int(keep / (8 * (len(source.x_names) + 2)))
     # The guess of the means needs the first rows, and a file is not opened twice for them.
-    reading = source if source.in_memory else begin(source, engine.block_rows)
+    reading = source if source.in_memory else _begin(source, engine, int(keep / (8 * (len(source.x_names) + 2))))
+    held = reading if isinstance(reading, Held) and not source.in_memory else None
     shift = first_means(replace(problem, source=reading), engine)
-    look = partial(first_sums, shift=shift, classes=problem.loss.classes, thinned=wanted(source.n_rows, room))
+    look = partial(first_sums, shift=shift, classes=problem.loss.classes, thinned=wanted(reading.n_rows, sample))
     sums = engine.sum(look, reading, add=add)
+    if sums and held:
+        sums = sums._replace(moments=with_left_out(sums.moments, held.pieces))
     moments = checked(sums.moments if sums else None, shift, problem)
     assert sums is not None
     counted = int(sums.rows.sum())
@@ -91,26 +101,30 @@ def first_read(problem: Problem, engine: Engine, *, keep: float = 0.0) -> FirstR
             f"{moments.n - counted} targets are not class numbers from 0 to {problem.loss.classes - 1}; "
             "give the class of each row."
         )
-    every = sums.sample.stride == 1 and moments.n <= room
-    held = Held(sums.sample.parts, source.x_names, moments.n) if every else None
-    announce(held, engine)
     return FirstRead(moments, sums.rows, sums.weight, _sample(sums.sample, moments.n), held)
 
 
-def wanted(rows: int | None, room: int) -> Thinned:
-    """Return which rows to pick of at most `rows`: all of them if they may fit into `room`, else a sample's."""
-    if rows is None or rows <= room:
-        return Thinned((), 1, max(room, 2 * SAMPLE_ROWS))
-    return Thinned((), max(1, rows // SAMPLE_ROWS), 2 * SAMPLE_ROWS)
+def _begin(source: Source, engine: Engine, room: int) -> Source:
+    """Return the read of a file begun, or its rows; the observer, if there is one, is told of much memory."""
+    observer = engine.observer if isinstance(engine, LocalEngine) else None
+    reading = begin(source, engine.block_rows, room=room, observer=observer)
+    if observer is not None and isinstance(reading, Held) and reading.nbytes > ANNOUNCED:
+        size = reading.nbytes / 1e6
+        observer.note(f"keeping {reading.n_rows:,} rows in memory, {size:,.0f} MB: the table is read once")
+    return reading
 
 
-def announce(held: Held | None, engine: Engine) -> None:
-    """Tell the observer, if there is one, of rows that take much memory."""
-    if held is None or not isinstance(engine, LocalEngine) or engine.observer is None:
-        return
-    size = held.nbytes
-    if size > ANNOUNCED:
-        engine.observer.note(f"keeping {held.n_rows:,} rows in memory, {size / 1e6:,.0f} MB: the table is read once")
+def wanted(rows: int | None, sample: int) -> Thinned:
+    """Return which of at most `rows` rows to pick for a sample."""
+    stride = 1 if rows is None else max(1, rows // max(sample, 1))
+    return Thinned((), stride if sample else 0, sample)
+
+
+def with_left_out(sums: MomentSums, pieces: tuple[Batch, ...]) -> MomentSums:
+    """Return the sums with the counts of what was left out when the pieces were made; their rows know nothing of it."""
+    missing = [piece.missing for piece in pieces if piece.missing]
+    counts = torch.tensor(missing, dtype=torch.int64).sum(0) if missing else sums.missing
+    return sums._replace(dropped=sum(piece.dropped for piece in pieces), missing=counts)
 
 
 def first_sums(batch: Batch, *, shift: Tensor, classes: int, thinned: Thinned) -> FirstSums:
@@ -122,8 +136,9 @@ def first_sums(batch: Batch, *, shift: Tensor, classes: int, thinned: Thinned) -
         known = (batch.y >= 0) & (batch.y < classes) & (batch.y == batch.y.floor())
         number = torch.where(known, batch.y, classes).to(torch.int64)
         rows = torch.bincount(number, minlength=classes + 1)[:classes]
-        weight = torch.bincount(number, batch.w, minlength=classes + 1)[:classes].to(torch.float64)
-    sample = thinned._replace(parts=picked((batch,), thinned.stride))
+        weighed = rows if batch.w is None else torch.bincount(number, batch.w, minlength=classes + 1)[:classes]
+        weight = weighed.to(torch.float64)
+    sample = thinned._replace(parts=picked((batch,), thinned.stride) if thinned.stride else ())
     return FirstSums(moment_sums(batch, shift=shift), rows, weight, sample)
 
 
@@ -134,15 +149,13 @@ def add(a: FirstSums, b: FirstSums) -> FirstSums:
 
 
 def _join(a: Thinned, b: Thinned) -> Thinned:
-    """Return the rows of both at the wider stride, thinned to a sample once there is no room for them."""
-    stride, room = max(a.stride, b.stride), min(a.room, b.room)
+    """Return the rows of both at the wider stride, thinned where they are too many."""
+    stride = max(a.stride, b.stride)
     parts = _widened(a, stride) + _widened(b, stride)
     rows, step = sum(map(len, parts)), 1
-    if rows <= room:
-        return Thinned(parts, stride, room)
-    while rows > 2 * SAMPLE_ROWS * step:
+    while rows > 2 * a.enough * step:
         step *= 2
-    return Thinned(picked(parts, step), stride * step, 2 * SAMPLE_ROWS)
+    return Thinned(picked(parts, step), stride * step, a.enough)
 
 
 def _widened(thinned: Thinned, stride: int) -> tuple[Batch, ...]:
@@ -150,7 +163,7 @@ def _widened(thinned: Thinned, stride: int) -> tuple[Batch, ...]:
 
 
 def _sample(thinned: Thinned, n: int) -> Batch | None:
-    if n < WORTH * SAMPLE_ROWS:
+    if not thinned.enough or n < WORTH * thinned.enough:
         return None
     rows = sum(map(len, thinned.parts))
-    return joined(picked(thinned.parts, max(1, rows // SAMPLE_ROWS)))
+    return joined(picked(thinned.parts, max(1, rows // thinned.enough)))
