@@ -102,7 +102,7 @@ def best_threads(contenders: dict[str, Callable[[], None]]) -> dict[str, float]:
         return call
 
     both = {(name, threads): limited(run, threads) for name, run in contenders.items() for threads in {1, cores}}
-    seconds = side_by_side({f"{name}\0{threads}": run for (name, threads), run in both.items()}, rounds=3)
+    seconds = side_by_side({f"{name}\0{threads}": run for (name, threads), run in both.items()}, rounds=5)
     return {name: min(value for key, value in seconds.items() if key.split("\0")[0] == name) for name in contenders}
 
 

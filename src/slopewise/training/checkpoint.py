@@ -25,7 +25,9 @@ from slopewise.optimizers.descent import Descent
 from slopewise.saving import replacing
 from slopewise.training.batches import Rows
 
-FORMAT = 1
+FORMAT = 2
+"""Since 2 an optimizer may hold all parameters as one, and so what it remembers of them."""
+
 ENTRY = "slopewise-checkpoint"
 FILE = "checkpoint.safetensors"
 
@@ -84,7 +86,7 @@ def open_keeper(checkpoint: Checkpoint, problem: dict[str, str]) -> tuple[Keeper
 
     Raises:
         StoreError: nothing to resume where a folder of that name is missing; something there that would be
-            overwritten; a checkpoint of another problem, damaged, or from a newer slopewise.
+            overwritten; a checkpoint of another problem, damaged, or of another format.
     """
     folder, path = checkpoint.folder, checkpoint.folder / FILE
     if checkpoint.resume and not folder.is_dir():
@@ -110,7 +112,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         with safe_open(path, framework="pt") as file:
             plain = json.loads((file.metadata() or {})[ENTRY])
             version = int(plain["format"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()} if version <= FORMAT else {}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys()} if version == FORMAT else {}  # noqa: SIM118
     except OSError as error:
         raise StoreError(f"{path} cannot be read: {error.strerror or error}; check what it is.") from error
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
@@ -119,7 +121,12 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         ) from error
     if version > FORMAT:
         raise StoreError(
-            f"{path} was written in format {version} by a newer slopewise; this one reads up to {FORMAT}: upgrade it."
+            f"{path} was written in format {version} by a newer slopewise; this one reads format {FORMAT}: upgrade it."
+        )
+    if version < FORMAT:
+        raise StoreError(
+            f"{path} was written in format {version} by an older slopewise, and this one goes on from format {FORMAT} "
+            "alone; finish it with that version, or start anew in another folder."
         )
     return plain, tensors
 

@@ -15,8 +15,10 @@ RowLoss = Callable[[Tensor, Tensor], Tensor]
 Penalty = Callable[[nn.Module], Tensor]
 """From a module to what its parameters cost (): already divided by the total weight."""
 
-BLOCK_ROWS = 65536
-"""Rows of one pass through the model where a cost is measured: large, because no step waits for it."""
+BLOCK_ROWS = 8192
+"""Rows of one pass through the model where a cost is measured: what they leave in its layers stays in the cache.
+
+Of a network 64-64, 100k rows take 15 ms so and 27 ms in blocks of 65536; of a line 2.3 and 2.0 ms."""
 
 
 def mean_cost(losses: Tensor, w: Tensor | None) -> Tensor:
@@ -48,7 +50,7 @@ def whole_cost(module: nn.Module, rows: Rows, loss: RowLoss, penalty: Penalty | 
     was_training = module.training
     module.eval()
     if slopes:
-        module.zero_grad()
+        module.zero_grad(set_to_none=False)  # where they lie: they may be views of one gradient
     total, n = 0.0, len(rows[1])
     with torch.set_grad_enabled(slopes):
         for start in range(0, n, BLOCK_ROWS):

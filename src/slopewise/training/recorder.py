@@ -56,6 +56,36 @@ def lay_flat(module: nn.Module) -> Tensor:
     return flat
 
 
+def is_chain(module: nn.Module) -> bool:
+    """Return whether a module is one layer of torch's own or a Sequential of such.
+
+    Every pass through it then uses every parameter, so each has a gradient at each step. A class of the user's may
+    leave some aside, and those torch.optim leaves alone: no decay, no momentum, no count of steps.
+    """
+    if type(module) is nn.Sequential:
+        return all(is_chain(part) for part in module)
+    return type(module).__module__.startswith("torch.nn.modules.") and not any(module.children())
+
+
+def as_one(module: nn.Module, flat: Tensor) -> nn.Parameter:
+    """Return the parameters that `lay_flat` moved into `flat` as a single one (p,), its gradient laid out alike.
+
+    All optimizers here work number by number, so a step of this one is the step of them all, in one call instead of one
+    for each: a sixteenth of an epoch of a network 64-64 in batches of 256. The bits are the same, but for the last
+    few numbers of a parameter under Adam and AdamW, whose fused kernels round those unlike the ones before.
+
+    Backward passes add to the gradients where they lie; to start anew, set them to 0 there. (As None, they would come
+    back elsewhere.)
+    """
+    one = nn.Parameter(flat)
+    one.grad = torch.zeros_like(flat)
+    parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    slopes = torch.split_with_sizes(one.grad, [parameter.numel() for parameter in parameters])
+    for parameter, slope in zip(parameters, slopes, strict=True):
+        parameter.grad = slope.view_as(parameter)
+    return one
+
+
 class Recorder:
     """The rows of a history, allocated once, float64 whatever the descent runs in.
 

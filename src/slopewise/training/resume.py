@@ -71,7 +71,9 @@ def open_saver(
     if checkpoint is None:
         return None, 0
     shapes = {name: list(value.shape) for name, value in module.state_dict().items()}
-    keeper, plain, tensors = open_keeper(checkpoint, fingerprint(watch.descent, rows, shapes, checkpoint.about))
+    moved = [list(part.shape) for part in optimizer.param_groups[0]["params"]]  # as one, or many: see recorder.as_one
+    about = {**checkpoint.about, "numbers moved together": moved}
+    keeper, plain, tensors = open_keeper(checkpoint, fingerprint(watch.descent, rows, shapes, about))
     saver = Saver(keeper, module, optimizer, scheduler, watch)
     if not plain:
         if checkpoint.resume and watch.observer is not None:

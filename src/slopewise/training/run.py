@@ -18,7 +18,7 @@ from slopewise.training.checkpoint import Checkpoint
 from slopewise.training.ending import conclude, interrupted
 from slopewise.training.loop import descend
 from slopewise.training.measure import Penalty, RowLoss, behaves_otherwise_in_training, idle_cost, whole_cost
-from slopewise.training.recorder import Recorder, lay_flat, plan_rows
+from slopewise.training.recorder import Recorder, as_one, is_chain, lay_flat, plan_rows
 from slopewise.training.resume import open_saver
 from slopewise.training.stopping import Rules, check_stopping
 from slopewise.training.watch import Watch
@@ -27,6 +27,9 @@ from slopewise.types import Observer
 SMALL_STEP = 2**24
 """Rows times parameters of a step below which one thread takes it: two wait for each other longer than they work,
 and on a busy machine a hundred times as long."""
+
+FEW = 2**15
+"""Parameters up to which those of a chain are moved as one: of more, adding to zeros costs what the calls saved."""
 
 
 def threads_for(work: int) -> AbstractContextManager[None]:
@@ -87,8 +90,10 @@ def run_loop(
     batches = batches_of(rows, descent.batch_size, descent.seed)
     flat = lay_flat(module.train())
     kept = plan_rows(epochs=descent.epochs, record=descent.record, p=len(flat), observer=observer)
-    parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    optimizer = build_optimizer(parameters, descent)
+    together = len(flat) <= FEW and is_chain(module)
+    separate = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    parameters = [as_one(module, flat)] if together else separate
+    optimizer = build_optimizer(parameters, descent, in_place=together)
     scheduler = build_scheduler(optimizer, descent.schedule, descent.epochs)
     free = descent.batch_size is None and not behaves_otherwise_in_training(module)
     slopes = free or gradients or descent.stopping.gradient is not None
