@@ -234,7 +234,9 @@ def check(
     observer: Observer | None = None,
     **words: Unpack[DescentWords],
 ) -> Report:
-    """Say what a descent on this table would meet, before the first step; the rows are read once.
+    """Say what a descent on this table would meet, before the first step.
+
+    The rows are read once, and the first thousands of them again where the model is not a line.
 
     Arguments are those of `fit`. The report holds the limits of the step in raw and in standardised columns, side by
     side, and the findings; printed, it is a page of text. Of a line the limits are exact; of classes they hold wherever
