@@ -40,7 +40,7 @@ def conclude(
     epoch = watch.epoch
     if patient or status in (Status.DIVERGED, Status.INTERRUPTED):
         epoch = watch.best[0]
-        watch.flat.copy_(watch.best_state())
+        watch.go_back()
     if watch.observer is not None:
         watch.observer.epochs(watch.epoch, watch.descent.epochs, watch.cost)
     return Descended(

@@ -108,6 +108,7 @@ def run_loop(
         nothing=unit * idle_cost(module, rows, loss),
         observer=observer,
         unit=unit,
+        buffers=tuple(module.buffers()),
     )
     with torch.random.fork_rng(devices=[]), threads_for(len(flat) * (descent.batch_size or len(y))):
         torch.manual_seed(descent.seed)  # for modules that draw, such as dropout

@@ -29,7 +29,9 @@ class Watch:
 
     flat (p,) the parameters as they are now. validate: cost of the validation rows, or None. nothing: the cost of
     predicting 0 everywhere. unit: what a cost of 1 in the descent is to the user, who scaled no target; `validate` and
-    `nothing` are in the user's units already. ended: how, and the number that proves it, once it has.
+    `nothing` are in the user's units already. buffers: the numbers that the module keeps besides its parameters, such
+    as the running means of a norm over batches; best_buffers, as they were in the best state. ended: how, and the
+    number that proves it, once it has.
     """
 
     descent: Descent
@@ -41,11 +43,13 @@ class Watch:
     nothing: float
     observer: Observer | None
     unit: float = 1.0
+    buffers: tuple[Tensor, ...] = ()
     start: float = float("nan")
     cost: float = float("nan")
     epoch: int = 0
     explosion: Explosion = field(default_factory=lambda: Explosion(float("inf")))
     best: Best | None = None
+    best_buffers: tuple[Tensor, ...] = ()
     ended: tuple[Status, str] | None = None
     spoke: float = 0.0
     looks: bool = field(init=False)
@@ -101,6 +105,7 @@ class Watch:
     def _compare(self, epoch: int, cost: float, kept: bool) -> None:
         if self.best is None or cost < self.best[1]:
             self.best = epoch, cost, None if kept else self.flat.clone()
+            self.best_buffers = tuple(buffer.clone() for buffer in self.buffers)
 
     def _stopped(self, epoch: int, cost: float, validation: float | None) -> str | None:
         norm = self._norm() if self.descent.stopping.gradient is not None else float("nan")
@@ -116,6 +121,12 @@ class Watch:
         epoch, _, state = self.best
         return self.recorder.states[self.recorder.epochs.index(epoch)] if state is None else state
 
+    def go_back(self) -> None:
+        """Put the best state back into the module."""
+        self.flat.copy_(self.best_state())
+        for buffer, best in zip(self.buffers, self.best_buffers, strict=True):
+            buffer.copy_(best)
+
     def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """Return what a checkpoint holds of this: plain values, and tensors."""
         assert self.best is not None
@@ -128,6 +139,7 @@ class Watch:
             "best": [epoch, cost],
         }
         tensors = {f"history.{name}": rows for name, rows in self.recorder.state().items()}
+        tensors |= {f"best.{number}": buffer for number, buffer in enumerate(self.best_buffers)}
         return plain, tensors if best is None else {**tensors, "best": best}
 
     def restore(self, plain: dict[str, Any], tensors: dict[str, Tensor], before: int) -> None:
@@ -137,5 +149,6 @@ class Watch:
         self.rules.start, self.rules.best, self.rules.since = plain["rules"]
         epoch, cost = plain["best"]
         self.best = epoch, cost, tensors.get("best")
+        self.best_buffers = tuple(tensors[f"best.{number}"] for number in range(len(self.buffers)))
         found = {name: rows for name, rows in tensors.items() if name.startswith("history.")}
         self.recorder.restore({name.removeprefix("history."): rows for name, rows in found.items()}, before)
