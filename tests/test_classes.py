@@ -192,13 +192,13 @@ def test_bad_rows_at_prediction_and_evaluation(sex, species, penguins):
 
 def test_another_fit_is_a_warm_start(penguins, species, sex):
     words = {"target": "species", "features": ["bill_length_mm", "body_mass_g"]}
-    cold, warm = slopewise.fit(penguins, **words), slopewise.fit(penguins, start=species, **words)
+    cold, warm = slopewise.fit(penguins, **words), slopewise.fit(penguins, warm_start=species, **words)
     assert warm.maximum.passes < cold.maximum.passes
     assert warm.theta.flatten().tolist() == pytest.approx(cold.theta.flatten().tolist(), rel=1e-8)
     with pytest.raises(OptionError, match="start was fitted to"):
-        slopewise.fit(penguins, start=sex, **words)
-    with pytest.raises(OptionError, match="a line is solved at once and needs no start"):
-        slopewise.fit(penguins, target="body_mass_g", features=["year"], start=sex)
+        slopewise.fit(penguins, warm_start=sex, **words)
+    with pytest.raises(OptionError, match="a line is solved at once and needs no warm_start"):
+        slopewise.fit(penguins, target="body_mass_g", features=["year"], warm_start=sex)
 
 
 def test_softmax_is_that_of_statsmodels(penguins):

@@ -40,7 +40,7 @@ def table(rows: slice) -> Any:
 def test_a_descent_begins_with_the_answers_of_the_fit(question: dict[str, Any], words: dict[str, Any]) -> None:
     earlier = slopewise.fit(table(slice(0, 300)), epochs=30, **{"lr": 0.05, **question})
     rows = table(slice(40, 344)).dropna(subset=["sex"])
-    warm = slopewise.fit(rows, epochs=1, **question, **words, start=earlier)
+    warm = slopewise.fit(rows, epochs=1, **question, **words, warm_start=earlier)
     before, at_start = earlier.predict(rows), warm.at(0).predict(rows)
     close = 1e-4 if "dtype" in words else 1e-9
     for name in before.columns:
@@ -54,7 +54,7 @@ def test_a_descent_begins_with_the_answers_of_the_fit(question: dict[str, Any], 
 def test_a_line_begins_where_the_exact_fit_is_and_stays() -> None:
     exact = slopewise.fit(PENGUINS, **MASS)
     for words in ({}, {"standardize": False}):
-        fit = slopewise.fit(PENGUINS, **MASS, epochs=3, start=exact, **words)
+        fit = slopewise.fit(PENGUINS, **MASS, epochs=3, warm_start=exact, **words)
         assert torch.allclose(fit.at(0).theta, exact.theta, rtol=1e-9)
         assert float(fit.trail.history.cost[-1]) == pytest.approx(float(exact.solution.rss) / exact.n, rel=1e-12)
 
@@ -62,17 +62,17 @@ def test_a_line_begins_where_the_exact_fit_is_and_stays() -> None:
 def test_newton_starts_from_a_descent_and_a_descent_from_newton(tmp_path: Path) -> None:
     top = slopewise.fit(PENGUINS, **SPECIES)
     roughly = slopewise.fit(PENGUINS, **SPECIES, epochs=300)
-    again = slopewise.fit(PENGUINS, **SPECIES, start=roughly)
+    again = slopewise.fit(PENGUINS, **SPECIES, warm_start=roughly)
     assert torch.allclose(again.theta, top.theta, rtol=1e-7) and again.maximum.passes < top.maximum.passes
     top.save(tmp_path / "top.fit")
-    down = slopewise.fit(PENGUINS, **SPECIES, epochs=2, start=tmp_path / "top.fit")
+    down = slopewise.fit(PENGUINS, **SPECIES, epochs=2, warm_start=tmp_path / "top.fit")
     assert down.trail.history.cost[0] == pytest.approx(top.maximum.loss / top.n, rel=1e-12)
     assert float(down.trail.norms[0]) < 1e-6
 
 
 def test_the_script_writes_the_start_out(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     earlier = slopewise.fit(PENGUINS, **MASS, hidden=(3,), epochs=20, lr=0.1)
-    warm = slopewise.fit(PENGUINS, **MASS, hidden=(3,), epochs=20, lr=0.1, start=earlier)
+    warm = slopewise.fit(PENGUINS, **MASS, hidden=(3,), epochs=20, lr=0.1, warm_start=earlier)
     warm.save(tmp_path / "warm.fit")
     assert slopewise.load(tmp_path / "warm.fit").code() == warm.code()
     before = torch.get_default_dtype()
@@ -88,7 +88,7 @@ def test_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.chdir(tmp_path)
     words = ["slopewise", "fit", PENGUINS, "--target", "body_mass_g", "--features", "flipper_length_mm,sex"]
     words += ["--missing", "drop", "--hidden", "3", "--lr", "0.1", "--epochs"]
-    for rest in (["50", "--out", "a.fit"], ["1", "--start", "a.fit", "--out", "b.fit"]):
+    for rest in (["50", "--out", "a.fit"], ["1", "--warm-start", "a.fit", "--out", "b.fit"]):
         monkeypatch.setattr("sys.argv", [*words, *rest])
         try:
             assert not main()
@@ -101,7 +101,7 @@ def test_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ({**MASS}, "solved at once and needs no start"),
+        ({**MASS}, "solved at once and needs no warm_start"),
         ({**MASS, "epochs": 1, "init": "zeros"}, "leave one of them out"),
         ({**MASS, "features": ["sex"], "epochs": 1}, "start from a fit of the same"),
         ({**MASS, "hidden": (5,), "epochs": 1}, "same layers"),
@@ -114,14 +114,14 @@ def test_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
 def test_bad_starts(words: dict[str, Any], sentence: str) -> None:
     start = slopewise.fit(PENGUINS, **MASS, hidden=(3,), epochs=1)
     with pytest.raises(OptionError, match=sentence):
-        slopewise.fit(PENGUINS, **words, start=start)
+        slopewise.fit(PENGUINS, **words, warm_start=start)
 
 
 def test_no_fit_is_no_start(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="start is a int; give a fit"):
-        slopewise.fit(PENGUINS, **SEX, start=5)
+    with pytest.raises(OptionError, match="warm_start is a int; give a fit"):
+        slopewise.fit(PENGUINS, **SEX, warm_start=5)
     with pytest.raises(StoreError, match="there is no file"):
-        slopewise.fit(PENGUINS, **SEX, start=str(tmp_path / "nothing.fit"))
+        slopewise.fit(PENGUINS, **SEX, warm_start=str(tmp_path / "nothing.fit"))
     line = slopewise.fit(PENGUINS, **MASS)
     with pytest.raises(OptionError, match="same layers"):
-        slopewise.fit(PENGUINS, **MASS, hidden=(3,), epochs=1, start=line)
+        slopewise.fit(PENGUINS, **MASS, hidden=(3,), epochs=1, warm_start=line)

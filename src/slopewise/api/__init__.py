@@ -52,7 +52,7 @@ def fit(
     dropout: float | None = None,
     starts: int | None = None,
     module: Any = None,
-    start: Any = None,
+    warm_start: Any = None,
     early_stop: bool = False,
     anyway: bool = False,
     checkpoint: str | PathLike[str] | None = None,
@@ -96,8 +96,8 @@ def fit(
         dropout: share of a network's hidden values left out at each training step.
         starts: train that many networks at once and keep the best.
         module: your own torch.nn.Module from x (n, q) to as many outputs as the loss asks for.
-        start: a fit of the same columns and classes to start from, or the path of one: for classes by their likelihood
-            and for any descent.
+        warm_start: a fit of the same columns and classes to start from, or the path of one: for classes by their
+            likelihood and for any descent.
         early_stop: stop when the cost of the validation rows no longer improves.
         anyway: go down even with a learning rate beyond the largest stable one.
         checkpoint: a folder to keep the state of a long descent in.
@@ -151,10 +151,9 @@ def fit(
         classes=True if firth else chosen.classes,
         engine=LocalEngine(block_rows, observer),
     )
-    if start is not None and "init" in chosen.said:
-        raise OptionError("start and init both say where the descent begins; leave one of them out.")
-    if isinstance(start, str | PathLike):
-        start = load(start)
+    if warm_start is not None and "init" in chosen.said:
+        raise OptionError("warm_start and init both say where the descent begins; leave one of them out.")
+    start = load(warm_start) if isinstance(warm_start, str | PathLike) else warm_start
     classes = bool(posed.design.target_levels)
     if l1 and chosen.descends:
         raise OptionError("l1 has corners, where a gradient descent never stops; leave out the words about a descent.")
@@ -194,7 +193,7 @@ def fit(
         )
     _refuse_class_weight(posed, class_weight)
     if not chosen.descends and start is not None:
-        raise OptionError("a line is solved at once and needs no start; leave it out, or say solver='descent' too.")
+        raise OptionError("a line is solved at once and needs no warm_start; leave it out, or ask for a descent.")
     if not chosen.descends:
         return fit_exactly(posed, l2=l2, l1=l1, errors=errors, level=level, solver=chosen.solver)
     from slopewise.api.descent import fit_by_descent

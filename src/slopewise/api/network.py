@@ -57,7 +57,7 @@ def fit_by_loop(
     if isinstance(starts, bool) or not isinstance(starts, int) or starts < 1:
         raise OptionError(f"starts is {starts!r}; give a whole number of at least 1.")
     if start is not None and starts > 1:
-        raise OptionError("start is where one network begins, and starts asks for many; leave one of them out.")
+        raise OptionError("warm_start is where one network begins, and starts asks for many; leave one of them out.")
     held_out = posed.part("validation")
     fit = fit_network(
         problem=problem,

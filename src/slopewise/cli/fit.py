@@ -97,7 +97,7 @@ def fit(
         int | None,
         typer.Option(parser=whole_number, metavar="N", help="Train N at once, keep the best.", rich_help_panel=NETWORK),
     ] = None,
-    start: Annotated[
+    warm_start: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="Start from a saved fit of the same columns.", rich_help_panel=ANSWER),
     ] = None,
@@ -152,7 +152,7 @@ def fit(
             activation=activation,
             dropout=dropout,
             starts=starts,
-            start=start,
+            warm_start=warm_start,
             early_stop=early_stop,
             errors=errors,
             level=level,

@@ -25,11 +25,13 @@ def check_start(start: Any, design: Design) -> Fitted[Any]:
         OptionError: it is no fit, or one of other columns or classes.
     """
     if not isinstance(start, Fitted):
-        raise OptionError(f"start is a {type(start).__name__}; give a fit of the same columns, or the path of one.")
+        raise OptionError(
+            f"warm_start is a {type(start).__name__}; give a fit of the same columns, or the path of one."
+        )
     ours, theirs = (design.names, design.target_levels), (start.design.names, start.design.target_levels)
     if ours != theirs:
         raise OptionError(
-            f"start was fitted to {quoted(theirs[0])}{_and_classes(theirs[1])}, and this fit has {quoted(ours[0])}"
+            f"warm_start was fitted to {quoted(theirs[0])}{_and_classes(theirs[1])}, and this fit has {quoted(ours[0])}"
             f"{_and_classes(ours[1])}; start from a fit of the same."
         )
     return start
@@ -63,8 +65,8 @@ def network_start(start: Any, design: Design, model: Model, units: Units, y_mean
     fit = check_start(start, design)
     if not isinstance(model, MLP):
         raise OptionError(
-            "a module of your own starts from the parameters it comes with; leave start out and pass fit.network, or "
-            "a module that has loaded them."
+            "a module of your own starts from the parameters it comes with; leave warm_start out and pass fit.network, "
+            "or a module that has loaded them."
         )
     if not model.hidden:
         rows = _coefficients(fit)
@@ -89,13 +91,13 @@ def _raw(fit: Fitted[Any], model: MLP) -> Tensor:
     """Return the parameters (p,) of a network of the same layers, from raw columns to raw answers."""
     if not (isinstance(fit, NetworkFit) and isinstance(fit.model, MLP)):
         raise OptionError(
-            f"start is a {type(fit).__name__} without hidden layers, and this network is "
+            f"warm_start is a {type(fit).__name__} without hidden layers, and this network is "
             f"{'-'.join(map(str, model.sizes))}; start from one with the same layers."
         )
     if (fit.model.shapes, fit.model.activation) != (model.shapes, model.activation):
         raise OptionError(
-            f"start is a network {'-'.join(map(str, fit.model.sizes))} with {fit.model.activation}, and this one is "
-            f"{'-'.join(map(str, model.sizes))} with {model.activation}; start from one with the same layers."
+            f"warm_start is a network {'-'.join(map(str, fit.model.sizes))} with {fit.model.activation}, and this one "
+            f"is {'-'.join(map(str, model.sizes))} with {model.activation}; start from one with the same layers."
         )
     raw = fit.model.raw(fit.theta, fit.units.mean, fit.units.scale)
     return _with_outputs(model, raw, fit.y_scale, fit.y_mean)

@@ -56,7 +56,7 @@ def choose_ascent(
         "firth": Firth(levels=levels),
     }
     if start is not None and (firth or problem.penalty.l1 or wanted in ("coordinate", "firth")):
-        raise OptionError("firth and l1 always start from the intercept alone; leave start out.")
+        raise OptionError("firth and l1 always start from the intercept alone; leave warm_start out.")
     if firth or wanted == "firth":
         return Ascent(made["firth"], "Firth's penalty was asked for")
     if wanted != "auto":
