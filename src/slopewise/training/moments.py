@@ -1,6 +1,6 @@
 """One read of the rows: everything that least squares will ever ask of them.
 
-1. Guess the means from the first rows, so that sums of squares do not cancel later; zero, where that saves no digit.
+1. Guess the means from the first rows, so that sums of squares do not cancel later.
 2. Sum [x - shift, y - shift, 1]' w [x - shift, y - shift, 1] over all rows: one matrix product per block.
 3. Move the sums from the guess to the true weighted means.
 
@@ -22,6 +22,7 @@ from slopewise.errors import DataError
 from slopewise.problem import Problem
 from slopewise.solution import Moments
 from slopewise.training.held import begin
+from slopewise.training.tiles import tiled
 from slopewise.types import Batch
 
 CACHED_ROWS = 8192
@@ -29,9 +30,6 @@ CACHED_ROWS = 8192
 
 HEAD_ROWS = 8192
 """Rows of the first batch that the guess of the means is made of."""
-
-NEAR = 2.0
-"""Standard deviations: a sum of squares about zero is then at most 5 times that about the mean, 0.7 digits."""
 
 _ROOM = threading.local()
 
@@ -79,40 +77,23 @@ def moment_sums(batch: Batch, *, shift: Tensor) -> MomentSums:
     """Return the sums of one batch about `shift` (q + 1,), guesses of the means of x and of y."""
     assert batch.y is not None
     n, q = batch.x.shape
-    products = torch.zeros(q + 2, q + 2, dtype=torch.float64)
-    as_they_lie = batch.w is None and not bool(shift.any())
-    add, step = (_add_as_they_lie, max(n, 1)) if as_they_lie else (_add_shifted, CACHED_ROWS)
-    for start in range(0, n, step):
-        block = slice(start, min(start + step, n))
-        add(products, batch.x[block], batch.y[block], None if batch.w is None else batch.w[block, None], shift)
+    width = tiled(q + 2)
+    products = torch.zeros(width, width, dtype=torch.float64)
+    for start in range(0, n, CACHED_ROWS):
+        block = slice(start, min(start + CACHED_ROWS, n))
+        rows = _scratch(batch.x[block], q, width)
+        torch.sub(batch.x[block], shift[:q], out=rows[:, :q])
+        torch.sub(batch.y[block], shift[q], out=rows[:, q])
+        products.addmm_(rows.T, rows if batch.w is None else rows * batch.w[block, None])
     log_weight = torch.zeros((), dtype=torch.float64)
     if batch.w is not None:
         log_weight = batch.w[batch.w > 0].log().sum()
     missing = torch.tensor(batch.missing, dtype=torch.int64) if batch.missing else torch.zeros(1, dtype=torch.int64)
-    return MomentSums(products, n, batch.dropped, missing, log_weight)
+    return MomentSums(products[: q + 2, : q + 2], n, batch.dropped, missing, log_weight)
 
 
-def _add_shifted(products: Tensor, x: Tensor, y: Tensor, w: Tensor | None, shift: Tensor) -> None:
-    q = x.shape[1]
-    rows = _scratch(x, q)
-    torch.sub(x, shift[:q], out=rows[:, :q])
-    torch.sub(y, shift[q], out=rows[:, q])
-    products.addmm_(rows.T, rows if w is None else rows * w)
-
-
-def _add_as_they_lie(products: Tensor, x: Tensor, y: Tensor, w: Tensor | None, shift: Tensor) -> None:
-    """Add the products of unweighted rows about zero, which takes no copy of x."""
-    q = x.shape[1]
-    beside = torch.stack([y, torch.ones_like(y)], dim=1)
-    across = x.T @ beside
-    products[:q, :q].addmm_(x.T, x)
-    products[:q, q:] += across
-    products[q:, :q] += across.T
-    products[q:, q:] += beside.T @ beside
-
-
-def _scratch(x: Tensor, q: int) -> Tensor:
-    """Return room (rows, q + 2) for [x, y, 1], in the memory order of x; a thread keeps the room that it used last.
+def _scratch(x: Tensor, q: int, width: int) -> Tensor:
+    """Return room (rows, width) for [x, y, 1, 0 …], in the memory order of x; a thread keeps what it used last.
 
     Fresh memory of this size comes from the system page by page, which takes as long as filling it.
     """
@@ -120,7 +101,7 @@ def _scratch(x: Tensor, q: int) -> Tensor:
     by_column = x.stride(0) == 1 and q > 1
     kept = getattr(_ROOM, "last", None)
     if kept is None or kept[0] != (q, by_column) or len(kept[1]) < n:
-        room = torch.empty(q + 2, n, dtype=torch.float64).T if by_column else torch.empty(n, q + 2, dtype=torch.float64)
+        room = torch.zeros(width, n, dtype=torch.float64).T if by_column else torch.zeros(n, width, dtype=torch.float64)
         room[:, q + 1] = 1
         kept = _ROOM.last = (q, by_column), room
     return kept[1][:n]
@@ -153,17 +134,11 @@ def center(sums: MomentSums, shift: Tensor) -> Moments:
 
 
 def first_means(problem: Problem, engine: Engine) -> Tensor:
-    """Return the means (q + 1,) of x and y over the first batch, zeros where they are not finite.
-
-    All zeros, too, where every mean is within NEAR standard deviations of zero: then a shift would save less than
-    a digit, and costs a copy of the table.
-    """
+    """Return the means (q + 1,) of x and y over the first batch, zeros where they are not finite."""
     for batch in problem.source.batches(engine.block_rows):
         if len(batch) and batch.y is not None:
             rows = torch.cat([batch.x[:HEAD_ROWS], batch.y[:HEAD_ROWS, None]], dim=1)
-            means, deviations = rows.mean(0), rows.std(0, correction=0)
-            if bool((means.abs() <= NEAR * deviations).all()):
-                return torch.zeros_like(means)
+            means = rows.mean(0)
             return torch.where(means.isfinite(), means, 0.0)
     return torch.zeros(len(problem.source.x_names) + 1, dtype=torch.float64)
 

@@ -19,7 +19,7 @@ from slopewise.training.columns import check_columns, refuse_corners
 from slopewise.training.foot import Foot, at_foot
 from slopewise.training.frame import Frame
 from slopewise.training.held import Held, picked
-from slopewise.training.sample import SAMPLE_ROWS, FirstRead
+from slopewise.training.sample import KEPT, SAMPLE_ROWS, FirstRead
 from slopewise.training.score import Derivatives, derivatives, score_sums
 from slopewise.training.separation import Watch
 from slopewise.training.solver import Climber
@@ -59,7 +59,8 @@ class Newton(Climber):
             FitError: dependent columns, separated classes, or no convergence.
         """
         refuse_corners(problem, self.name)
-        with at_foot(problem, engine, first=self.first, levels=self.levels, sample=SAMPLE_ROWS) as here:
+        sample = min(SAMPLE_ROWS, int(KEPT / (8 * (len(problem.source.x_names) + 2))))
+        with at_foot(problem, engine, first=self.first, levels=self.levels, sample=sample) as here:
             check_columns(here.problem, here.first.moments)
             return self._climb(here, engine)
 

@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 
 from slopewise.problem import Problem
+from slopewise.training.tiles import tiled
 from slopewise.types import Batch
 
-BLOCK = 2**20
-"""Numbers of one block of r, 8 MB of float64. A block of 1 MB would stay in a core's own cache, but its operations are
-so short that two threads wait for Python's lock: 65 ms a pass over 1M x 20 on two cores, instead of 40."""
+BLOCK = 2**18
+"""Numbers of one block of r, 2 MB of float64, which nearly stay in a core's own cache. With 8 MB a pass over 1M x 20
+takes half as long again; with 1 MB operations are so short that threads may wait for Python's lock."""
 
 
 class ScoreSums(NamedTuple):
@@ -55,14 +56,15 @@ def score_sums(batch: Batch, *, problem: Problem, beta: Tensor, mean: Tensor, cu
     assert batch.y is not None
     (p, m), n, loss = beta.shape, len(batch), problem.loss
     pairs = [(a, b) for a in range(m) for b in range(a, m)] if curved else []
-    size = min(n, max(1024, BLOCK // p))
-    rows, wide = _scratch(batch.x, p, size), _scratch(batch.x, p, size)
-    rows[:, 0] = 1
+    width, size = tiled(p) if curved else p, min(n, max(1024, BLOCK // p))
+    rows, wide = _scratch(batch.x, width, size), _scratch(batch.x, width, size)
+    rows[:, 0], rows[:, p:] = 1, 0
     value, wrong = beta.new_zeros(()), torch.zeros((), dtype=torch.int64)
-    score, blocks = beta.new_zeros(p, m), beta.new_zeros(len(pairs), p, p)
+    score, blocks = beta.new_zeros(p, m), beta.new_zeros(len(pairs), width, width)
     for start in range(0, n, size):
         block = slice(start, min(start + size, n))
-        r, z, y = rows[: block.stop - start], wide[: block.stop - start], batch.y[block]
+        tiles, z, y = rows[: block.stop - start], wide[: block.stop - start], batch.y[block]
+        r = tiles[:, :p]
         torch.sub(batch.x[block], mean, out=r[:, p - len(mean) :])
         # Laid out output by output, as everything that follows looks at one output of all rows.
         etas = (r @ beta).T.contiguous()
@@ -76,9 +78,9 @@ def score_sums(batch: Batch, *, problem: Problem, beta: Tensor, mean: Tensor, cu
         value += of_row.sum()
         score.addmm_(r.T, slope.reshape(-1, m))
         for (a, b), total in zip(pairs, blocks, strict=True):
-            torch.mul(r, (curvature if m == 1 else curvature[:, a, b])[:, None], out=z)
-            total.addmm_(r.T, z)
-    return ScoreSums(value, score, blocks, wrong)
+            torch.mul(tiles, (curvature if m == 1 else curvature[:, a, b])[:, None], out=z)
+            total.addmm_(tiles.T, z)
+    return ScoreSums(value, score, blocks[:, :p, :p], wrong)
 
 
 def _wrong(eta: Tensor, y: Tensor, classes: int) -> Tensor:
