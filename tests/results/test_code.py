@@ -21,7 +21,7 @@ from slopewise.data.split import Split
 from slopewise.errors import OptionError
 from slopewise.optimizers.descent import Descent
 from slopewise.optimizers.plan import plan_descent
-from slopewise.results.code import CsvRows, InlineRows, Script, code
+from slopewise.results.script.code import CsvRows, InlineRows, Script, code
 from slopewise.training.batches import permutation
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

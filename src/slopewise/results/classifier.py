@@ -124,7 +124,7 @@ class Classifier(Fitted[ClassMetrics]):
         Raises:
             OptionError: the training rows are neither one plain CSV file nor few enough to be written out.
         """
-        from slopewise.results.origin import classes_script_of
+        from slopewise.results.script.origin import classes_script_of
 
         return classes_script_of(self, style)
 

@@ -158,7 +158,7 @@ class Fit(Fitted[Metrics]):
         Raises:
             OptionError: the training rows are neither one plain CSV file nor few enough to be written out.
         """
-        from slopewise.results.origin import script_of
+        from slopewise.results.script.origin import script_of
 
         return script_of(self, style)
 

@@ -22,7 +22,7 @@ from slopewise.results.rows_kept import Rows
 if TYPE_CHECKING:
     from slopewise.results.classification import ClassMetrics
     from slopewise.results.metrics import Metrics
-    from slopewise.results.origin import Origin
+    from slopewise.results.script.origin import Origin
 
 M = TypeVar("M", bound="Metrics | ClassMetrics")
 """How good a fit is: of numbers, of classes, or of either."""

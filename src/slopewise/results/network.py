@@ -15,10 +15,10 @@ from slopewise.models.build import has_buffers, in_words, is_straight, parameter
 from slopewise.models.model import Model
 from slopewise.results import frames, network_text, plain_network, predict_network
 from slopewise.results.classification import ClassMetrics
-from slopewise.results.code_network import network_code
 from slopewise.results.fitted import Fitted
 from slopewise.results.metrics import Metrics
 from slopewise.results.network_trail import NetworkTrail, StartsReport, history_columns, state_at
+from slopewise.results.script.network import network_code
 from slopewise.solution import Status
 from slopewise.training.units import Units
 
@@ -149,7 +149,7 @@ class NetworkFit(Fitted["Metrics | ClassMetrics"]):
         return plain_network.to_json(self)
 
     def code(self, style: str = "plain") -> str:
-        """Return plain PyTorch that reproduces the fit, with no slopewise in it; see `code_network.network_code`."""
+        """Return plain PyTorch that reproduces the fit, with no slopewise in it; see `script.network`."""
         return network_code(self, style)
 
     def __repr__(self) -> str:

@@ -15,8 +15,8 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 from slopewise.errors import StoreError
-from slopewise.results.kinds import pack_any, unpack_any
-from slopewise.results.packing import FORMAT
+from slopewise.results.packing.kinds import pack_any, unpack_any
+from slopewise.results.packing.line import FORMAT
 from slopewise.saving import replacing
 
 if TYPE_CHECKING:

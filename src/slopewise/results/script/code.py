@@ -6,11 +6,11 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 
 from slopewise.errors import check_choice
-from slopewise.results.code_climb import climb_text
-from slopewise.results.code_rows import rows_text, units_text
-from slopewise.results.code_stages import answer, loss, model, solved
-from slopewise.results.code_training import optimizer, training
-from slopewise.results.script import CsvRows, InlineRows, Script, check_script
+from slopewise.results.script.climb import climb_text
+from slopewise.results.script.rows import rows_text, units_text
+from slopewise.results.script.script import CsvRows, InlineRows, Script, check_script
+from slopewise.results.script.stages import answer, loss, model, solved
+from slopewise.results.script.training import optimizer, training
 
 __all__ = ["STYLES", "CsvRows", "InlineRows", "Script", "code", "joined", "opening"]
 

@@ -12,8 +12,8 @@ from slopewise.data.design import Design
 from slopewise.results.classification import ClassMetrics
 from slopewise.results.classifier import Classifier
 from slopewise.results.covariance import Covariance
-from slopewise.results.origin import origin_of, pack_origin, unpack_origin
 from slopewise.results.plain_classes import measured, to_dict
+from slopewise.results.script.origin import origin_of, pack_origin, unpack_origin
 from slopewise.solution import Curvature, Maximum, Moments, Status
 
 MOMENTS = ("mean", "y_mean", "gram", "xy", "yy")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from slopewise.results.packing import FORMAT, pack, unpack
+from slopewise.results.packing.line import FORMAT, pack, unpack
 
 if TYPE_CHECKING:
     from slopewise.results.fitted import Fitted
@@ -22,11 +22,11 @@ def pack_any(fit: Fitted[Any]) -> tuple[dict[str, Any], dict[str, Tensor]]:
     if isinstance(fit, Fit):
         header, tensors = pack(fit)
     elif isinstance(fit, Classifier):
-        from slopewise.results.packing_classes import pack_classes
+        from slopewise.results.packing.classes import pack_classes
 
         header, tensors = pack_classes(fit)
     else:
-        from slopewise.results.packing_network import pack_network
+        from slopewise.results.packing.network import pack_network
 
         assert isinstance(fit, NetworkFit)
         header, tensors = pack_network(fit)
@@ -44,11 +44,11 @@ def unpack_any(header: dict[str, Any], tensors: dict[str, Tensor], module: Any =
     if kind == "linear":
         return unpack(header, tensors)
     if kind == "classes":
-        from slopewise.results.packing_classes import unpack_classes
+        from slopewise.results.packing.classes import unpack_classes
 
         return unpack_classes(header, tensors)
     if kind == "network":
-        from slopewise.results.packing_network import unpack_network
+        from slopewise.results.packing.network import unpack_network
 
         return unpack_network(header, tensors, module)
     raise ValueError(f"its kind is {kind!r}")

@@ -18,11 +18,11 @@ from slopewise.models.module import Module, as_model, check_module, describe, re
 from slopewise.results.classification import ClassMetrics
 from slopewise.results.metrics import Metrics
 from slopewise.results.network import NetworkFit
-from slopewise.results.origin import origin_of, pack_origin, unpack_origin
-from slopewise.results.packing_classes import metrics_from
-from slopewise.results.packing_network_trail import network_trail_tensors, pack_network_trail, unpack_network_trail
-from slopewise.results.packing_trail import plan_from
+from slopewise.results.packing.classes import metrics_from
+from slopewise.results.packing.network_trail import network_trail_tensors, pack_network_trail, unpack_network_trail
+from slopewise.results.packing.trail import plan_from
 from slopewise.results.plain_network import measured, to_dict
+from slopewise.results.script.origin import origin_of, pack_origin, unpack_origin
 from slopewise.training.units import Units
 
 STATE = "module."

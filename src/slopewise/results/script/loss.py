@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from slopewise.results.script import WIDTH, assigned
+from slopewise.results.script.script import WIDTH, assigned
 
 WORDS = {
     "squared": "the mean of the squared errors",

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from slopewise.results.code_loss import loss_text
-from slopewise.results.code_rows import new_text
-from slopewise.results.script import InlineRows, Script, assigned, text
+from slopewise.results.script.loss import loss_text
+from slopewise.results.script.rows import new_text
+from slopewise.results.script.script import InlineRows, Script, assigned, text
 
 MODEL = '''
 # 2 model: {words}

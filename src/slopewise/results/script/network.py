@@ -11,13 +11,13 @@ from slopewise.errors import OptionError, check_choice
 from slopewise.models.activations import activation
 from slopewise.models.mlp import MLP
 from slopewise.models.module import Module
-from slopewise.results.code import STYLES, joined, opening
-from slopewise.results.code_loss import loss_text
-from slopewise.results.code_module import Written, written
-from slopewise.results.code_rows import new_text, rows_text, units_text
-from slopewise.results.code_training import optimizer, training
-from slopewise.results.origin import origin_of
-from slopewise.results.script import MOST_INLINE, Script, assigned
+from slopewise.results.script.code import STYLES, joined, opening
+from slopewise.results.script.loss import loss_text
+from slopewise.results.script.module import Written, written
+from slopewise.results.script.origin import origin_of
+from slopewise.results.script.rows import new_text, rows_text, units_text
+from slopewise.results.script.script import MOST_INLINE, Script, assigned
+from slopewise.results.script.training import optimizer, training
 
 if TYPE_CHECKING:
     from slopewise.results.network import NetworkFit
@@ -47,7 +47,7 @@ def network_code(fit: NetworkFit, style: str = "plain") -> str:
 
     Raises:
         OptionError: the rows are neither one plain CSV file nor few enough to be written out; a start that is neither
-            torch's own nor short enough to be written out; a module that `code_module.written` cannot write.
+            torch's own nor short enough to be written out; a module that `module.written` cannot write.
     """
     as_class = check_choice("style", style, STYLES) == "class"
     own = None if isinstance(fit.model, MLP) else _own(fit)

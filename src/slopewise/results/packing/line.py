@@ -9,9 +9,9 @@ import torch
 from slopewise.data.design import Design
 from slopewise.results.covariance import ERRORS, Covariance
 from slopewise.results.metrics import Metrics
-from slopewise.results.origin import origin_of, pack_origin, unpack_origin
-from slopewise.results.packing_trail import pack_trail, trail_tensors, unpack_trail
+from slopewise.results.packing.trail import pack_trail, trail_tensors, unpack_trail
 from slopewise.results.plain import measured, to_dict
+from slopewise.results.script.origin import origin_of, pack_origin, unpack_origin
 from slopewise.solution import Factor, Moments, Solution, Status
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from slopewise.data.csv import MISSING_WORDS
 from slopewise.data.design import Design, Feature
-from slopewise.results.script import WIDTH, CsvRows, InlineRows, Script, assigned, remark, row, text
+from slopewise.results.script.script import WIDTH, CsvRows, InlineRows, Script, assigned, remark, row, text
 
 INDENT = 4
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from slopewise.optimizers.descent import Descent
 from slopewise.optimizers.named import OPTIMIZERS
 from slopewise.optimizers.schedules import SCHEDULES
-from slopewise.results.code_stages import cost_text
-from slopewise.results.script import WIDTH, Script
+from slopewise.results.script.script import WIDTH, Script
+from slopewise.results.script.stages import cost_text
 
 SHUFFLED = '''
 def shuffled(epoch):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from slopewise.results.code_rows import new_text
-from slopewise.results.script import Script, assigned
+from slopewise.results.script.rows import new_text
+from slopewise.results.script.script import Script, assigned
 
 PLAIN = '''
 def model(X):

@@ -12,8 +12,8 @@ from slopewise.data.source import PlainCsv
 from slopewise.data.split import Split
 from slopewise.engine.gather import gather
 from slopewise.errors import OptionError
-from slopewise.results.code import code as script_text
-from slopewise.results.script import MOST_INLINE, CsvRows, InlineRows, Script
+from slopewise.results.script.code import code as script_text
+from slopewise.results.script.script import MOST_INLINE, CsvRows, InlineRows, Script
 from slopewise.solution import Moments
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from torch import nn
 
 from slopewise.errors import OptionError
 from slopewise.models.module import describe
-from slopewise.results.script import MOST_INLINE
+from slopewise.results.script.script import MOST_INLINE
 
 
 @dataclass(slots=True)
