@@ -15,6 +15,7 @@ from slopewise.losses.squared import Squared
 from slopewise.models.mlp import MLP
 from slopewise.optimizers.plan import plan_descent
 from slopewise.problem import Problem
+from slopewise.training.curved import looked_at
 from slopewise.training.decay import penalty_of, ridge_of
 from slopewise.training.moments import read_moments
 from slopewise.training.newton import Newton
@@ -155,3 +156,8 @@ def test_a_constant_column_and_a_constant_target_are_left_alone():
     assert outset.y_scale == 1.0 and outset.units.scale[1] == 1.0
     assert float(train_one(problem, outset).descended.history.cost[-1]) < 0.1
     assert units_of(read_moments(problem, ENGINE), standardize=True, intercept=True).scale[1] == 1.0
+
+
+def test_large_networks_are_looked_at_on_fewer_rows():
+    assert looked_at(13) == looked_at(16_000) == 4096
+    assert looked_at(100_000) == 2**26 // 100_000 and looked_at(10**7) == 256

@@ -17,8 +17,7 @@ from slopewise.optimizers.limits import Curvature, Limits, limits_of
 from slopewise.optimizers.recurrence import sgd_of
 from slopewise.problem import Problem
 from slopewise.results.text import figure
-from slopewise.training.batches import Rows
-from slopewise.training.curved import LOOKED_AT
+from slopewise.training.curved import looked_at
 from slopewise.training.outset import settled, steepness
 from slopewise.training.sample import FirstRead
 
@@ -39,12 +38,11 @@ def examine_curve(problem: Problem, first: FirstRead, *, descent: Descent, label
     model, moments = problem.model, first.moments
     straight = is_straight(model)
     rows = first_rows(problem.source, MOST_ROWS)
-    looked_at: Rows = (rows[0][:LOOKED_AT], rows[1][:LOOKED_AT], None if rows[2] is None else rows[2][:LOOKED_AT])
     start = start_of(model, descent.init, descent.seed)
     sgd = sgd_of(descent.options) if descent.optimizer == "sgd" else None
 
     def limits(standardize: bool) -> Limits:
-        found = steepness(problem, moments, looked_at, start, standardize=standardize, straight=straight)
+        found = steepness(problem, moments, rows, start, standardize=standardize, straight=straight)
         return limits_of(Curvature(torch.tensor([found], dtype=torch.float64)), sgd)
 
     raw, standard = limits(False), limits(True)
@@ -69,7 +67,7 @@ def examine_curve(problem: Problem, first: FirstRead, *, descent: Descent, label
         model=KINDS[problem.loss.name] if straight else in_words(model),
         classes=labels,
         counts=counts,
-        holds=EVERYWHERE if straight and labels else AT_START.format(rows=min(LOOKED_AT, moments.n)),
+        holds=EVERYWHERE if straight and labels else AT_START.format(rows=min(looked_at(len(start)), moments.n)),
     )
 
 

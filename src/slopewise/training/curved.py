@@ -20,7 +20,13 @@ from slopewise.training.batches import Rows
 from slopewise.training.units import Units
 
 LOOKED_AT = 4096
-"""Rows on which the sharpness is measured: it is a mean, and needs no more."""
+"""Rows on which the sharpness is measured, at most: it is a mean, and needs no more."""
+
+FEWEST = 256
+"""And at least, however large the network."""
+
+WORK = 2**26
+"""Rows times parameters beyond which fewer rows are looked at: each measurement then takes some seconds."""
 
 PLACES = 5
 """Epochs of a run at which it is measured, the first and the last among them."""
@@ -68,15 +74,21 @@ def sharpest(problem: Problem, moments: Moments, units: Units, ridge: Tensor) ->
     return bend * float(torch.linalg.eigvalsh(whole)[-1]) + 2 * float(ridge.max())
 
 
+def looked_at(p: int) -> int:
+    """Return how many rows the sharpness of a network of p parameters is measured on."""
+    return max(FEWEST, min(LOOKED_AT, WORK // p))
+
+
 def cost_at(problem: Problem, rows: Rows, ridge: Tensor) -> Cost:
     """Return the mean cost of the first rows as a function of theta (p,), in the units and the dtype of the rows.
 
     Args:
         problem: whose model and loss it is.
-        rows: x (n, q), y (n,) and w (n,) or None; the first LOOKED_AT are used.
+        rows: x (n, q), y (n,) and w (n,) or None; the first `looked_at` of them are used.
         ridge: (p,), ridge · theta² is added.
     """
-    x, y, w = (None if part is None else part[:LOOKED_AT] for part in rows)
+    most = looked_at(len(ridge))
+    x, y, w = (None if part is None else part[:most] for part in rows)
     assert x is not None and y is not None
     dtype = x.dtype
 

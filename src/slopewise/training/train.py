@@ -79,6 +79,8 @@ def train_one(
 
 def _sharpening(problem: Problem, outset: Outset, module: nn.Module, descended: Descended) -> Sharpening | None:
     """Return how the limit changed on the way; None where it is not needed, or the states are not the whole network."""
+    if descended.status is Status.INTERRUPTED:  # whoever presses Ctrl-C waits for nothing more
+        return None
     if outset.sharpness is None or any(part.is_floating_point() for part in module.buffers()):
         return None
     return sharpening(
