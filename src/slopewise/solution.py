@@ -88,7 +88,8 @@ class Descended:
     """What a road that goes down returns.
 
     theta (p,) raw units, of the state kept; best_epoch, the epoch it belongs to; epochs actually made; evidence,
-    the number that proves the status, in words; advice, the one thing to change ("" when nothing is).
+    the number that proves the status, in words; advice, the one thing to change ("" when nothing is). cost of the
+    state kept, None where the history has it.
     """
 
     theta: Tensor
@@ -99,6 +100,7 @@ class Descended:
     epochs: int
     best_epoch: int
     seconds: float = 0.0
+    cost: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -440,3 +440,24 @@ def test_a_model_worse_than_a_constant_is_told_so():
     table = {"x": draw.normal(size=50), "y": draw.normal(size=50)}
     fit = slopewise.fit(table, target="y", hidden=(3,), epochs=1, lr=1e-6, seed=1, init="normal")
     assert [finding["code"] for finding in fit.findings if "constant" in finding["code"]] == ["worse-than-constant"]
+
+
+def test_the_cost_of_a_state_between_two_recorded_ones_is_its_own(tmp_path):
+    """Early stopping keeps an epoch that a thin history lacks: what is said of it is measured, not looked up."""
+    words = {
+        "target": "body_mass_g",
+        "missing": "drop",
+        "hidden": (8,),
+        "activation": "tanh",
+        "lr": 0.1,
+        "epochs": 2000,
+    }
+    words |= {"validation_size": 0.3, "seed": 3}
+    whole = slopewise.fit(PENGUINS, **words, early_stop=True)
+    thin = slopewise.fit(PENGUINS, **words, early_stop=True, record=0)
+    kept = whole.trail.descended.best_epoch
+    assert 0 < kept < whole.trail.descended.epochs and thin.trail.descended.best_epoch == kept
+    assert kept not in thin.trail.history.epoch.tolist()
+    assert thin.trail.cost == pytest.approx(whole.trail.cost, rel=1e-12)
+    thin.save(tmp_path / "a.fit")
+    assert slopewise.load(tmp_path / "a.fit").trail.cost == thin.trail.cost

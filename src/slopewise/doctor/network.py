@@ -91,7 +91,7 @@ def over_fitting(history: History | None) -> Finding | None:
 
 def _worse(look: Look) -> Finding:
     cause, fix = "its steps threw it about, or it began far off", "a smaller --lr"
-    if _falls(look.history):
+    if look.history is None or len(look.history.cost) < 2 or _falls(look.history):
         cause, fix = "the descent is still on its way from a start far off", "more --epochs, or a larger --lr"
     words = f"cost {figure(look.cost, 4)}, and answering every row alike costs {figure(look.constant, 4)}"
     return Finding(

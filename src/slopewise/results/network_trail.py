@@ -79,8 +79,9 @@ class NetworkTrail:
     @property
     def cost(self) -> float:
         """Cost of the state that was kept."""
-        found = (self.history.epoch == self.descended.best_epoch).nonzero()
-        return float(self.history.cost[int(found[0])]) if len(found) else float(self.history.cost.min())
+        if self.descended.cost is not None:
+            return self.descended.cost
+        return float(self.history.cost[self.history.epoch == self.descended.best_epoch][0])
 
 
 def report_of(starts: Starts) -> StartsReport:

@@ -81,5 +81,5 @@ def _advice(status: Status, watch: Watch, saver: Saver | None) -> str:
     if status is Status.INTERRUPTED and saver is not None:
         return f"resume from {saver.folder}: it goes on from epoch {saver.epoch}"
     if status is Status.INTERRUPTED:
-        return "start again from these parameters (init), and give a checkpoint folder to be able to resume exactly"
+        return "start again from this fit (warm_start), and give a checkpoint folder to be able to resume exactly"
     return ""

@@ -30,6 +30,7 @@ def pack_network_trail(trail: NetworkTrail) -> dict[str, Any]:
         "advice": descended.advice,
         "epochs": descended.epochs,
         "best_epoch": descended.best_epoch,
+        "cost": descended.cost,
         "starts": None if trail.starts is None else _starts(trail.starts),
     }
 
@@ -71,6 +72,7 @@ def unpack_network_trail(
         epochs=int(header["epochs"]),
         best_epoch=int(header["best_epoch"]),
         seconds=numbers["seconds"],
+        cost=header.get("cost"),
     )
     return NetworkTrail(
         plan=plan,
