@@ -313,7 +313,7 @@ def test_ctrl_c_keeps_the_best_state(record):
     assert (fit.epochs, fit.best_epoch) == (19, 19)
     assert torch.equal(fit.theta, whole.history.parameters[19])
     assert fit.evidence == "interrupted in epoch 19 of 50"
-    assert "start again from these parameters (init)" in fit.advice
+    assert "start again from this fit (warm_start)" in fit.advice
 
 
 def test_ctrl_c_before_anything_is_known():
