@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from slopewise.data.classes import class_numbers, codes_of, recode
+from slopewise.data.columns import by_column
 from slopewise.data.source import Chunk
 from slopewise.errors import DataError, quoted
 from slopewise.types import INTERCEPT, Batch, Kind
@@ -174,7 +175,7 @@ def _features(design: Design, chunk: Chunk, keep: np.ndarray | None) -> Tensor:
     numbers = chunk.numbers(numeric) if numeric else torch.empty(len(chunk), 0, dtype=torch.float64)
     if len(numeric) == len(design.features):
         return numbers
-    x = torch.empty(len(design.x_names), len(chunk), dtype=torch.float64).T
+    x = by_column(len(chunk), len(design.x_names))
     column = number = 0
     for feature in design.features:
         width = len(feature.columns)
