@@ -139,6 +139,9 @@ def fit(
             "module": module,
         },
     )
+    if warm_start is not None and "init" in chosen.said:
+        raise OptionError("warm_start and init both say where the descent begins; leave one of them out.")
+    start = load(warm_start) if isinstance(warm_start, str | PathLike) else warm_start
     posed = pose(
         table,
         target=target,
@@ -151,9 +154,6 @@ def fit(
         classes=True if firth else chosen.classes,
         engine=LocalEngine(block_rows, observer),
     )
-    if warm_start is not None and "init" in chosen.said:
-        raise OptionError("warm_start and init both say where the descent begins; leave one of them out.")
-    start = load(warm_start) if isinstance(warm_start, str | PathLike) else warm_start
     classes = bool(posed.design.target_levels)
     if l1 and chosen.descends:
         raise OptionError("l1 has corners, where a gradient descent never stops; leave out the words about a descent.")
@@ -192,9 +192,9 @@ def fit(
             start=start,
         )
     _refuse_class_weight(posed, class_weight)
-    if not chosen.descends and start is not None:
-        raise OptionError("a line is solved at once and needs no warm_start; leave it out, or ask for a descent.")
     if not chosen.descends:
+        if start is not None:
+            raise OptionError("a line is solved at once and needs no warm_start; leave it out, or ask for a descent.")
         return fit_exactly(posed, l2=l2, l1=l1, errors=errors, level=level, solver=chosen.solver)
     from slopewise.api.descent import fit_by_descent
 

@@ -48,12 +48,11 @@ def examine_curve(problem: Problem, first: FirstRead, *, descent: Descent, label
     raw, standard = limits(False), limits(True)
     own = standard if descent.standardize else raw
     planned = settled(descent, own.lr)
-    counts = tuple(int(count) for count in first.rows)
     found = [*columns_findings(problem, moments, descent.standardize)]
     if sgd is not None and planned.lr > own.lr:
         found.append(beyond_limit(planned.lr, own.lr, straight=straight))
     if labels:
-        rare = imbalance(counts, labels)
+        rare = imbalance(first.counts, labels)
         apart = None if problem.penalty.strength or not straight else _separated(rows, moments.n)
         found += [finding for finding in (apart, rare) if finding is not None]
     return Report(
@@ -66,7 +65,7 @@ def examine_curve(problem: Problem, first: FirstRead, *, descent: Descent, label
         findings=ranked(found),
         model=KINDS[problem.loss.name] if straight else in_words(model),
         classes=labels,
-        counts=counts,
+        counts=first.counts,
         holds=EVERYWHERE if straight and labels else AT_START.format(rows=min(looked_at(len(start)), moments.n)),
     )
 

@@ -34,7 +34,6 @@ PLACES = 5
 TOLERANCE = 1e-4
 """Relative error of the sharpness of a network: a learning rate is not chosen more finely."""
 
-
 STEEPEST = {"squared": 2.0, "logistic": 0.25, "softmax": 0.5}
 """Largest curvature of a loss in eta, whatever eta; softmax: Böhning, Ann. Inst. Statist. Math. 44 (1992)."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from time import perf_counter
 
 import torch
@@ -135,7 +134,4 @@ def run_loop(
     found = conclude(watch, saver, optimum=optimum, lowest=lowest, seconds=perf_counter() - began)
     if unit != 1:
         found.history.gradient.mul_(unit)
-    if not bool((found.history.epoch == found.best_epoch).any()):
-        cost = unit * whole_cost(module, rows, loss, penalty, slopes=False)
-        found = replace(found, cost=cost, seconds=perf_counter() - began)
     return found

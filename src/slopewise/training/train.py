@@ -16,6 +16,7 @@ from slopewise.solution import Descended, History, Status
 from slopewise.training.checkpoint import Checkpoint
 from slopewise.training.curved import Sharpening, cost_at, sharpening
 from slopewise.training.decay import penalty_of
+from slopewise.training.measure import whole_cost
 from slopewise.training.outset import Outset
 from slopewise.training.plateaus import Plateau
 from slopewise.training.run import run_loop
@@ -56,6 +57,7 @@ def train_one(
     """
     x, y, w = outset.rows
     module = problem.model.module(outset.start.to(outset.dtype))
+    penalty = penalty_of(module, outset.ridge, outset.shared_by)
     descended = run_loop(
         x=x,
         y=y,
@@ -63,13 +65,16 @@ def train_one(
         module=module,
         loss=problem.loss.value,
         descent=outset.descent,
-        penalty=penalty_of(module, outset.ridge, outset.shared_by),
+        penalty=penalty,
         observer=observer,
         validation=outset.validation,
         checkpoint=checkpoint,
         gradients=len(outset.start) <= LISTED,
         unit=outset.unit,
     )
+    if not bool((descended.history.epoch == descended.best_epoch).any()):
+        cost = whole_cost(module, outset.rows, problem.loss.value, penalty, slopes=False)
+        descended = replace(descended, cost=outset.unit * cost)
     if descended.status is Status.DIVERGED and outset.descent.lr > outset.largest_lr:
         safe = f"{outset.largest_lr / 2:.2g}"
         advice = f"take a smaller learning rate, such as lr={safe} instead of {outset.descent.lr:g}"

@@ -12,11 +12,10 @@ from slopewise.data.design import Design
 from slopewise.results.classification import ClassMetrics
 from slopewise.results.classifier import Classifier
 from slopewise.results.covariance import Covariance
+from slopewise.results.packing.moments import moment_tensors, moments_from
 from slopewise.results.plain_classes import measured, to_dict
-from slopewise.results.script.origin import origin_of, pack_origin, unpack_origin
-from slopewise.solution import Curvature, Maximum, Moments, Status
+from slopewise.solution import Curvature, Maximum, Status
 
-MOMENTS = ("mean", "y_mean", "gram", "xy", "yy")
 CURVATURE = ("mean", "scale", "r_inverse", "inner")
 
 
@@ -43,19 +42,18 @@ def pack_classes(fit: Classifier) -> tuple[dict[str, Any], dict[str, Tensor]]:
         "test": measured(fit.test) if fit.test else None,
         "findings": list(fit.findings),
         "result": to_dict(fit),
-        "origin": pack_origin(origin_of(fit))[0],
     }
     numbers = [found.loss, found.null_loss, found.penalty, found.decrement, fit.level, fit.l2, fit.l1]
     numbers += [moments.weight, moments.lost, moments.log_weight]
     tensors = {"theta": found.theta, "numbers": torch.tensor(numbers, dtype=torch.float64)}
-    tensors |= {f"moments.{name}": getattr(moments, name) for name in MOMENTS}
+    tensors |= moment_tensors(moments)
     if found.curvature is not None:
         tensors |= {f"curvature.{name}": getattr(found.curvature, name) for name in CURVATURE}
     if fit.uncertainty is not None:
         tensors |= {"covariance": fit.uncertainty.raw, "covariance.inner": fit.uncertainty.inner}
     if fit.class_weights is not None:
         tensors["class_weights"] = torch.tensor(fit.class_weights, dtype=torch.float64)
-    return header, tensors | pack_origin(origin_of(fit))[1]
+    return header, tensors
 
 
 def unpack_classes(header: dict[str, Any], tensors: dict[str, Tensor]) -> Classifier:
@@ -70,15 +68,7 @@ def unpack_classes(header: dict[str, Any], tensors: dict[str, Tensor]) -> Classi
     if tuple(tensors["theta"].shape) != wanted:
         raise ValueError(f"tensor theta is {tuple(tensors['theta'].shape)}, not {wanted}")
     loss, null_loss, penalty, decrement, level, l2, l1, weight, lost, log_weight = tensors["numbers"].tolist()
-    moments = Moments(
-        **{name: tensors[f"moments.{name}"] for name in MOMENTS},
-        n=int(header["n"]),
-        weight=weight,
-        lost=lost,
-        dropped=int(header["dropped"]),
-        missing=tuple(int(count) for count in header["missing"]),
-        log_weight=log_weight,
-    )
+    moments = moments_from(header, tensors, weight=weight, lost=lost, log_weight=log_weight)
     curvature = None
     if "curvature.mean" in tensors:
         parts = {name: tensors[f"curvature.{name}"] for name in CURVATURE}
@@ -114,7 +104,6 @@ def unpack_classes(header: dict[str, Any], tensors: dict[str, Tensor]) -> Classi
         known_train=metrics_from(header["train"]),
         known_test=metrics_from(header["test"]) if header["test"] is not None else None,
         findings=tuple(header["findings"]),
-        origin=unpack_origin(header.get("origin"), tensors),
         class_weights=tuple(tensors["class_weights"].tolist()) if "class_weights" in tensors else None,
     )
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 from slopewise.results.packing.line import FORMAT, pack, unpack
+from slopewise.results.script.origin import origin_of, pack_origin, unpack_origin
 
 if TYPE_CHECKING:
     from slopewise.results.fitted import Fitted
@@ -30,7 +32,8 @@ def pack_any(fit: Fitted[Any]) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
         assert isinstance(fit, NetworkFit)
         header, tensors = pack_network(fit)
-    return {"format": FORMAT, "slopewise": __version__, **header}, tensors
+    origin, rows = pack_origin(origin_of(fit))
+    return {"format": FORMAT, "slopewise": __version__, **header, "origin": origin}, tensors | rows
 
 
 def unpack_any(header: dict[str, Any], tensors: dict[str, Tensor], module: Any = None) -> Fitted[Any]:
@@ -40,6 +43,11 @@ def unpack_any(header: dict[str, Any], tensors: dict[str, Tensor], module: Any =
         KeyError, TypeError, ValueError, AttributeError: something is missing or does not fit the rest.
         StoreError: a fit of the user's own module, and no module is given.
     """
+    found = _unpacked(header, tensors, module)
+    return replace(found, origin=unpack_origin(header.get("origin"), tensors))
+
+
+def _unpacked(header: dict[str, Any], tensors: dict[str, Tensor], module: Any) -> Fitted[Any]:
     kind = header.get("kind", "linear")
     if kind == "linear":
         return unpack(header, tensors)

@@ -9,10 +9,10 @@ import torch
 from slopewise.data.design import Design
 from slopewise.results.covariance import ERRORS, Covariance
 from slopewise.results.metrics import Metrics
+from slopewise.results.packing.moments import moment_tensors, moments_from
 from slopewise.results.packing.trail import pack_trail, trail_tensors, unpack_trail
 from slopewise.results.plain import measured, to_dict
-from slopewise.results.script.origin import origin_of, pack_origin, unpack_origin
-from slopewise.solution import Factor, Moments, Solution, Status
+from slopewise.solution import Factor, Solution, Status
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,15 +41,7 @@ def unpack(header: dict[str, Any], tensors: dict[str, Tensor]) -> Fit:
     if header["errors"] not in ERRORS:
         raise ValueError(f"errors are {header['errors']!r}")
     condition, level, l2, weight, lost, log_weight = tensors["settings"].tolist()
-    moments = Moments(
-        **_part(tensors, "moments."),
-        n=int(header["n"]),
-        weight=weight,
-        lost=lost,
-        dropped=int(header["dropped"]),
-        missing=tuple(int(count) for count in header["missing"]),
-        log_weight=log_weight,
-    )
+    moments = moments_from(header, tensors, weight=weight, lost=lost, log_weight=log_weight)
     solution = Solution(
         theta=tensors["theta"],
         status=Status[header["status"]],
@@ -73,7 +65,6 @@ def unpack(header: dict[str, Any], tensors: dict[str, Tensor]) -> Fit:
         known_test=_metrics(header["test"]) if header["test"] is not None else None,
         trail=unpack_trail(header["trail"], tensors, solution) if header.get("trail") else None,
         findings=tuple(header.get("findings", ())),
-        origin=unpack_origin(header.get("origin"), tensors),
         l1=float(header.get("l1", 0.0)),
     )
 
@@ -98,7 +89,6 @@ def _header(fit: Fit) -> dict[str, Any]:
         "result": to_dict(fit),
         "trail": pack_trail(fit.trail) if fit.trail else None,
         "findings": list(fit.findings),
-        "origin": pack_origin(origin_of(fit))[0],
     }
 
 
@@ -116,14 +106,9 @@ def _tensors(fit: Fit) -> dict[str, Tensor]:
         "factor.scale": factor.scale,
         "factor.r_inverse": factor.r_inverse,
         "factor.ridge": factor.ridge,
-        "moments.mean": moments.mean,
-        "moments.y_mean": moments.y_mean,
-        "moments.gram": moments.gram,
-        "moments.xy": moments.xy,
-        "moments.yy": moments.yy,
+        **moment_tensors(moments),
         "settings": torch.tensor(settings, dtype=torch.float64),
         **(trail_tensors(fit.trail) if fit.trail else {}),
-        **pack_origin(origin_of(fit))[1],
     }
 
 

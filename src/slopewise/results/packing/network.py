@@ -22,7 +22,6 @@ from slopewise.results.packing.classes import metrics_from
 from slopewise.results.packing.network_trail import network_trail_tensors, pack_network_trail, unpack_network_trail
 from slopewise.results.packing.trail import plan_from
 from slopewise.results.plain_network import measured, to_dict
-from slopewise.results.script.origin import origin_of, pack_origin, unpack_origin
 from slopewise.training.units import Units
 
 STATE = "module."
@@ -51,7 +50,6 @@ def pack_network(fit: NetworkFit) -> tuple[dict[str, Any], dict[str, Tensor]]:
         "test": measured(fit.test),
         "findings": list(fit.findings),
         "result": to_dict(fit),
-        "origin": pack_origin(origin_of(fit))[0],
     }
     return header, _tensors(fit)
 
@@ -96,7 +94,6 @@ def unpack_network(header: dict[str, Any], tensors: dict[str, Tensor], module: n
         known_validation=_metrics(header["validation"]),
         known_test=_metrics(header["test"]),
         findings=tuple(header["findings"]),
-        origin=unpack_origin(header.get("origin"), tensors),
     )
     if len(found.theta) != len(found.names):
         raise ValueError(f"tensor theta holds {len(found.theta)} numbers and the network takes {len(found.names)}")
@@ -110,7 +107,6 @@ def _tensors(fit: NetworkFit) -> dict[str, Tensor]:
         "scale": fit.units.scale,
         "numbers": torch.tensor(list(_numbers(fit).values()), dtype=torch.float64),
         **network_trail_tensors(fit.trail),
-        **pack_origin(origin_of(fit))[1],
     }
     if fit.class_weights is not None:
         tensors["class_weights"] = torch.tensor(fit.class_weights, dtype=torch.float64)

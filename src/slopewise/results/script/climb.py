@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from slopewise.results.script.loss import loss_text
 from slopewise.results.script.rows import new_text
 from slopewise.results.script.script import InlineRows, Script, assigned, text
+from slopewise.training.curved import STEEPEST
 
 MODEL = '''
 # 2 model: {words}
@@ -99,19 +100,20 @@ optimizer = torch.optim.LBFGS(
 )
 """
 
-LBFGS_LOOP = """
+LBFGS_LOOP = (
+    """
 # 5 training: the optimizer asks for cost and gradient wherever its line search looks
 def closure():
     optimizer.zero_grad()
     now = cost(theta)
     now.backward()
     return now
-"""
-
-LBFGS_RUN = """
+""",
+    """
 optimizer.step(closure)
 theta = theta.detach()
-"""
+""",
+)
 
 CORNERS = '''
 def corners(theta):
@@ -153,9 +155,6 @@ for step in range(1_000_000):
         break
 """
 
-STEEPEST = {"squared": 2.0, "logistic": 0.25, "softmax": 0.5}
-"""Largest curvature of a loss in a score, whatever the score."""
-
 
 def climb_text(script: Script, as_class: bool) -> Iterator[str]:
     """Yield stages 2 to 5 and the answer of a script that climbs."""
@@ -170,8 +169,7 @@ def climb_text(script: Script, as_class: bool) -> Iterator[str]:
         yield PROXIMAL_LOOP.format(**size)
     elif script.climb == "lbfgs":
         yield LBFGS.format(**size)
-        yield LBFGS_LOOP
-        yield LBFGS_RUN
+        yield from LBFGS_LOOP
     else:
         yield NEWTON
         yield NEWTON_LOOP.format(**size, cap=CAP if script.climb == "firth" else "")

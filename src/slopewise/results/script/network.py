@@ -14,7 +14,7 @@ from slopewise.models.module import Module
 from slopewise.results.script.code import STYLES, joined, opening
 from slopewise.results.script.loss import loss_text
 from slopewise.results.script.module import Written, written
-from slopewise.results.script.origin import origin_of
+from slopewise.results.script.origin import known_origin
 from slopewise.results.script.rows import new_text, rows_text, units_text
 from slopewise.results.script.script import MOST_INLINE, Script, assigned
 from slopewise.results.script.training import optimizer, training
@@ -60,15 +60,9 @@ def _own(fit: NetworkFit) -> Written:
 
 
 def _script(fit: NetworkFit) -> Script:
-    origin = origin_of(fit)
-    if origin is None:
-        raise OptionError(
-            f"the {fit.n:,} training rows are not one plain CSV file, and too many to write "
-            f"out ({MOST_INLINE} at most); fit from a CSV file, and the script reads that."
-        )
     return Script(
         design=fit.design,
-        rows=origin,
+        rows=known_origin(fit),
         descent=fit.trail.plan,
         epochs=fit.trail.descended.best_epoch,
         l2=fit.l2,

@@ -51,7 +51,7 @@ def script_of(fit: Fit, style: str = "plain") -> str:
     trail = fit.trail
     script = Script(
         design=fit.design,
-        rows=_origin(fit),
+        rows=known_origin(fit),
         descent=None if trail is None else trail.plan,
         init=() if trail is None else tuple(trail.start.tolist()),
         epochs=0 if trail is None else trail.descended.best_epoch,
@@ -71,7 +71,7 @@ def classes_script_of(fit: Classifier, style: str = "plain") -> str:
     """
     script = Script(
         design=fit.design,
-        rows=_origin(fit),
+        rows=known_origin(fit),
         l2=fit.l2,
         l1=fit.l1,
         constant=_constant(fit.maximum.moments),
@@ -87,11 +87,12 @@ def _constant(moments: Moments) -> bool:
     return bool((moments.gram.diagonal() == 0).any())
 
 
-def _origin(fit: Fit | Classifier) -> Origin:
+def known_origin(fit: Fit | Classifier | NetworkFit) -> Origin:
+    """Return the origin of the fit's rows; OptionError where a script cannot have them."""
     origin = origin_of(fit)
     if origin is None:
         raise OptionError(
-            f"the {fit.n:,} training rows are not one plain CSV file and too many to write out ({MOST_INLINE} at "
+            f"the {fit.n:,} training rows are not one plain CSV file, and too many to write out ({MOST_INLINE} at "
             "most); fit from a CSV file, and the script reads that."
         )
     return origin
