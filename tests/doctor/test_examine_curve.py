@@ -81,6 +81,11 @@ def test_the_page_and_the_json() -> None:
     assert line["model"] == "linear" and line["limits_hold"] == "wherever the descent goes"
 
 
+def test_a_network_without_hidden_layers_is_a_line() -> None:
+    report = slopewise.check(PENGUINS, **MASS, model="mlp")
+    assert report.model == "linear" and report.holds.startswith("wherever the descent goes: a line")
+
+
 def test_adam_has_no_limit_to_be_beyond() -> None:
     report = slopewise.check(PENGUINS, **SEX, optimizer="adam", lr=100.0)
     assert "lr-beyond-limit" not in codes(report)

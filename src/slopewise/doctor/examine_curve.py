@@ -22,6 +22,7 @@ from slopewise.training.outset import settled, steepness
 from slopewise.training.sample import FirstRead
 
 EVERYWHERE = "wherever the descent goes: no place is steeper than where all classes are equally likely."
+ALIKE = "wherever the descent goes: a line with squared loss is curved alike everywhere."
 AT_START = "at the start, on the first {rows:,} rows: a network's limit changes on its way."
 KINDS = {"squared": "linear", "logistic": "logistic regression", "softmax": "softmax regression"}
 
@@ -55,6 +56,7 @@ def examine_curve(problem: Problem, first: FirstRead, *, descent: Descent, label
         rare = imbalance(first.counts, labels)
         apart = None if problem.penalty.strength or not straight else _separated(rows, moments.n)
         found += [finding for finding in (apart, rare) if finding is not None]
+    where = EVERYWHERE if labels else ALIKE
     return Report(
         n=moments.n,
         names=problem.names,
@@ -66,7 +68,7 @@ def examine_curve(problem: Problem, first: FirstRead, *, descent: Descent, label
         model=KINDS[problem.loss.name] if straight else in_words(model),
         classes=labels,
         counts=first.counts,
-        holds=EVERYWHERE if straight and labels else AT_START.format(rows=min(looked_at(len(start)), moments.n)),
+        holds=where if straight else AT_START.format(rows=min(looked_at(len(start)), moments.n)),
     )
 
 
