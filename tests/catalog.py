@@ -55,3 +55,38 @@ LOSSES = [
     LossEntry(Softmax(3), softmax_by_torch(), "class"),
     LossEntry(Softmax(4, (1.0, 2.0, 0.5, 3.0)), softmax_by_torch((1.0, 2.0, 0.5, 3.0)), "class"),
 ]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of fit: the options that make it, and which options of its verbs it takes."""
+
+    name: str
+    options: dict[str, object]
+    verbs: frozenset[str]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+NUMBER, TWO, THREE = {"target": "y"}, {"target": "two"}, {"target": "three"}
+FEW = {"epochs": 30, "lr": 0.1}
+
+KINDS = [
+    Kind("line", {**NUMBER}, frozenset({"interval", "of"})),
+    Kind("line by qr", {**NUMBER, "solver": "qr"}, frozenset({"interval", "of"})),
+    Kind("line with l2", {**NUMBER, "l2": 2.0}, frozenset({"interval", "of"})),
+    Kind("line with l1", {**NUMBER, "l1": 2.0}, frozenset()),
+    Kind("line by replay", {**NUMBER, **FEW}, frozenset({"at", "history"})),
+    Kind("line by adam", {**NUMBER, **FEW, "optimizer": "adam"}, frozenset({"at", "history"})),
+    Kind("line by batches", {**NUMBER, **FEW, "batch_size": 8}, frozenset({"at", "history"})),
+    Kind("logistic", {**TWO}, frozenset({"interval", "threshold"})),
+    Kind("softmax", {**THREE}, frozenset({"interval"})),
+    Kind("firth", {**TWO, "firth": True}, frozenset({"interval", "threshold"})),
+    Kind("logistic with l1", {**TWO, "l1": 0.5}, frozenset({"threshold"})),
+    Kind("logistic by descent", {**TWO, **FEW}, frozenset({"threshold", "at", "history"})),
+    Kind("softmax by descent", {**THREE, **FEW}, frozenset({"at", "history"})),
+    Kind("network", {**NUMBER, **FEW, "hidden": (3,)}, frozenset({"at", "history"})),
+    Kind("network of classes", {**TWO, **FEW, "hidden": (3,)}, frozenset({"threshold", "at", "history"})),
+]
+"""Every kind of fit; `tests/laws/test_options.py` fits each to one table."""

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "slopewise"
 
-ANYONE = ("errors", "types", "version")
+ANYONE = ("errors", "types", "version", "wording")
 CONTRACTS = ("data/source", "models/model", "losses/loss", "losses/penalty")
 STAGES = ("data", "models", "losses", "optimizers")
 BELOW_RESULTS = ("training", "engine", "problem", "solution", *STAGES)
@@ -23,6 +23,7 @@ BELOW_RESULTS = ("training", "engine", "problem", "solution", *STAGES)
 LAW: dict[str, tuple[str, ...]] = {
     "errors": (),
     "types": (),
+    "wording": (),
     "saving": (),
     "data": (),
     "models": (),

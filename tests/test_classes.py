@@ -186,7 +186,7 @@ def test_bad_rows_at_prediction_and_evaluation(sex, species, penguins):
         species.predict(penguins, threshold=0.5)
     with pytest.raises(OptionError, match="threshold is 1.5"):
         sex.predict(penguins, threshold=1.5)
-    with pytest.raises(OptionError, match="solved by newton and has no epochs"):
+    with pytest.raises(OptionError, match="solved by newton, without a descent, and has no epochs"):
         sex.history_table()
 
 
@@ -197,7 +197,7 @@ def test_another_fit_is_a_warm_start(penguins, species, sex):
     assert warm.theta.flatten().tolist() == pytest.approx(cold.theta.flatten().tolist(), rel=1e-8)
     with pytest.raises(OptionError, match="start was fitted to"):
         slopewise.fit(penguins, warm_start=sex, **words)
-    with pytest.raises(OptionError, match="a line is solved at once and needs no warm_start"):
+    with pytest.raises(OptionError, match="warm_start is for a descent, and a line is solved at once"):
         slopewise.fit(penguins, target="body_mass_g", features=["year"], warm_start=sex)
 
 
@@ -214,7 +214,7 @@ def test_softmax_is_that_of_statsmodels(penguins):
 
 
 def test_the_words_of_the_api_are_those_of_the_roads():
-    from slopewise.api import words
+    from slopewise.api import options
     from slopewise.training import ascent, roads
 
-    assert words.ROADS == roads.ROADS and words.CLIMBERS == ascent.CLIMBERS
+    assert options.ROADS == roads.ROADS and options.CLIMBERS == ascent.CLIMBERS

@@ -12,7 +12,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from slopewise.api import check, fit, load
+    from slopewise.api.check import check
+    from slopewise.api.fit import fit
+    from slopewise.api.load import load
     from slopewise.doctor.gradients import gradients, partial_derivatives
     from slopewise.errors import (
         ColumnError,
@@ -47,11 +49,11 @@ __all__ = [
 
 # torch takes about a second to import; `slopewise --help` and tab completion should not wait for it.
 _HOME = {
-    "check": "slopewise.api",
-    "fit": "slopewise.api",
+    "check": "slopewise.api.check",
+    "fit": "slopewise.api.fit",
     "gradients": "slopewise.doctor.gradients",
     "partial_derivatives": "slopewise.doctor.gradients",
-    "load": "slopewise.api",
+    "load": "slopewise.api.load",
     "Classifier": "slopewise.results.classifier",
     "Fit": "slopewise.results.fit",
     "NetworkFit": "slopewise.results.network",

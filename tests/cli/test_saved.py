@@ -64,7 +64,7 @@ def test_the_interval_of_the_mean_is_narrower(call, saved, new):
         row = next(csv.DictReader(io.StringIO(call("predict", saved, new, "--interval", "0.9", *words).out)))
         return float(row["high"]) - float(row["low"])
 
-    assert width("--mean") < width()
+    assert width("--of", "mean") < width()
 
 
 def test_a_prediction_that_fails_leaves_the_old_file(call, saved, tmp_path):
@@ -77,7 +77,9 @@ def test_a_prediction_that_fails_leaves_the_old_file(call, saved, tmp_path):
     assert not list(tmp_path.glob(".*"))
 
 
-@pytest.mark.parametrize(("words", "code"), [(["--mean"], 2), (["--interval", "95"], 2), (["--interval", "x"], 2)])
+@pytest.mark.parametrize(
+    ("words", "code"), [(["--of", "mean"], 2), (["--interval", "95"], 2), (["--interval", "x"], 2)]
+)
 def test_wrong_words_for_predict(call, saved, new, words, code):
     done = call("predict", saved, new, *words)
     assert (done.code, done.out) == (code, "")

@@ -39,7 +39,7 @@ def test_a_constant_column_is_named(lesson: Make) -> None:
     assert (found.code, found.severity) == ("constant-column", "error")
     assert found.number.value == 0.0
     assert found.number.words == "standard deviation 0: 0.1 in each of 6 rows"
-    assert found.fix == "leave 'four' out: --features a,c"
+    assert found.fix == "leave 'four' out: features=['a', 'c']"
 
 
 def test_without_an_intercept_a_constant_column_may_stay(lesson: Make) -> None:
@@ -61,8 +61,8 @@ def test_a_pair_is_named_with_its_inflation(lesson: Make) -> None:
 
 def test_of_a_pair_the_one_that_says_less_of_the_target_goes(lesson: Make) -> None:
     close = [value + (0.05 if j % 2 else 0.0) for j, value in enumerate(A)]
-    assert find(lesson(close, a=A, b=close))[0].fix == "leave 'a' out: --features b"
-    assert find(lesson(A, a=A, b=close))[0].fix == "leave 'b' out: --features a"
+    assert find(lesson(close, a=A, b=close))[0].fix == "leave 'a' out: features=['b']"
+    assert find(lesson(A, a=A, b=close))[0].fix == "leave 'b' out: features=['a']"
 
 
 def test_exact_copies_are_errors_and_each_is_dropped_once(lesson: Make) -> None:
@@ -80,7 +80,7 @@ def test_quizzes_in_raw_units_are_a_thousand_times_harder(quizzes: Any) -> None:
     assert found.number.value == pytest.approx(1.642e6, rel=5e-4)
     assert found.number.words == "condition number 1.642e+06 raw, 35.18 in standard units"
     assert "the mean of 'quiz1' is 8.58 standard deviations from zero" in found.cause
-    assert (found.severity, found.fix[:15]) == ("warning", "leave out --raw")
+    assert (found.severity, found.fix[:15]) == ("warning", "leave out stand")
     (note,) = find(quizzes, standardize=True)
     assert note.severity == "note"
 
@@ -108,9 +108,9 @@ def test_a_column_far_from_zero(lesson: Make) -> None:
 def test_a_category_is_left_out_whole(lesson: Make) -> None:
     made = replace(lesson(Y, a=A, b=A), names=("size", "kind[b]"))
     (found,) = find(made)
-    assert found.fix == "leave 'kind' out: --features size"
+    assert found.fix == "leave 'kind' out: features=['size']"
     (found,) = find(replace(made, names=("shoe size", "kind[b]")))
-    assert found.fix == "leave 'kind' out of --features"
+    assert found.fix == "leave 'kind' out: features=['shoe size']"
 
 
 def test_every_line_fits_a_terminal(lesson: Make, quizzes: Any) -> None:

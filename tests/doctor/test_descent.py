@@ -64,13 +64,13 @@ def test_a_learning_rate_beyond_the_limit_is_found_and_refused(hours: Lesson) ->
     descent = raw(lr=0.2, epochs=100)
     (found,) = look(hours, descent)
     # R1 of the seed documents: the largest stable lr is 0.180295
-    assert (found.code, found.severity, found.fix) == ("lr-beyond-limit", "error", "--lr 0.176")
+    assert (found.code, found.severity, found.fix) == ("lr-beyond-limit", "error", "lr=0.176")
     assert found.number.words == "1.109 times the limit, 0.180295"
     assert "0.92 hours + 0.40 (intercept)" in found.cause
     with pytest.raises(FitError) as caught:
         refuse(descent, hours.limits(descent))
     assert str(caught.value) == (
-        "lr 0.2 is beyond 0.180295, from which on this descent diverges; take --lr 0.176, or --anyway to watch it."
+        "lr 0.2 is beyond 0.180295, from which on this descent diverges; take lr=0.176, or anyway=True to watch it."
     )
     refuse(descent, hours.limits(descent), anyway=True)
 
@@ -87,7 +87,7 @@ def test_momentum_has_its_own_limit_and_advice(hours: Lesson) -> None:
     (found,) = look(hours, raw(lr=0.5, momentum=0.9, epochs=10))
     # 2 (1 + 0.9) / 11.092940 = 0.342560; nine tenths of it
     assert found.number.words == "1.460 times the limit, 0.34256"
-    assert found.fix == "--lr 0.308"
+    assert found.fix == "lr=0.308"
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_momentum_has_its_own_limit_and_advice(hours: Lesson) -> None:
 )
 def test_the_advised_learning_rate_converges(hours: Lesson, words: dict[str, Any]) -> None:
     (found,) = look(hours, raw(**words))
-    lr = float(found.fix.split()[-1])
+    lr = float(found.fix.split("=")[-1])
     assert steps_until(hours, raw(**{**words, "lr": lr}), 1e-6) < 500
 
 
@@ -112,7 +112,7 @@ def test_a_crawling_direction_is_named_with_the_epochs_it_takes(quizzes: Lesson)
     assert found.number.value == pytest.approx(2.6188e7, rel=1e-4)
     assert found.number.words.startswith("up to 26,188,703 epochs to close all but 1e-06 of the gap")
     assert "along 1.00 (intercept) the valley is nearly flat; condition number 1.642e+06" in found.cause
-    assert found.fix.startswith("leave out --raw, with --lr 0.351: descend in standard units")
+    assert found.fix.startswith("leave out standardize=False, with lr=0.351: descend in standard units")
 
 
 def test_epochs_that_are_known_are_said(hours: Lesson) -> None:
@@ -148,8 +148,8 @@ def test_every_change_takes_about_the_epochs_it_promises(
     for change in changes(descent, lesson.limits(descent), lesson.limits(plan_descent(lr=0.1)), 1e-6):
         if change.epochs > 20_000:
             continue
-        options = {word: float(value) for word, value in re.findall(r"--(lr|momentum) ([\d.e-]+)", change.option)}
-        settled = plan_descent(**options, standardize=standardize or "--raw" in change.option)
+        options = {word: float(value) for word, value in re.findall(r"\b(lr|momentum)=([\d.e-]*\d)", change.option)}
+        settled = plan_descent(**options, standardize=standardize or "standardize" in change.option)
         # the bound of plain descent holds; two equal roots of momentum add a factor that grows with the epochs
         assert steps_until(lesson, settled, 1e-6) <= change.epochs * (2 if "momentum" in options else 1)
 
@@ -166,7 +166,7 @@ def test_a_little_longer_is_the_advice_where_it_is_enough(hours: Lesson) -> None
     left = gap_left(descend(hours, descent))
     assert found.number.value == left == pytest.approx(2.82e-6, rel=2e-3)
     assert found.number.words == "2.82e-06 of the gap to the lowest cost is left; 172 epochs would leave 1e-06"
-    assert found.fix == "--epochs 180"
+    assert found.fix == "epochs=180"
     assert 150 < steps_until(hours, descent, 1e-6) <= 172
 
 
@@ -174,32 +174,32 @@ def test_where_waiting_is_hopeless_something_else_is_advised(quizzes: Lesson) ->
     (found,) = look_back(quizzes, raw(lr=1e-5, epochs=20))
     assert found.code == "not-converged"
     assert found.number.value == pytest.approx(5.957091 / 29661.8, rel=0.05)  # nearly all of the cost left is gap
-    assert found.fix.startswith("leave out --raw, with --lr 0.351")
+    assert found.fix.startswith("leave out standardize=False, with lr=0.351")
 
 
 def test_a_tiny_learning_rate_hardly_moves(hours: Lesson) -> None:
     (found,) = look_back(hours, raw(lr=1e-5, epochs=200))
-    assert (found.code, found.fix) == ("hardly-moved", "--lr 0.176")
+    assert (found.code, found.fix) == ("hardly-moved", "lr=0.176")
     assert found.number.words == "lr 1e-05 is 5.55e-05 of the limit, 0.180295"
     assert found.number.value == pytest.approx(1e-5 / 0.180295, rel=1e-5)
 
 
 def test_divergence_is_explained_by_the_limit(hours: Lesson) -> None:
     (found,) = look_back(hours, raw(lr=0.2, epochs=60), Status.DIVERGED)
-    assert (found.code, found.severity, found.fix) == ("diverged", "error", "--lr 0.176")
+    assert (found.code, found.severity, found.fix) == ("diverged", "error", "lr=0.176")
     assert found.cause == "lr 0.2 is 1.109 times the limit, 0.180295"
 
 
 def test_divergence_without_a_limit_is_answered_by_a_tenth(hours: Lesson) -> None:
     descent = raw(lr=0.2, epochs=60)
     (found,) = after(descend(hours, descent, Status.DIVERGED), raw(optimizer="rmsprop", lr=3.0))
-    assert found.fix == "--lr 0.3"
+    assert found.fix == "lr=0.3"
 
 
 def test_without_a_limit_more_epochs_are_the_advice(quizzes: Lesson) -> None:
     descended = descend(quizzes, raw(lr=1e-5, epochs=20))
     (found,) = after(descended, raw(optimizer="adam", lr=0.1, epochs=20))
-    assert (found.code, found.fix) == ("not-converged", "--epochs 200")
+    assert (found.code, found.fix) == ("not-converged", "epochs=200")
 
 
 def test_learning_rates_are_cut_and_momentum_is_lifted() -> None:

@@ -70,7 +70,7 @@ def test_the_page_and_the_json() -> None:
     report = slopewise.check(PENGUINS, **SPECIES, lr=9.0)
     page = str(report)
     assert max(map(len, page.splitlines())) <= 80
-    for text in ("softmax regression", "Adelie 151, Chinstrap 68, Gentoo 123", "wherever the descent goes", "--lr"):
+    for text in ("softmax regression", "Adelie 151, Chinstrap 68, Gentoo 123", "wherever the descent goes", "lr="):
         assert text in page
     assert "never arrives" not in page and "condition number" not in page
     assert "lr-beyond-limit" in codes(report)
@@ -97,7 +97,7 @@ def test_separated_and_rare_classes_are_named() -> None:
     assert "separated" not in codes(slopewise.check({**apart, "y": ["a", "b", "a", "b", "a", "b"]}, target="y"))
     two = {"x": apart["x"], "y": ["a", "a", "a", "b", "b", "b"]}
     (found,) = slopewise.check(two, target="y").findings
-    assert found.code == "separated" and "--firth" in found.fix
+    assert found.code == "separated" and "firth=True" in found.fix
     assert "separated" not in codes(slopewise.check(two, target="y", l2=1.0))
     draw = np.random.default_rng(0)
     rare = {"x": draw.normal(size=200), "y": ["yes"] * 9 + ["no"] * 191}

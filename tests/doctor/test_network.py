@@ -50,7 +50,7 @@ def test_one_layer_at_xor():
     assert finding.code == "one-layer" and finding.severity == "error"
     assert finding.number.words == "the two classes overlap: a mean of rows 1 and 4 is a mean of rows 2 and 3"
     assert finding.cause == "'a' times 'b' tells the classes (correlation -1.00), and one layer has sums alone"
-    assert finding.fix.startswith("--model mlp --hidden 3")
+    assert finding.fix.startswith("model='mlp', hidden=3")
 
 
 def test_one_layer_at_and_is_no_finding():
@@ -92,7 +92,7 @@ def test_your_model_is_a_coin():
     assert (finding.code, finding.what) == ("coin", "your model is a coin")
     assert finding.number.words.startswith("cost 0.6931, and answering every row alike costs 0.6931, ln 2, as a coin; ")
     assert "outputs from 0.5" in finding.number.words or "outputs from 0.4" in finding.number.words
-    assert finding.fix.startswith("--starts 16")
+    assert finding.fix.startswith("starts=16")
     falling = network_findings(look(coin, CORNERS, XOR, history=history([0.9, 0.8, 0.7])))
     assert falling[0].cause == "the descent is still on its way"
 
@@ -129,7 +129,7 @@ def test_saturated_sigmoids_and_raw_columns():
     found = {finding.code: finding for finding in network_findings(look(module, x, XOR, standardized=False, cost=0.9))}
     assert set(found) == {"unscaled-inputs", "saturated", "worse-than-constant"}
     assert found["saturated"].number.words == "100% of its values have less than 1% of the steepest slope"
-    assert found["saturated"].fix.startswith("leave out --raw")
+    assert found["saturated"].fix.startswith("leave out standardize=False")
     assert found["unscaled-inputs"].number.value == pytest.approx(300 / math.sqrt(2))
     assert "unscaled-inputs" not in codes(module, CORNERS, XOR, standardized=False)
 
@@ -157,7 +157,7 @@ def test_a_link_too_many():
 def test_over_fitting():
     finding = over_fitting(history([1.0, 0.5, 0.3, 0.1], [1.1, 0.7, 0.9, 1.4]))
     assert finding is not None and finding.number.value == pytest.approx(2)
-    assert finding.fix == "--early-stop, which keeps the state of epoch 10"
+    assert finding.fix == "early_stop=True, which keeps the state of epoch 10"
     assert over_fitting(history([1.0, 0.5, 0.3], [1.1, 0.7, 0.71])) is None  # hardly risen
     assert over_fitting(history([1.0, 0.5, 0.8], [1.1, 0.7, 1.4])) is None  # both rise: divergence, not this
     assert over_fitting(history([1.0, 0.5])) is None and over_fitting(None) is None

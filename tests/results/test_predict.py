@@ -36,7 +36,7 @@ def test_intervals_agree_with_statsmodels(random_table: Any, errors: str, interc
     other = model.fit() if errors == "classical" else model.fit().get_robustcov_results("HC3")
     wanted = other.get_prediction(columns(new)).summary_frame(alpha=0.1)
     for mean, name in ((True, "mean_ci"), (False, "obs_ci")):
-        ours = fit.predict(new, interval=0.9, mean=mean)
+        ours = fit.predict(new, interval=0.9, of="mean" if mean else "observation")
         np.testing.assert_allclose(ours["prediction"], wanted["mean"], rtol=RELATIVE)
         np.testing.assert_allclose(ours["low"], wanted[f"{name}_lower"], rtol=RELATIVE)
         np.testing.assert_allclose(ours["high"], wanted[f"{name}_upper"], rtol=RELATIVE)
@@ -118,8 +118,8 @@ def test_rows_that_do_not_fit(mass: Fit, penguins: pd.DataFrame) -> None:
         mass.predict(rows.assign(sex=[1.0, 2.0, 3.0]))
     with pytest.raises(OptionError, match=r"interval is 95.*such as 0\.95"):
         mass.predict(rows, interval=95)
-    with pytest.raises(OptionError, match="give interval too"):
-        mass.predict(rows, mean=True)
+    with pytest.raises(OptionError, match="give interval=0.95 too"):
+        mass.predict(rows, of="mean")
 
 
 def test_tables_of_features_and_predictions() -> None:

@@ -56,7 +56,9 @@ def test_there_and_back(random_table: Any, tmp_path: Path, words: dict[str, Any]
     fit.save(tmp_path / "fit.safetensors")
     back = load(tmp_path / "fit.safetensors")
     for mean in (False, True):
-        ours, theirs = (f.predict(new, interval=0.9, mean=mean).to_numpy() for f in (fit, back))
+        ours, theirs = (
+            f.predict(new, interval=0.9, of="mean" if mean else "observation").to_numpy() for f in (fit, back)
+        )
         np.testing.assert_array_equal(ours, theirs)
     assert torch.equal(back.covariance, fit.covariance) and torch.equal(back.theta, fit.theta)
     assert back.to_json() == fit.to_json() and back.summary() == fit.summary() and repr(back) == repr(fit)

@@ -1,48 +1,69 @@
-"""Wires a linear model with squared loss, solved exactly or by coordinates."""
+"""Wires a linear model with squared loss: solved exactly, by coordinates, or by gradient descent."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from slopewise.api.posed import Posed
+from slopewise.api.dataset import TrainingData
+from slopewise.api.options import ResolvedOptions
 from slopewise.doctor.data import data_findings
 from slopewise.doctor.finding import Finding, ranked
+from slopewise.engine.local import LocalEngine
+from slopewise.errors import FitError, OptionError
 from slopewise.losses.penalty import L2, ElasticNet
 from slopewise.losses.squared import Squared
 from slopewise.models.linear import Linear
 from slopewise.problem import Problem
 from slopewise.results.conclude import conclude
 from slopewise.results.fit import Fit
+from slopewise.solution import Moments, Solution
 from slopewise.training.choose import choose
 from slopewise.training.moments import read_moments
 
+if TYPE_CHECKING:
+    from slopewise.doctor.examine import Report
+    from slopewise.optimizers.descent import Descent
+    from slopewise.training.checkpoint import Checkpoint
 
-def problem_of(posed: Posed, l2: float, l1: float = 0.0) -> Problem:
-    """Return the least squares problem of a question."""
-    design = posed.design
+
+def fit_line(
+    data: TrainingData, options: ResolvedOptions, *, warm_start: Any = None, checkpoint: Checkpoint | None = None
+) -> Fit:
+    """Return the fit of a line.
+
+    Raises:
+        OptionError: an option of classes, or of a descent where none is made.
+        FitError: the data determine no answer; or the learning rate is beyond the limit.
+    """
+    refuse_class_weight(data, options)
+    if options.descends:
+        return _fit_by_descent(data, options, warm_start, checkpoint)
+    if warm_start is not None:
+        raise OptionError("warm_start is for a descent, and a line is solved at once; leave it out, or ask for one.")
+    if options["validation_size"]:
+        raise OptionError("validation_size is for a descent, which can stop early; leave it out, or ask for one.")
+    return _fit_exactly(data, options)
+
+
+def check_line(data: TrainingData, options: ResolvedOptions) -> Report:
+    """Return what is known before the first step."""
+    from slopewise.doctor.examine import examine
+    from slopewise.training.down import survey
+
+    refuse_class_weight(data, options)
+    problem = problem_of(data, options["l2"])
+    moments = read_moments(problem, data.engine)
+    exact = _exact(problem, data.engine, moments)
+    return examine(problem, moments, survey(problem, moments, exact, options.plan()))
+
+
+def problem_of(data: TrainingData, l2: float, l1: float = 0.0) -> Problem:
+    """Return the least squares problem of a table."""
+    design = data.design
     penalty = ElasticNet(l2, l1) if l1 else L2(l2)
-    return Problem(posed.train, Linear(design.intercept), Squared(), penalty, design.names, design.intercept)
-
-
-def fit_exactly(posed: Posed, *, l2: float, l1: float, errors: str, level: float, solver: str) -> Fit:
-    """Return the exact fit."""
-    problem = problem_of(posed, l2, l1)
-    told: dict[str, Any] = {**said(posed, problem), "errors": errors, "level": level}
-    if l1:
-        from slopewise.results.conclude_descent import conclude_corners
-        from slopewise.training.coordinate import Coordinate
-
-        found = Coordinate().solve(problem, posed.engine)
-        reason = f"l1 {l1:g} has corners, which coordinate descent stops at: {found.evidence}"
-        return conclude_corners(maximum=found, reason=reason, **told)
-    moments = read_moments(problem, posed.engine)
-    choice = choose(problem, moments, solver)
-    solution = choice.solver.solve(problem, posed.engine)
-    fit = conclude(solution=solution, solver=choice.solver.name, reason=choice.reason, **told)
-    findings = data_findings(moments, problem.names[int(problem.intercept) :], intercept=problem.intercept)
-    return replace(fit, findings=plain(ranked(findings)))
+    return Problem(data.train, Linear(design.intercept), Squared(), penalty, design.names, design.intercept)
 
 
 def plain(findings: Sequence[Finding]) -> tuple[dict[str, Any], ...]:
@@ -50,12 +71,96 @@ def plain(findings: Sequence[Finding]) -> tuple[dict[str, Any], ...]:
     return tuple(finding.to_dict() for finding in findings)
 
 
-def said(posed: Posed, problem: Problem) -> dict[str, Any]:
+def refuse_class_weight(data: TrainingData, options: ResolvedOptions) -> None:
+    """Raise OptionError where classes are to be weighed and the target is a number."""
+    if options["class_weight"] is not None:
+        raise OptionError(f"class_weight is for classes, and target {data.design.target!r} is a number; leave it out.")
+
+
+def _fit_exactly(data: TrainingData, options: ResolvedOptions) -> Fit:
+    l1 = options["l1"]
+    problem = problem_of(data, options["l2"], l1)
+    told = _told(data, options, problem)
+    if l1:
+        from slopewise.results.conclude_descent import conclude_corners
+        from slopewise.training.coordinate import Coordinate
+
+        found = Coordinate().solve(problem, data.engine)
+        reason = f"l1 {l1:g} has corners, which coordinate descent stops at: {found.evidence}"
+        return conclude_corners(maximum=found, reason=reason, **told)
+    moments = read_moments(problem, data.engine)
+    choice = choose(problem, moments, options["solver"])
+    solution = choice.solver.solve(problem, data.engine)
+    fit = conclude(solution=solution, solver=choice.solver.name, reason=choice.reason, **told)
+    findings = data_findings(moments, problem.names[int(problem.intercept) :], intercept=problem.intercept)
+    return replace(fit, findings=plain(ranked(findings)))
+
+
+def _fit_by_descent(
+    data: TrainingData, options: ResolvedOptions, warm_start: Any, checkpoint: Checkpoint | None
+) -> Fit:
+    """Return the fit of a descent, with the exact answer beside it."""
+    from slopewise.doctor.descent import refuse
+    from slopewise.doctor.examine import look_back
+    from slopewise.results.conclude_descent import conclude_descent
+    from slopewise.training.down import go_down, survey
+
+    problem = problem_of(data, options["l2"])
+    moments = read_moments(problem, data.engine)
+    descent = _started(options.plan(), warm_start, data, moments)
+    exact = _exact(problem, data.engine, moments)
+    ground = survey(problem, moments, exact, descent)
+    refuse(ground.descent, ground.limits, anyway=options["anyway"])
+    held_out = data.part("validation")
+    descended, road, reason = go_down(
+        problem,
+        data.engine,
+        ground=ground,
+        moments=moments,
+        wanted="descent" if options["solver"] == "auto" else options["solver"],
+        observer=options["observer"],
+        checkpoint=checkpoint,
+        validation=None if held_out is None else replace(problem, source=held_out),
+    )
+    return conclude_descent(
+        ground=ground,
+        descended=descended,
+        exact=exact,
+        moments=moments,
+        road=road,
+        reason=reason,
+        findings=plain(look_back(problem, moments, ground, descended)),
+        **_told(data, options, problem),
+    )
+
+
+def _started(descent: Descent, warm_start: Any, data: TrainingData, moments: Moments) -> Descent:
+    """Return the plan with the parameters of another fit for a start, where one is given."""
+    if warm_start is None:
+        return descent
+    from slopewise.results.warm import line_start
+    from slopewise.training.units import units_of
+
+    units = units_of(moments, standardize=descent.standardize, intercept=data.design.intercept)
+    return replace(descent, init=tuple(line_start(warm_start, data.design, units).tolist()))
+
+
+def _told(data: TrainingData, options: ResolvedOptions, problem: Problem) -> dict[str, Any]:
     """Return what every conclusion of a linear fit is told."""
     return {
         "problem": problem,
-        "design": posed.design,
-        "engine": posed.engine,
-        "test": posed.part("test"),
-        "library": posed.library,
+        "design": data.design,
+        "engine": data.engine,
+        "errors": options["errors"],
+        "level": options["level"],
+        "test": data.part("test"),
+        "library": data.library,
     }
+
+
+def _exact(problem: Problem, engine: LocalEngine, moments: Moments) -> Solution | None:
+    """Return the exact solution, None where the columns determine none: a descent goes somewhere all the same."""
+    try:
+        return choose(problem, moments).solver.solve(problem, engine)
+    except FitError:
+        return None

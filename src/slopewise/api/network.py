@@ -8,9 +8,10 @@ from typing import Any
 
 import torch
 
-from slopewise.api.linear import plain
-from slopewise.api.posed import Posed
-from slopewise.api.words import Chosen
+from slopewise.api.classification import loss_of, model_of
+from slopewise.api.dataset import TrainingData
+from slopewise.api.linear import plain, refuse_class_weight
+from slopewise.api.options import ResolvedOptions
 from slopewise.doctor.examine import Report
 from slopewise.doctor.examine_curve import examine_curve
 from slopewise.doctor.examine_network import examine_network
@@ -22,95 +23,109 @@ from slopewise.models.build import build_network, in_dtype, is_straight
 from slopewise.models.sizes import hidden_sizes
 from slopewise.optimizers.descent import Descent
 from slopewise.problem import Problem
-from slopewise.results.conclude_network import fit_network
+from slopewise.results import conclude_network
 from slopewise.results.network import NetworkFit
 from slopewise.training.checkpoint import Checkpoint
 from slopewise.training.columns import check_classes
 from slopewise.training.sample import first_read
-from slopewise.types import Observer
 
 
-def fit_by_loop(
-    posed: Posed,
-    chosen: Chosen,
-    *,
-    loss: Loss | None,
-    seed: int,
-    l2: float,
-    checkpoint: Checkpoint | None,
-    observer: Observer | None,
-    start: Any = None,
+def fit_network(
+    data: TrainingData, options: ResolvedOptions, *, warm_start: Any = None, checkpoint: Checkpoint | None = None
 ) -> NetworkFit:
     """Return the fit of a network, or of classes by descent: a network without hidden layers.
 
     Raises:
-        OptionError: a road that networks do not have, or words that make no sense.
+        OptionError: a solver that networks do not have, or options that make no sense.
     """
-    if chosen.solver in ("replay", "moments"):
+    _refuse(options)
+    if options["solver"] in ("replay", "moments"):
         raise OptionError(
-            f"there is no {chosen.solver} of this descent: only a line with squared loss has a closed form; 'loop' "
+            f"there is no {options['solver']} of this descent: only a line with squared loss has a closed form; 'loop' "
             "would be used, choose it or leave solver out."
         )
-    problem = _problem(posed, chosen, loss or Squared(), l2)
-    words = chosen.network
-    starts = words.get("starts", 1)
+    problem = _problem(data, options)
+    starts = options.network.get("starts", 1)
     if isinstance(starts, bool) or not isinstance(starts, int) or starts < 1:
         raise OptionError(f"starts is {starts!r}; give a whole number of at least 1.")
-    if start is not None and starts > 1:
+    if warm_start is not None and starts > 1:
         raise OptionError("warm_start is where one network begins, and starts asks for many; leave one of them out.")
-    held_out = posed.part("validation")
-    fit = fit_network(
+    held_out = data.part("validation")
+    fit = conclude_network.fit_network(
         problem=problem,
-        design=posed.design,
-        engine=posed.engine,
-        descent=_plan(chosen, problem, seed, drawn=starts > 1),
+        design=data.design,
+        engine=data.engine,
+        descent=_plan(options, problem, drawn=starts > 1),
         validation=None if held_out is None else replace(problem, source=held_out),
-        test=posed.part("test"),
+        test=data.part("test"),
         starts=starts,
-        start=start,
+        start=warm_start,
         checkpoint=checkpoint,
-        observer=observer,
-        library=posed.library,
+        observer=options["observer"],
+        library=data.library,
     )
     return replace(fit, findings=plain(examine_network(fit)))
 
 
-def report_on_curve(posed: Posed, chosen: Chosen, *, loss: Loss | None, seed: int, l2: float) -> Report:
+def check_network(data: TrainingData, options: ResolvedOptions) -> Report:
     """Return what is known before the first step of classes or of a network.
 
     Raises:
-        OptionError: words that make no sense.
+        OptionError: options that make no sense.
         FitError: a class without rows.
     """
-    if not posed.design.intercept:
+    if not data.design.intercept:
         raise OptionError("a network keeps its biases; leave out intercept=False, or look at a linear model.")
-    problem = _problem(posed, chosen, loss or Squared(), l2)
+    problem = _problem(data, options)
     problem = replace(problem, model=in_dtype(problem.model, torch.float64))
-    first = first_read(problem, posed.engine, sample=0)
-    labels = posed.design.target_levels
+    first = first_read(problem, data.engine, sample=0)
+    labels = data.design.target_levels
     check_classes(first.rows, labels)
-    return examine_curve(problem, first, descent=_plan(chosen, problem, seed), labels=labels)
+    return examine_curve(problem, first, descent=_plan(options, problem), labels=labels)
 
 
-def _problem(posed: Posed, chosen: Chosen, loss: Loss, l2: float) -> Problem:
+def _refuse(options: ResolvedOptions) -> None:
+    """Raise OptionError for what only a likelihood or a line has."""
+    if options["anyway"]:
+        raise OptionError("anyway is for a line: no step of classes or of a network is refused; leave it out.")
+    if options["firth"]:
+        raise OptionError("firth is for two classes by their likelihood, without a descent; leave one of them out.")
+    for name in ("errors", "level"):
+        if name in options.said and options[name] != "classical":
+            raise OptionError(
+                f"{name} is {options[name]!r}, and a model trained by gradient descent has no standard errors; leave "
+                "it out, or solve classes by their likelihood."
+            )
+
+
+def _problem(data: TrainingData, options: ResolvedOptions) -> Problem:
     """Return the question put to a network, or to a network without hidden layers."""
-    words = chosen.network
+    network = options.network
+    loss = _loss(data, options)
     model = build_network(
-        inputs=len(posed.design.x_names),
+        inputs=len(data.design.x_names),
         outputs=loss.outputs,
-        hidden=_hidden(words) if chosen.model == "mlp" else (),
-        activation=words.get("activation"),
-        dropout=words.get("dropout"),
-        module=words.get("module"),
+        hidden=_hidden(network) if options.model == "mlp" else (),
+        activation=network.get("activation"),
+        dropout=network.get("dropout"),
+        module=network.get("module"),
     )
-    return Problem(posed.train, model, loss, L2(l2), posed.design.names, posed.design.intercept)
+    return Problem(data.train, model, loss, L2(options["l2"]), data.design.names, data.design.intercept)
 
 
-def _plan(chosen: Chosen, problem: Problem, seed: int, *, drawn: bool = False) -> Descent:
+def _loss(data: TrainingData, options: ResolvedOptions) -> Loss:
+    if not data.is_classification:
+        refuse_class_weight(data, options)
+        return Squared()
+    model_of(data, options.model)
+    return loss_of(data, options["class_weight"])
+
+
+def _plan(options: ResolvedOptions, problem: Problem, *, drawn: bool = False) -> Descent:
     """Return the plan, from a start that is drawn where zeros would be a place no descent can leave."""
-    return chosen.plan(seed, init="torch" if drawn or not is_straight(problem.model) else "zeros")
+    return options.plan("torch" if drawn or not is_straight(problem.model) else "zeros")
 
 
-def _hidden(words: Mapping[str, Any]) -> tuple[int, ...]:
-    hidden = words.get("hidden", ())
+def _hidden(network: Mapping[str, Any]) -> tuple[int, ...]:
+    hidden = network.get("hidden", ())
     return hidden_sizes(hidden) if isinstance(hidden, str) else tuple(hidden)

@@ -50,23 +50,20 @@ def check(
     """Say how far a step may go on this table, how long a descent takes and what to change, before it starts."""
     from slopewise import api
 
+    options: dict[str, Any] = {
+        "target": target,
+        "features": split_names("--features", features),
+        "weights": weights,
+        "table_name": table_name,
+        "missing": missing,
+        "intercept": not no_intercept,
+        "l2": l2,
+        "class_weight": class_weight,
+        "hidden": hidden,
+        "activation": activation,
+        "seed": seed,
+        **words,
+    }
     with watching(quiet=json) as observer:
-        report = api.check(
-            table,
-            target=target,
-            features=split_names("--features", features),
-            weights=weights,
-            table_name=table_name,
-            missing=missing,
-            intercept=not no_intercept,
-            model=model,
-            task=task,
-            l2=l2,
-            class_weight=class_weight,
-            hidden=hidden,
-            activation=activation,
-            seed=seed,
-            observer=observer,
-            **words,
-        )
+        report = api.check(table, model=model, task=task, observer=observer, **options)
     put(report.to_json() if json else str(report))

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import typer
 
 from slopewise.cli.options import number, whole_number
-from slopewise.errors import OptionError
 
 DESCENT, STOPPING = "Descent", "Stopping early"
 
@@ -106,9 +105,3 @@ def descending(command: Callable[..., None]) -> Callable[..., None]:
     run.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run
-
-
-def check_resume(checkpoint: str | None, resume: bool) -> None:
-    """Refuse --resume without a folder."""
-    if resume and checkpoint is None:
-        raise OptionError("--resume needs the folder of the checkpoint; give --checkpoint DIR too.")

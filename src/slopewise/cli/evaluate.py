@@ -18,4 +18,4 @@ def evaluate(
 
     found = api.load(file)
     metrics = found.evaluate(table, table_name=table_name, threshold=threshold)
-    put(api.metrics_json(metrics) if json else api.metrics_text(metrics, found))
+    put(api.metrics_json(metrics) if json else api.metrics_text(metrics, found.classes))

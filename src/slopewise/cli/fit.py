@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from slopewise.cli.descending import DESCENT, STOPPING, check_resume, descending
+from slopewise.cli.descending import DESCENT, STOPPING, descending
 from slopewise.cli.options import (
     ANSWER,
     DATA,
@@ -74,13 +74,18 @@ def fit(
     ] = False,
     class_weight: ClassWeight = None,
     errors: Annotated[
-        Literal["classical", "hc0", "hc1", "hc2", "hc3"],
+        Literal["classical", "hc0", "hc1", "hc2", "hc3"] | None,
         typer.Option(help="Standard errors: classical, or robust to unequal scatter.", rich_help_panel=ANSWER),
-    ] = "classical",
+    ] = None,
     level: Annotated[
-        float,
-        typer.Option(parser=number, metavar="LEVEL", help="Confidence level of the intervals.", rich_help_panel=ANSWER),
-    ] = 0.95,
+        float | None,
+        typer.Option(
+            parser=number,
+            metavar="LEVEL",
+            help="Confidence level of the intervals, 0.95 by default.",
+            rich_help_panel=ANSWER,
+        ),
+    ] = None,
     solver: Annotated[
         Literal[
             "auto", "cholesky", "qr", "newton", "lbfgs", "coordinate", "firth", "descent", "replay", "moments", "loop"
@@ -123,46 +128,42 @@ def fit(
     words: dict[str, Any],
 ) -> None:
     """Fit a model to a table and print what was found."""
-    check_resume(checkpoint, resume)
     names = split_names("--features", features)
     if out is not None:
         check_place(out)  # before the read, which may take an hour
 
     from slopewise import api
 
+    options: dict[str, Any] = {
+        "target": target,
+        "features": names,
+        "weights": weights,
+        "table_name": table_name,
+        "intercept": not no_intercept,
+        "missing": missing,
+        "test_size": test_size,
+        "validation_size": validation_size,
+        "seed": seed,
+        "l2": l2,
+        "l1": l1,
+        "firth": firth,
+        "class_weight": class_weight,
+        "hidden": hidden,
+        "activation": activation,
+        "dropout": dropout,
+        "starts": starts,
+        "warm_start": warm_start,
+        "early_stop": early_stop,
+        "errors": errors,
+        "level": level,
+        "solver": solver,
+        "anyway": anyway,
+        "checkpoint": checkpoint,
+        "resume": resume,
+        **words,
+    }
     with watching(quiet=json) as observer:
-        found = api.fit(
-            table,
-            target=target,
-            features=names,
-            weights=weights,
-            table_name=table_name,
-            intercept=not no_intercept,
-            missing=missing,
-            test_size=test_size,
-            validation_size=validation_size,
-            seed=seed,
-            model=model,
-            task=task,
-            l2=l2,
-            l1=l1,
-            firth=firth,
-            class_weight=class_weight,
-            hidden=hidden,
-            activation=activation,
-            dropout=dropout,
-            starts=starts,
-            warm_start=warm_start,
-            early_stop=early_stop,
-            errors=errors,
-            level=level,
-            solver=solver,
-            anyway=anyway,
-            checkpoint=checkpoint,
-            resume=resume,
-            observer=observer,
-            **words,
-        )
+        found = api.fit(table, model=model, task=task, observer=observer, **options)
         # still watched: the metrics of train and test rows are read when first asked for
         if out is not None:
             found.save(out)

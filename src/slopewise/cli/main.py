@@ -21,6 +21,7 @@ from slopewise.cli.predict import predict
 from slopewise.cli.printing import close_stdout, put, tell
 from slopewise.cli.show import show
 from slopewise.errors import OptionError, SlopewiseError
+from slopewise.wording import Flags, in_shell, spoken
 
 INTERRUPTED = 130
 
@@ -50,17 +51,31 @@ def options(
     """Take the options that come before a command."""
 
 
+def flags() -> Flags:
+    """Return how this command line writes the options that Python has as keywords."""
+    own: dict[str, str] = {}
+    for command in typer.main.get_group(app).commands.values():
+        own |= {part.name: part.opts[0] for part in command.params if part.name and part.opts[0].startswith("--")}
+    off = {"standardize": own.pop("raw"), "intercept": own.pop("no_intercept")}
+    return Flags(own | {"table_name": own["table_name"]}, off)
+
+
 def run(words: list[str]) -> int:
     """Run one command line and return its exit code."""
+    with in_shell(flags()):
+        return _run(words)
+
+
+def _run(words: list[str]) -> int:
     try:
         exit_code = app(words, prog_name="slopewise", standalone_mode=False)
     except TyperException as error:
         # pydantic, which typer converts words with, starts its messages so
         return fail(error.format_message().replace("Value error, ", ""), error.exit_code)
     except OptionError as error:
-        return fail(str(error), 2)
+        return fail(spoken(str(error)), 2)
     except SlopewiseError as error:
-        return fail(str(error), 1)
+        return fail(spoken(str(error)), 1)
     except OSError as error:
         close_stdout()
         return fail(f"{error.filename or 'the output'}: {error.strerror}; stopped there.", 1)

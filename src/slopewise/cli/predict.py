@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -24,9 +24,10 @@ def predict(
             rich_help_panel=ANSWER,
         ),
     ] = None,
-    mean: Annotated[
-        bool, typer.Option("--mean", help="Interval of the mean, not of a new row.", rich_help_panel=ANSWER)
-    ] = False,
+    of: Annotated[
+        Literal["observation", "mean"],
+        typer.Option(help="What the interval is to hold: a new row, or the mean of many.", rich_help_panel=ANSWER),
+    ] = "observation",
     threshold: Threshold = None,
     out: Annotated[
         str | None,
@@ -39,8 +40,7 @@ def predict(
     from slopewise import api
 
     found = api.load(file)
-    words = {"interval": interval, "mean": mean or None, "threshold": threshold}
-    said = {word: value for word, value in words.items() if value is not None}
-    rows = write_tables(found.predict_table(table, table_name=table_name, **said), out)
+    tables = found.predict_table(table, interval=interval, of=of, threshold=threshold, table_name=table_name)
+    rows = write_tables(tables, out)
     if out is not None:
         tell(f"{rows:,} rows written to {out}")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from slopewise.api import Fit
+    from slopewise.api import Fitted
 
 
 def put(text: str) -> None:
@@ -19,7 +19,7 @@ def put(text: str) -> None:
     print(text, flush=True)
 
 
-def findings_of(fit: Fit) -> list[str]:
+def findings_of(fit: Fitted[Any]) -> list[str]:
     """Return the findings on a fit as lines to print after its summary, none where there are none."""
     from slopewise.doctor.finding import finding_from, lines
 

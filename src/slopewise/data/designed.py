@@ -77,7 +77,7 @@ class Designed(Source):
         name, row, count = found
         return DataError(
             f"column {name!r} holds {count} missing value{'s' * (count > 1)} (empty or NaN), the first in row {row}; "
-            "choose missing='drop' (--missing drop) to leave such rows out, or 'mean' to fill them."
+            "choose missing='drop' to leave such rows out, or 'mean' to fill them."
         )
 
     def _wanted(self, chunk: Chunk) -> np.ndarray | None:

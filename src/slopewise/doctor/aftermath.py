@@ -74,7 +74,7 @@ def _diverged(descended: Descended, descent: Descent, limits: Limits | None) -> 
         what=f"the descent diverged by epoch {descended.epochs:,}; epoch {descended.best_epoch:,} was kept",
         number=Number(float(descended.epochs), descended.evidence or f"the cost left {figure(first)} for infinity"),
         cause=cause,
-        fix=f"--lr {lr:g}",
+        fix=f"lr={lr:g}",
     )
 
 
@@ -86,7 +86,7 @@ def _hardly(descended: Descended, descent: Descent, limits: Limits, left: float)
         what=f"the descent hardly moved: {figure(100 * left, 3)}% of the gap is left after {descended.epochs:,} epochs",
         number=Number(share, f"lr {descent.lr:g} is {figure(share, 3)} of the limit, {limits.lr:.6g}"),
         cause="the learning rate is far too small: every step is a tiny part of the one that could be taken",
-        fix=f"--lr {safe_lr(descent, limits):g}",
+        fix=f"lr={safe_lr(descent, limits):g}",
     )
 
 
@@ -101,7 +101,7 @@ def _unfinished(
 ) -> Finding:
     known = math.isfinite(epochs) and epochs > descended.epochs
     slow = f"along {limits.slowest} the descent crawls" if limits is not None and limits.slowest is not None else ""
-    fix = f"--epochs {10 * descended.epochs}"
+    fix = f"epochs={10 * descended.epochs}"
     if limits is not None and known:
         fix = advice(descent, limits, standard, epochs, tolerance)
     return Finding(

@@ -38,7 +38,7 @@ def imbalance(counts: Sequence[int], labels: tuple[str, ...] = ()) -> Finding | 
         what=f"class {name!r} is rare",
         number=Number(few / n, f"{few:,} of {n:,} rows; always answering the commonest is right in {many / n:.1%}"),
         cause="the cost is a mean over the rows, so the rare class hardly counts, and accuracy hides it",
-        fix="--class-weight balanced, and judge by the confusion matrix, not by accuracy",
+        fix="class_weight='balanced', and judge by the confusion matrix, not by accuracy",
     )
 
 
@@ -68,7 +68,7 @@ def one_layer(x: Tensor, y: Tensor, names: tuple[str, ...]) -> Finding | None:
         what="one layer is asked for what no straight cut can do",
         number=Number(cut.distance, f"the two classes overlap{mixed}"),
         cause=f"{names[i]!r} times {names[j]!r} tells the classes (correlation {r:.2f}), and one layer has sums alone",
-        fix="--model mlp --hidden 3 --activation sigmoid",
+        fix="model='mlp', hidden=3, activation='sigmoid'",
     )
 
 

@@ -43,10 +43,10 @@ def data_findings(
 def without(names: Sequence[str], column: str) -> str:
     """Return what to type to leave a column of x, or the category that it belongs to, out of the features."""
     features = list(dict.fromkeys(_feature(name) for name in names))
-    rest = [f'"{name}"' if "," in name else name for name in features if name != _feature(column)]
-    if not rest or len(rest) > 8 or any(" " in name for name in rest):
-        return f"leave {_feature(column)!r} out of --features"
-    return f"leave {_feature(column)!r} out: --features {','.join(rest)}"
+    rest = [name for name in features if name != _feature(column)]
+    if not rest or len(rest) > 8:
+        return f"leave {_feature(column)!r} out of features"
+    return f"leave {_feature(column)!r} out: features={rest!r}"
 
 
 def _feature(column: str) -> str:

@@ -22,7 +22,7 @@ def refuse(descent: Descent, limits: Limits, *, anyway: bool = False) -> None:
         return
     raise FitError(
         f"lr {descent.lr:g} is beyond {limits.lr:.6g}, from which on this descent diverges; take "
-        f"--lr {safe_lr(descent, limits):g}, or --anyway to watch it."
+        f"lr={safe_lr(descent, limits):g}, or anyway=True to watch it."
     )
 
 
@@ -62,7 +62,7 @@ def _beyond_limit(descent: Descent, limits: Limits) -> Finding:
         what=f"lr {descent.lr:g} is too large for this data" + ("" if constant else " until the schedule lowers it"),
         number=Number(ratio, f"{figure(ratio, 4)} times the limit, {limits.lr:.6g}"),
         cause=f"{_steepest(limits)} each step lands further from the valley's floor than it started",
-        fix=f"--lr {safe_lr(descent, limits):g}",
+        fix=f"lr={safe_lr(descent, limits):g}",
     )
 
 

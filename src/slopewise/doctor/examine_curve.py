@@ -101,5 +101,5 @@ def _separated(rows: tuple[Tensor, Tensor, Tensor | None], n: int) -> Finding | 
         what="straight cuts tell all rows of the classes apart",
         number=Number(cut.distance, f"the classes lie {figure(cut.distance, 3)} apart, no row being longer than 1"),
         cause="larger coefficients fit ever better, so that no finite answer exists and no descent arrives",
-        fix="--l2 1" + (", or --firth without a descent" if int(y.max()) == 1 else ""),
+        fix="l2=1" + (", or firth=True without a descent" if int(y.max()) == 1 else ""),
     )

@@ -73,16 +73,16 @@ def changes(descent: Descent, limits: Limits, standard: Limits | None, tolerance
     if limits.best is not None and not planned.momentum:
         lr = safe_lr(descent, limits)
         meaning = "the best learning rate without momentum"
-        found.append(Change(f"--lr {lr:g}", meaning, epochs_for(_rate(limits, lr, planned), tolerance)))
+        found.append(Change(f"lr={lr:g}", meaning, epochs_for(_rate(limits, lr, planned), tolerance)))
     if not descent.standardize and standard is not None and standard.best is not None:
         lr = below(min(standard.best.lr, AT_MOST * standard.plain))
         meaning = "descend in standard units and read the answer in raw ones"
-        option = f"leave out --raw, with --lr {lr:g}"
+        option = f"leave out standardize=False, with lr={lr:g}"
         found.append(Change(option, meaning, epochs_for(_rate(standard, lr, planned), tolerance)))
     if limits.best_momentum is not None and limits.best_momentum.momentum > 0:
         sgd = SGD(above(limits.best_momentum.momentum), weight_decay=planned.weight_decay)
         lr = below(limits.best_momentum.lr)
-        option = f"--momentum {sgd.momentum:.10g} --lr {lr:g}" + ", without --nesterov" * planned.nesterov
+        option = f"momentum={sgd.momentum:.10g}, lr={lr:g}" + ", without nesterov=True" * planned.nesterov
         found.append(Change(option, "the best pair for this data", epochs_for(_rate(limits, lr, sgd), tolerance)))
     return found
 
@@ -118,7 +118,7 @@ def advice(descent: Descent, limits: Limits, standard: Limits | None, epochs: fl
     """Return more epochs where that is reasonable or nothing else helps, else the change that does."""
     change = quickest(changes(descent, limits, standard, tolerance), descent.epochs)
     if epochs <= PATIENT * descent.epochs or change is None or change.epochs >= epochs:
-        return f"--epochs {_round_up(epochs)}" if math.isfinite(epochs) else f"--lr {safe_lr(descent, limits):g}"
+        return f"epochs={_round_up(epochs)}" if math.isfinite(epochs) else f"lr={safe_lr(descent, limits):g}"
     return f"{change.option}: {change.meaning}, about {count(change.epochs)}"
 
 

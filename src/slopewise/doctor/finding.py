@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from slopewise.results.text import wrap
+from slopewise.wording import spoken
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
@@ -30,7 +31,7 @@ class Finding:
 
     code: a word that never changes, such as `lr-beyond-limit`. severity: `error` (no answer, or a wrong one),
     `warning` (an answer at a price) or `note`. what: the finding in a sentence. fix: the one thing to change, with
-    the words to type.
+    the keywords of `slopewise.fit`; at the command line they are shown as its flags.
     """
 
     code: str
@@ -70,12 +71,12 @@ def lines(findings: Sequence[Finding]) -> list[str]:
 
     >>> number = Number(1.1093, "0.2 is 1.11 times the limit, 0.180295")
     >>> cause = "each step lands further from the valley's floor than it started"
-    >>> text = lines([Finding("lr-beyond-limit", "error", "the step is too large", number, cause, "--lr 0.162266")])
+    >>> text = lines([Finding("lr-beyond-limit", "error", "the step is too large", number, cause, "lr=0.162266")])
     >>> print("\n".join(text))
     error: the step is too large (lr-beyond-limit)
       number  0.2 is 1.11 times the limit, 0.180295
       cause   each step lands further from the valley's floor than it started
-      fix     --lr 0.162266
+      fix     lr=0.162266
     """
     found: list[str] = []
     for finding in ranked(findings):
@@ -84,6 +85,6 @@ def lines(findings: Sequence[Finding]) -> list[str]:
 
 
 def _lines(finding: Finding) -> list[str]:
-    rows = (("number", finding.number.words), ("cause", finding.cause), ("fix", finding.fix))
+    rows = (("number", finding.number.words), ("cause", spoken(finding.cause)), ("fix", spoken(finding.fix)))
     head = wrap(f"{finding.severity}: {finding.what} ({finding.code})", WIDTH, "", "  ")
     return head + [line for label, text in rows for line in wrap(text, WIDTH, f"  {label}".ljust(LABEL), " " * LABEL)]

@@ -95,9 +95,9 @@ def _saturated(layer: Layer, standardized: bool) -> Finding | None:
         what=f"the {name}s of layer {layer.number} are saturated",
         number=Number(flat, f"{flat:.0%} of its values have less than {FLAT:.0%} of the steepest slope"),
         cause=f"far from 0 a {name} is flat, so hardly any gradient passes to the layers before it",
-        fix="--init xavier, whose weights are small enough"
+        fix="init='xavier', whose weights are small enough"
         if standardized
-        else "leave out --raw: scaled columns are small",
+        else "leave out standardize=False: scaled columns are small",
     )
 
 
@@ -112,5 +112,5 @@ def _dead(layer: Layer) -> Finding | None:
         what=f"{'all' if dead == units else 'most'} ReLUs of layer {layer.number} are dead",
         number=Number(dead, f"{dead} of {units} units are 0 for every row ({figure(100 * dead / units, 3)} %)"),
         cause="a unit that is 0 for every row has no gradient and never comes back; one step too large can do it",
-        fix="a smaller --lr, or --activation silu, which is flat nowhere",
+        fix="a smaller lr, or activation='silu', which is flat nowhere",
     )

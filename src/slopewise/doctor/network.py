@@ -85,14 +85,14 @@ def over_fitting(history: History | None) -> Finding | None:
             f"{figure(float(history.cost[best]))} to {figure(float(history.cost[-1]))}",
         ),
         cause="it has room for what is true of these rows only",
-        fix=f"--early-stop, which keeps the state of epoch {epoch}",
+        fix=f"early_stop=True, which keeps the state of epoch {epoch}",
     )
 
 
 def _worse(look: Look) -> Finding:
-    cause, fix = "its steps threw it about, or it began far off", "a smaller --lr"
+    cause, fix = "its steps threw it about, or it began far off", "a smaller lr"
     if look.history is None or len(look.history.cost) < 2 or _falls(look.history):
-        cause, fix = "the descent is still on its way from a start far off", "more --epochs, or a larger --lr"
+        cause, fix = "the descent is still on its way from a start far off", "more epochs, or a larger lr"
     words = f"cost {figure(look.cost, 4)}, and answering every row alike costs {figure(look.constant, 4)}"
     return Finding(
         code="worse-than-constant",
@@ -111,11 +111,11 @@ def _coin(look: Look, eta: Tensor, straight: bool) -> Finding:
         p = torch.sigmoid(eta.reshape(-1))
         words += f"{_coin_words(look.constant)}; outputs from {float(p.min()):.3f} to {float(p.max()):.3f}"
         what = "your model is a coin" if _coin_words(look.constant) else "your model bets on the class shares alone"
-    cause, fix = "the start led onto a plateau, where all gradients nearly cancel", "--starts 16, to try other starts"
+    cause, fix = "the start led onto a plateau, where all gradients nearly cancel", "starts=16, to try other starts"
     if straight:
-        cause, fix = "no single cut through the columns tells the rows apart", "--model mlp --hidden 8"
+        cause, fix = "no single cut through the columns tells the rows apart", "model='mlp', hidden=8"
     elif _falls(look.history):
-        cause, fix = "the descent is still on its way", "more --epochs, or a larger --lr"
+        cause, fix = "the descent is still on its way", "more epochs, or a larger lr"
     return Finding(
         code="coin",
         severity="warning",
@@ -166,5 +166,5 @@ def _unscaled(look: Look) -> Finding | None:
             f"deviations differ {figure(ratio, 3)}-fold",
         ),
         cause="initial weights are made for columns of size 1: larger ones drive the units into their flat ends",
-        fix="leave out --raw: descend in standard units and read the answer in raw ones",
+        fix="leave out standardize=False: descend in standard units and read the answer in raw ones",
     )

@@ -36,9 +36,9 @@ def unscaled(
     standard = condition(moments, varies, intercept=intercept, standardize=True)
     if standard > SINGULAR or raw < SLOW or raw < WORTH_SCALING * standard:
         return []
-    fix = "leave out --raw: descend in standard units and read the answer in raw ones"
+    fix = "leave out standardize=False: descend in standard units and read the answer in raw ones"
     if standardize:
-        fix = "keep the standard units, which are the default; --raw would give this away"
+        fix = "keep the standard units, which are the default; standardize=False would give this away"
     return [
         Finding(
             code="unscaled-columns",

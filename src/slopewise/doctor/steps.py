@@ -46,7 +46,7 @@ def step_finding(trail: NetworkTrail, *, straight: bool) -> Finding | None:
             f"{plan.lr:g}",
         ),
         cause="the valley has become so sharp along one direction that each step lands on its other side",
-        fix=f"--lr {SAFE * last:.2g} for a smoother way down; none, if the cost still falls",
+        fix=f"lr={SAFE * last:.2g} for a smoother way down; none, if the cost still falls",
     )
 
 
@@ -59,5 +59,5 @@ def beyond_limit(lr: float, limit: float, *, straight: bool) -> Finding:
         what=f"lr {lr:g} is larger than the steps that are sure to lead downhill",
         number=Number(lr / limit, f"{figure(lr / limit, 4)} times the largest stable lr, {figure(limit)}"),
         cause=f"along its steepest direction the cost may be curved too sharply for it {holds}",
-        fix=f"--lr {SAFE * limit:.2g}",
+        fix=f"lr={SAFE * limit:.2g}",
     )

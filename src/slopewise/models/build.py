@@ -41,6 +41,11 @@ def build_network(
         DataError: the module cannot take x, or gives out another shape than the loss asks for.
     """
     if module is None:
+        for name, asked in (("activation", activation), ("dropout", dropout)):
+            if asked and not hidden:
+                raise OptionError(
+                    f"{name} is for hidden layers, and there are none; give hidden=(8,), or leave it out."
+                )
         return MLP(inputs, tuple(hidden), outputs, activation or DEFAULT_ACTIVATION, dropout or 0.0)
     for word, value in (("hidden", hidden), ("activation", activation), ("dropout", dropout)):
         if value:

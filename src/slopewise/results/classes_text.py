@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from slopewise.results.summary import NAME_WIDTH, RULE, WIDTH, labelled, missing_of, references, side_by_side
 from slopewise.results.summary import table as lined_up
 from slopewise.results.text import align, figure, pad, shorten, tail, wrap
+from slopewise.wording import spoken
 
 if TYPE_CHECKING:
     from slopewise.results.classification import ClassMetrics
@@ -28,7 +29,7 @@ def summary(fit: Classifier) -> str:
         *side_by_side(_statistics(fit), _metrics(fit)),
         RULE,
         *confusion_lines(fit.classes, fit.test or fit.train, "test" if fit.test else "training"),
-        *labelled(f"{fit.status.value}: {fit.maximum.evidence}{_and(fit.maximum.advice)}", "Status"),
+        *labelled(spoken(f"{fit.status.value}: {fit.maximum.evidence}{_and(fit.maximum.advice)}"), "Status"),
     ]
     return "\n".join(line.rstrip() for line in parts)
 

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from slopewise.data.source import Source
 from slopewise.engine.engine import Engine
-from slopewise.errors import OptionError
 from slopewise.results import classes_text, likelihood, plain_classes, predict_classes
 from slopewise.results.classification import ClassMetrics, evaluate_classes
 from slopewise.results.covariance import Covariance
-from slopewise.results.fitted import Fitted
+from slopewise.results.fitted import Fitted, Of
 from slopewise.results.likelihood import Likelihoods, Odds
 from slopewise.solution import Maximum, Status
 
@@ -86,44 +85,31 @@ class Classifier(Fitted[ClassMetrics]):
     def predict(
         self,
         rows: Any,
+        *,
         interval: float | None = None,
+        of: Of = "observation",
         threshold: float | None = None,
-        mean: bool = False,
         table_name: str | None = None,
     ) -> Any:
-        """Return classes and probabilities in the library that the rows came in; see `predict_classes.predict`."""
+        """Return classes and probabilities in the library that the rows came in."""
+        predict_classes.refuse_of(of)
         return predict_classes.predict(self, rows, interval=interval, threshold=threshold, table_name=table_name)
 
     def predict_table(
         self,
         rows: Any,
+        *,
         interval: float | None = None,
+        of: Of = "observation",
         threshold: float | None = None,
-        mean: bool = False,
         table_name: str | None = None,
     ) -> Iterator[pa.Table]:
         """Yield features, classes and probabilities as Arrow tables, a chunk of rows at a time."""
+        predict_classes.refuse_of(of)
         return predict_classes.predict_table(self, rows, interval=interval, threshold=threshold, table_name=table_name)
 
-    def history_table(self) -> pa.Table:
-        """Refuse: the top of a likelihood is climbed in a few steps, not in epochs.
-
-        Raises:
-            OptionError: always.
-        """
-        raise OptionError(
-            f"this fit was solved by {self.solver} and has no epochs; fit with solver='descent' to go down by steps."
-        )
-
     def code(self, style: str = "plain") -> str:
-        """Return plain PyTorch that reproduces the fit, with no slopewise in it.
-
-        Args:
-            style: `plain`, with the numbers in one tensor, or `class`, with an nn.Module around nn.Linear.
-
-        Raises:
-            OptionError: the training rows are neither one plain CSV file nor few enough to be written out.
-        """
+        """Return plain PyTorch that reproduces the fit, with one tensor of numbers or an nn.Module."""
         from slopewise.results.script.origin import classes_script_of
 
         return classes_script_of(self, style)
@@ -135,10 +121,6 @@ class Classifier(Fitted[ClassMetrics]):
     def to_dict(self) -> dict[str, Any]:
         """Return the fit as plain JSON values; see `results.plain_classes`."""
         return plain_classes.to_dict(self)
-
-    def to_json(self) -> str:
-        """Return the fit as one JSON object, null for what is not a finite number."""
-        return plain_classes.to_json(self)
 
     def __repr__(self) -> str:
         return f"Classifier({self.design.target!r}, {len(self.classes)} classes, n={self.n})"

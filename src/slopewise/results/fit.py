@@ -6,22 +6,23 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from slopewise.data.source import Source
 from slopewise.engine.engine import Engine
-from slopewise.results import frames, inference, plain, predict, summary
+from slopewise.results import inference, plain, predict, summary
 from slopewise.results.covariance import Covariance
-from slopewise.results.fitted import Fitted
+from slopewise.results.fitted import Fitted, Of
 from slopewise.results.inference import Coefficients, Statistics
 from slopewise.results.metrics import Metrics, evaluate
+from slopewise.results.predict_classes import check_threshold
+from slopewise.results.state import state_of
+from slopewise.results.trail import Trail, history_columns
 from slopewise.solution import Solution, Status
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from torch import Tensor
-
-    from slopewise.results.trail import Trail
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -98,44 +99,47 @@ class Fit(Fitted[Metrics]):
         """Return name, estimate, std_error, t, p, ci_low, ci_high and digits, column by column."""
         return plain.coefficient_columns(self)
 
-    @property
-    def history(self) -> Any:
-        """Every recorded epoch of the descent, as a frame; see `results.trail.history_columns`.
+    def history_columns(self) -> dict[str, Any]:
+        """Return every recorded epoch column by column; see `results.trail.history_columns`."""
+        if self.trail is None:
+            raise self._without_epochs()
+        return history_columns(self.trail, self.design.names)
 
-        Raises:
-            OptionError: the fit was solved exactly and has no epochs.
-        """
-        from slopewise.results.state import history_of
-
-        return frames.frame_of(history_of(self), self.library)
-
-    def history_table(self) -> pa.Table:
-        """Return `history` as an Arrow table, whatever library was fitted."""
-        from slopewise.results.state import history_of
-
-        return frames.frame_of(history_of(self), "pyarrow")
-
-    def at(self, epoch: int) -> Fit:
+    def at(self, epoch: int) -> Self:
         """Return the fit as it stood after `epoch` epochs, whether or not that epoch was recorded.
 
         Raises:
             OptionError: there is no such epoch, or it was not recorded and the descent has no closed form.
         """
-        from slopewise.results.state import state_of
-
-        return state_of(self, epoch)
+        if self.trail is None:
+            raise self._without_epochs()
+        return state_of(self, self.trail, epoch)
 
     def predict(
-        self, rows: Any, interval: float | None = None, mean: bool = False, table_name: str | None = None
+        self,
+        rows: Any,
+        *,
+        interval: float | None = None,
+        of: Of = "observation",
+        threshold: float | None = None,
+        table_name: str | None = None,
     ) -> Any:
-        """Return predictions for rows, in the library that the rows came in; see `results.predict.predict`."""
-        return predict.predict(self, rows, interval=interval, mean=mean, table_name=table_name)
+        """Return predictions for rows, in the library that the rows came in."""
+        check_threshold(threshold, self.classes, self.design.target)
+        return predict.predict(self, rows, interval=interval, of=of, table_name=table_name)
 
     def predict_table(
-        self, rows: Any, interval: float | None = None, mean: bool = False, table_name: str | None = None
+        self,
+        rows: Any,
+        *,
+        interval: float | None = None,
+        of: Of = "observation",
+        threshold: float | None = None,
+        table_name: str | None = None,
     ) -> Iterator[pa.Table]:
         """Yield features and predictions as Arrow tables, a chunk of rows at a time."""
-        return predict.predict_table(self, rows, interval=interval, mean=mean, table_name=table_name)
+        check_threshold(threshold, self.classes, self.design.target)
+        return predict.predict_table(self, rows, interval=interval, of=of, table_name=table_name)
 
     def summary(self) -> str:
         """Return the fit in plain text, at most 80 columns wide."""
@@ -145,19 +149,8 @@ class Fit(Fitted[Metrics]):
         """Return the fit as plain JSON values; see `results.plain`."""
         return plain.to_dict(self)
 
-    def to_json(self) -> str:
-        """Return the fit as one JSON object, null for what is not a finite number."""
-        return plain.to_json(self)
-
     def code(self, style: str = "plain") -> str:
-        """Return plain PyTorch that reproduces the fit, with no slopewise in it.
-
-        Args:
-            style: `plain`, with tensors W and b, or `class`, with an nn.Module.
-
-        Raises:
-            OptionError: the training rows are neither one plain CSV file nor few enough to be written out.
-        """
+        """Return plain PyTorch that reproduces the fit, with tensors W and b or an nn.Module."""
         from slopewise.results.script.origin import script_of
 
         return script_of(self, style)

@@ -17,11 +17,11 @@ def measured_json(metrics: Metrics | ClassMetrics) -> str:
     return json.dumps(finite(asdict(metrics)), allow_nan=False)
 
 
-def measured_lines(metrics: Metrics | ClassMetrics, classes: Sequence[str] = ()) -> list[str]:
+def measured_text(metrics: Metrics | ClassMetrics, classes: Sequence[str] = ()) -> str:
     """Return one line per figure, its name and its value to six digits, and the confusion of the classes."""
     numbers = {name: value for name, value in asdict(metrics).items() if isinstance(value, int | float)}
     wide = max(map(len, numbers))
     lines = [f"{name:<{wide}}{value:>14.6g}" for name, value in numbers.items()]
     if isinstance(metrics, ClassMetrics):
         lines += ["", *(line.rstrip() for line in confusion_lines(classes, metrics, "evaluated")[:-1])]
-    return lines
+    return "\n".join(lines)

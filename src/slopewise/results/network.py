@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 
@@ -13,9 +13,9 @@ from slopewise.data.source import Source
 from slopewise.engine.engine import Engine
 from slopewise.models.build import has_buffers, in_words, is_straight, parameter_names
 from slopewise.models.model import Model
-from slopewise.results import frames, network_text, plain_network, predict_network
+from slopewise.results import network_text, plain_network, predict_network
 from slopewise.results.classification import ClassMetrics
-from slopewise.results.fitted import Fitted
+from slopewise.results.fitted import Fitted, Of
 from slopewise.results.metrics import Metrics
 from slopewise.results.network_trail import NetworkTrail, StartsReport, history_columns, state_at
 from slopewise.results.script.network import network_code
@@ -90,16 +90,11 @@ class NetworkFit(Fitted["Metrics | ClassMetrics"]):
         """How many starts ended."""
         return self.trail.starts
 
-    @property
-    def history(self) -> Any:
-        """Every recorded epoch, as a frame; see `results.network_trail.history_columns`."""
-        return frames.frame_of(history_columns(self.trail, self.names), self.library)
+    def history_columns(self) -> dict[str, Any]:
+        """Return every recorded epoch column by column; see `results.network_trail.history_columns`."""
+        return history_columns(self.trail, self.names)
 
-    def history_table(self) -> pa.Table:
-        """Return `history` as an Arrow table."""
-        return frames.frame_of(history_columns(self.trail, self.names), "pyarrow")
-
-    def at(self, epoch: int) -> NetworkFit:
+    def at(self, epoch: int) -> Self:
         """Return the fit as it stood after a recorded epoch; OptionError where its state was not kept."""
         theta = state_at(self.trail, epoch, buffers=has_buffers(self.model))
         at = replace(self, theta=theta, reason=f"epoch {epoch} of {self.trail.descended.epochs}", findings=())
@@ -115,25 +110,27 @@ class NetworkFit(Fitted["Metrics | ClassMetrics"]):
     def predict(
         self,
         rows: Any,
+        *,
         interval: float | None = None,
+        of: Of = "observation",
         threshold: float | None = None,
-        mean: bool = False,
         table_name: str | None = None,
     ) -> Any:
         """Return predictions in the library that the rows came in; see `results.predict_network.predict`."""
-        predict_network.refuse_interval(interval, mean)
+        predict_network.refuse_interval(interval, of)
         return predict_network.predict(self, rows, threshold=threshold, table_name=table_name)
 
     def predict_table(
         self,
         rows: Any,
+        *,
         interval: float | None = None,
+        of: Of = "observation",
         threshold: float | None = None,
-        mean: bool = False,
         table_name: str | None = None,
     ) -> Iterator[pa.Table]:
         """Yield features and predictions as Arrow tables."""
-        predict_network.refuse_interval(interval, mean)
+        predict_network.refuse_interval(interval, of)
         return predict_network.predict_table(self, rows, threshold=threshold, table_name=table_name)
 
     def summary(self) -> str:
@@ -143,10 +140,6 @@ class NetworkFit(Fitted["Metrics | ClassMetrics"]):
     def to_dict(self) -> dict[str, Any]:
         """Return the fit as plain JSON values; see `results.plain_network`."""
         return plain_network.to_dict(self)
-
-    def to_json(self) -> str:
-        """Return the fit as one JSON object."""
-        return plain_network.to_json(self)
 
     def code(self, style: str = "plain") -> str:
         """Return plain PyTorch that reproduces the fit, with no slopewise in it; see `script.network`."""

@@ -11,6 +11,7 @@ from slopewise.results.metrics import Metrics
 from slopewise.results.plain_network import coefficient_columns
 from slopewise.results.summary import NAME_WIDTH, RULE, WIDTH, labelled, missing_of, references, table
 from slopewise.results.text import align, figure, pad, shorten, wrap
+from slopewise.wording import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -139,4 +140,4 @@ def _status(trail: NetworkTrail) -> list[str]:
     descended = trail.descended
     kept = "" if descended.best_epoch == descended.epochs else f"; the state of epoch {descended.best_epoch} is kept"
     advice = f"; {descended.advice}" if descended.advice else ""
-    return labelled(f"{descended.status.value}: {descended.evidence}{kept}{advice}", "Status")
+    return labelled(spoken(f"{descended.status.value}: {descended.evidence}{kept}{advice}"), "Status")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
@@ -72,11 +71,6 @@ def _descent(fit: Fit) -> dict[str, Any] | None:
     from slopewise.results.trail import described
 
     return described(fit.trail)
-
-
-def to_json(fit: Fit) -> str:
-    """Return the fit as one JSON object."""
-    return json.dumps(to_dict(fit), indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def measured(metrics: Metrics) -> dict[str, Any]:

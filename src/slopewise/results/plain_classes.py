@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
@@ -56,11 +55,6 @@ def to_dict(fit: Classifier) -> dict[str, Any]:
         }
     )
     return plain
-
-
-def to_json(fit: Classifier) -> str:
-    """Return the fit as one JSON object."""
-    return json.dumps(to_dict(fit), indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def measured(metrics: ClassMetrics) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -73,11 +72,6 @@ def to_dict(fit: NetworkFit) -> dict[str, Any]:
 
 def _rows(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-
-
-def to_json(fit: NetworkFit) -> str:
-    """Return the fit as one JSON object."""
-    return json.dumps(to_dict(fit), indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def measured(metrics: Metrics | ClassMetrics | None) -> dict[str, Any] | None:

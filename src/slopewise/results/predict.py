@@ -19,7 +19,7 @@ from slopewise.data.learn import check_columns
 from slopewise.data.open import as_table
 from slopewise.data.source import Chunk
 from slopewise.engine.local import one_torch_thread
-from slopewise.errors import DataError, FitError, OptionError
+from slopewise.errors import DataError, FitError, OptionError, check_choice
 from slopewise.results.frames import in_kind
 from slopewise.results.inference import check_level, quantile
 from slopewise.results.rows import line, orthonormal
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from slopewise.results.fit import Fit
 
 CHUNK_ROWS = 16384
+OF = ("observation", "mean")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def half_width(*, x: Tensor, scatter: Scatter) -> Tensor:
 
 
 def predict(
-    fit: Fit, rows: Any, *, interval: float | None = None, mean: bool = False, table_name: str | None = None
+    fit: Fit, rows: Any, *, interval: float | None = None, of: str = "observation", table_name: str | None = None
 ) -> Any:
     """Return predictions in the library that the rows came in.
 
@@ -64,25 +65,25 @@ def predict(
         fit: the fit.
         rows: anything that `slopewise.fit` takes; a target is not needed.
         interval: probability, such as 0.95, that the interval is to hold; None for no interval.
-        mean: the interval is to hold the mean of many such rows instead of one new observation.
+        of: what the interval is to hold: one new "observation", or the "mean" of many such rows.
         table_name: which table of a database file.
 
     Raises:
         ColumnError: a column that was trained with is missing.
         DataError: a missing value under missing='error', an infinite one, a level never seen in training.
-        OptionError: interval is not a share; mean without an interval.
+        OptionError: interval is not a share; of="mean" without an interval.
         FitError: an interval, and no degrees of freedom are left to estimate one.
     """
     import numpy as np
 
-    parts = [columns for _, columns in _chunks(fit, rows, interval, mean, table_name)]
+    parts = [columns for _, columns in _chunks(fit, rows, interval, of, table_name)]
     names = ("prediction", "low", "high") if interval is not None else ("prediction",)
     columns = {name: np.concatenate([np.empty(0), *(part[name] for part in parts)]) for name in names}
     return in_kind(columns, rows)
 
 
 def predict_table(
-    fit: Fit, rows: Any, *, interval: float | None = None, mean: bool = False, table_name: str | None = None
+    fit: Fit, rows: Any, *, interval: float | None = None, of: str = "observation", table_name: str | None = None
 ) -> Iterator[pa.Table]:
     """Yield the features used and the predictions as Arrow tables of one schema, a chunk of rows at a time.
 
@@ -91,7 +92,7 @@ def predict_table(
     without rows is yielded where there are none.
     """
     outputs = ("prediction", "low", "high") if interval is not None else ("prediction",)
-    yield from tables_of(fit.design, _chunks(fit, rows, interval, mean, table_name), outputs)
+    yield from tables_of(fit.design, _chunks(fit, rows, interval, of, table_name), outputs)
 
 
 def tables_of(
@@ -144,12 +145,13 @@ def refuse_unfinished(source: Designed, predicted: Tensor) -> None:
 
 
 def _chunks(
-    fit: Fit, rows: Any, interval: float | None, mean: bool, table_name: str | None
+    fit: Fit, rows: Any, interval: float | None, of: str, table_name: str | None
 ) -> Iterator[tuple[Chunk, dict[str, np.ndarray]]]:
     """Yield chunks of rows with their prediction, low and high (n,)."""
-    scatter = None if interval is None else _scatter(fit, interval, mean)
-    if mean and interval is None:
-        raise OptionError("mean asks for the interval of the mean; give interval too, such as 0.95.")
+    check_choice("of", of, OF)
+    if of == "mean" and interval is None:
+        raise OptionError("of='mean' asks for the interval of the mean; give interval=0.95 too, or another share.")
+    scatter = None if interval is None else _scatter(fit, interval, of == "mean")
     source = designed_rows(fit.design, rows, table_name)
     for chunk, batch in source.chunks(CHUNK_ROWS):
         columns = _predicted(fit, batch.x, scatter)

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from slopewise.data.source import Chunk
 from slopewise.engine.local import one_torch_thread
-from slopewise.errors import FitError, OptionError
+from slopewise.errors import FitError, OptionError, check_choice
 from slopewise.results.frames import in_kind, is_matrix
 from slopewise.results.inference import check_level
 from slopewise.results.likelihood import normal_quantile
-from slopewise.results.predict import designed_rows, refuse_unfinished, tables_of
+from slopewise.results.predict import OF, designed_rows, refuse_unfinished, tables_of
 from slopewise.results.probability import log_probabilities, with_interval
 
 if TYPE_CHECKING:
@@ -75,13 +75,21 @@ def column_names(classes: Sequence[str], interval: bool) -> tuple[str, ...]:
     return ("prediction", *(f"{kind}({name})" for kind in kinds for name in classes))
 
 
-def check_threshold(threshold: float | None, classes: Sequence[str]) -> None:
+def check_threshold(threshold: float | None, classes: Sequence[str], target: str) -> None:
     """Raise OptionError unless a threshold is a share strictly between 0 and 1, and there are two classes."""
     if threshold is None:
         return
     check_level("threshold", threshold)
+    if not classes:
+        raise OptionError(f"threshold is for two classes, and the target {target!r} is a number; leave it out.")
     if len(classes) != 2:
         raise OptionError(f"threshold is for two classes, and there are {len(classes)}; leave it out.")
+
+
+def refuse_of(of: str) -> None:
+    """Raise OptionError unless `of` is left at its default: only a number's interval can be that of an observation."""
+    if check_choice("of", of, OF) != "observation":
+        raise OptionError("of='mean' is for intervals of a number, solved exactly; leave it out.")
 
 
 def labels_of(probability: Tensor, classes: Sequence[str], threshold: float | None) -> np.ndarray:
@@ -108,7 +116,7 @@ def as_values(labels: np.ndarray, kind: str) -> np.ndarray:
 def _chunks(
     fit: Classifier, rows: Any, interval: float | None, threshold: float | None, table_name: str | None
 ) -> Iterator[tuple[Chunk, dict[str, np.ndarray]]]:
-    check_threshold(threshold, fit.classes)
+    check_threshold(threshold, fit.classes, fit.design.target)
     if interval is not None:
         check_level("interval", interval)
         if fit.uncertainty is None:

@@ -18,7 +18,7 @@ from slopewise.results.classification import ClassMetrics
 from slopewise.results.frames import in_kind, is_matrix
 from slopewise.results.metrics import Metrics, MetricSums
 from slopewise.results.predict import CHUNK_ROWS, designed_rows, refuse_unfinished, tables_of
-from slopewise.results.predict_classes import as_values, check_threshold, column_names, labels_of
+from slopewise.results.predict_classes import as_values, check_threshold, column_names, labels_of, refuse_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,12 +80,13 @@ def predict_table(
     yield from tables_of(fit.design, _chunks(fit, rows, threshold, table_name), _outputs(fit), text=text)
 
 
-def refuse_interval(interval: float | None, mean: bool) -> None:
-    """Raise FitError where an interval is asked for."""
-    if interval is not None or mean:
+def refuse_interval(interval: float | None, of: str) -> None:
+    """Raise FitError where an interval is asked for, OptionError where one of the mean is."""
+    if interval is not None:
         raise FitError(
             "no interval can be given: a network's parameters have no standard errors; predict without an interval."
         )
+    refuse_of(of)
 
 
 def measure(fit: NetworkFit, engine: Engine, source: Source, threshold: float | None = None) -> Metrics | ClassMetrics:
@@ -95,7 +96,7 @@ def measure(fit: NetworkFit, engine: Engine, source: Source, threshold: float | 
         DataError: a missing or infinite value; the column and row are named.
         OptionError: threshold is no share, or there are not two classes.
     """
-    check_threshold(threshold, fit.classes)
+    check_threshold(threshold, fit.classes, fit.design.target)
     _ = fit.network  # built before the engine's threads ask for it
     if fit.classes:
         found = engine.sum(
@@ -123,7 +124,7 @@ def _outputs(fit: NetworkFit) -> tuple[str, ...]:
 def _chunks(
     fit: NetworkFit, rows: Any, threshold: float | None, table_name: str | None
 ) -> Iterator[tuple[Chunk, dict[str, np.ndarray]]]:
-    check_threshold(threshold, fit.classes)
+    check_threshold(threshold, fit.classes, fit.design.target)
     source = designed_rows(fit.design, rows, table_name)
     for chunk, batch in source.chunks(CHUNK_ROWS):
         with one_torch_thread():

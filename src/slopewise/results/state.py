@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 
 from slopewise.errors import OptionError
-from slopewise.results.trail import Trail, history_columns, recorded_row, scatter_at, solution_at
+from slopewise.results.trail import Trail, recorded_row, scatter_at, solution_at
 from slopewise.training.quadratic import quadratic_of
 from slopewise.training.replay import state_at
 from slopewise.training.units import from_raw, to_raw
@@ -16,36 +16,18 @@ from slopewise.training.units import from_raw, to_raw
 if TYPE_CHECKING:
     from slopewise.results.fit import Fit
 
-
-def trail_of(fit: Fit) -> Trail:
-    """Return the fit's descent.
-
-    Raises:
-        OptionError: it was solved exactly.
-    """
-    if fit.trail is None:
-        raise OptionError(f"this fit was solved exactly ({fit.solver}) and has no epochs; fit with solver='descent'.")
-    return fit.trail
+F = TypeVar("F", bound="Fit")
 
 
-def history_of(fit: Fit) -> dict[str, Any]:
-    """Return the history column by column.
-
-    Raises:
-        OptionError: the fit was solved exactly.
-    """
-    return history_columns(trail_of(fit), fit.design.names)
-
-
-def state_of(fit: Fit, epoch: int) -> Fit:
-    """Return the fit as it stood after `epoch` epochs.
+def state_of(fit: F, trail: Trail, epoch: int) -> F:
+    """Return the fit as it stood after `epoch` epochs of its descent.
 
     A recorded epoch is looked up; of a replay any other is computed by itself.
 
     Raises:
         OptionError: there is no such epoch, or nothing is known of it.
     """
-    trail, moments = trail_of(fit), fit.solution.moments
+    moments = fit.solution.moments
     exact = trail.exact
     optimum = None if exact is None else from_raw(exact.theta, trail.units)
     quadratic = quadratic_of(moments, trail.units, l2=fit.l2, optimum=optimum, rss=None if exact is None else exact.rss)

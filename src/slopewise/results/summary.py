@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from slopewise.results.text import align, figure, pad, shorten, tail, width, wrap
+from slopewise.wording import spoken
 
 if TYPE_CHECKING:
     from slopewise.data.design import Design
@@ -108,7 +109,7 @@ def _status(fit: Fit) -> list[str]:
     descended = fit.trail.descended
     kept = "" if descended.best_epoch == descended.epochs else f"; the state of epoch {descended.best_epoch} is kept"
     advice = f"; {descended.advice}" if descended.advice else ""
-    return labelled(f"{fit.status.value}: {descended.evidence}{kept}{advice}", "Status")
+    return labelled(spoken(f"{fit.status.value}: {descended.evidence}{kept}{advice}"), "Status")
 
 
 def missing_of(design: Design, missing: Sequence[int]) -> str:

@@ -57,6 +57,8 @@ def choose_ascent(
     }
     if start is not None and (firth or problem.penalty.l1 or wanted in ("coordinate", "firth")):
         raise OptionError("firth and l1 always start from the intercept alone; leave warm_start out.")
+    if firth and wanted not in ("auto", "firth"):
+        raise OptionError(f"firth has a solver of its own, and solver {wanted!r} is not it; leave one of them out.")
     if firth or wanted == "firth":
         return Ascent(made["firth"], "Firth's penalty was asked for")
     if wanted != "auto":

@@ -1,11 +1,11 @@
-"""A question put to a table."""
+"""A table as training data: its design, its training rows, and what sums over them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from slopewise.api.options import ResolvedOptions
 from slopewise.data.design import Design
 from slopewise.data.designed import Designed
 from slopewise.data.learn import learn_design
@@ -16,13 +16,18 @@ from slopewise.errors import DataError, OptionError
 
 
 @dataclass(frozen=True, slots=True)
-class Posed:
+class TrainingData:
     """The design learned from a table, its training rows, what sums over them, and whose frames come out."""
 
     design: Design
     train: Designed
     engine: LocalEngine
     library: str
+
+    @property
+    def is_classification(self) -> bool:
+        """Whether the target is one of several classes."""
+        return bool(self.design.target_levels)
 
     def part(self, name: str) -> Designed | None:
         """Return the rows held out as `test` or `validation`, None where none were."""
@@ -31,27 +36,17 @@ class Posed:
         return replace(self.train, part=name) if share else None
 
 
-def pose(
-    table: Any,
-    *,
-    target: str | None,
-    features: Sequence[str] | None,
-    weights: Any,
-    table_name: str | None,
-    intercept: bool,
-    missing: str,
-    split: Split,
-    classes: bool | None,
-    engine: LocalEngine,
-) -> Posed:
-    """Return the question; arguments are those of `slopewise.fit`.
+def prepare_data(table: Any, options: ResolvedOptions) -> TrainingData:
+    """Return a table as training data.
 
     Raises:
         OptionError, ColumnError, DataError: as `slopewise.fit`.
     """
+    features, weights, target = options["features"], options["weights"], options["target"]
     if isinstance(features, str):
         raise OptionError(f"features is the text {features!r}; give a list of column names.")
-    rows = as_table(table, table_name)
+    split = Split(options["test_size"] or 0.0, options["seed"], options["validation_size"] or 0.0)
+    rows = as_table(table, options["table_name"])
     if weights is not None and not isinstance(weights, str):
         rows, weights = with_weights(rows, weights), "weights"
     design = learn_design(
@@ -59,12 +54,13 @@ def pose(
         target=_target_of(table, target),
         features=features,
         weights=weights,
-        intercept=intercept,
-        missing=missing,
+        intercept=options["intercept"],
+        missing=options["missing"],
         split=split,
-        classes=classes,
+        classes=options.is_classification,
     )
-    return Posed(design, Designed(rows, design, split, "train"), engine, library_of(table))
+    engine = LocalEngine(options["block_rows"], options["observer"])
+    return TrainingData(design, Designed(rows, design, split, "train"), engine, library_of(table))
 
 
 def _target_of(table: Any, target: str | None) -> str:
@@ -72,4 +68,4 @@ def _target_of(table: Any, target: str | None) -> str:
         return target
     if isinstance(table, tuple):
         return "y"
-    raise DataError("no target was named; say which column to predict with target='…'.")
+    raise DataError("no target was named; give the column to predict with target='COLUMN'.")

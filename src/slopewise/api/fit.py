@@ -1,0 +1,122 @@
+"""`slopewise.fit`: from a table and options to a fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
+
+from slopewise.api.dataset import TrainingData, prepare_data
+from slopewise.api.linear import fit_line
+from slopewise.api.load import load
+from slopewise.api.options import FitOptions, ResolvedOptions, resolve_options, takes
+from slopewise.errors import OptionError
+from slopewise.results.fit import Fit
+
+if TYPE_CHECKING:
+    from slopewise.results.classifier import Classifier
+    from slopewise.results.fitted import Fitted
+    from slopewise.results.network import NetworkFit
+    from slopewise.training.checkpoint import Checkpoint
+
+# What a plain line does not need is imported where it is needed: the shell waits for every import.
+
+
+@overload
+def fit(table: Any, *, model: Literal["linear"], task: str = ..., **options: Unpack[FitOptions]) -> Fit: ...
+@overload
+def fit(
+    table: Any, *, model: Literal["logistic", "softmax"], task: str = ..., **options: Unpack[FitOptions]
+) -> Classifier | NetworkFit: ...
+@overload
+def fit(table: Any, *, model: Literal["mlp"], task: str = ..., **options: Unpack[FitOptions]) -> NetworkFit: ...
+@overload
+def fit(table: Any, *, model: str = ..., task: str = ..., **options: Unpack[FitOptions]) -> Fitted[Any]: ...
+@takes(FitOptions)
+def fit(table: Any, *, model: str = "auto", task: str = "auto", **options: Unpack[FitOptions]) -> Fitted[Any]:
+    """Fit a model to a table: a line for numbers, classes by their likelihood, or a small network.
+
+    A line minimises Σ w (y - b - W x)² + l2 Σ W² + l1 Σ |W|, exactly, or by gradient descent where an option about
+    descending is given; classes minimise Σ w · -log P(class) with the same penalties.
+
+    Args:
+        table: a path to CSV, TSV, Parquet, JSON lines (gzipped too), DuckDB or SQLite, a glob, or a SELECT over such
+            files; a pandas, Polars or PyArrow frame; a dict of columns; a NumPy array or torch tensor (n, q), columns
+            x1 … xq; or a pair (X, y).
+        model: "auto" takes linear for numbers, logistic for two classes and softmax for more, classes being text,
+            booleans and numbers that are all 0 or 1; or "linear", "logistic", "softmax", "mlp".
+        task: "regression" or "classification" where the target could be either.
+        target: the column to predict; may be left out for a pair (X, y), where it is y.
+        features: the columns to predict from; all others when left out. Numbers and booleans go in as they
+            are, text as categories against the first level in sorted order.
+        weights: the name of a column of weights; beside a pair of matrices, the weights (n,) themselves.
+        table_name: which table of a database file.
+        intercept: whether the line may miss the origin.
+        missing: "error", "drop" the row, or "mean" (of the training rows; the commonest level of a category).
+        test_size: share of the rows to hold out, chosen by seed and row number alone.
+        validation_size: share of the rows to hold out for early stopping, beside the test rows.
+        seed: which rows are held out, how rows are shuffled and where a random start lies.
+        l2: penalty on squared coefficients in raw units, as ridge regression's alpha; never on the intercept.
+        l1: penalty on absolute coefficients, likewise.
+        firth: Firth's penalised likelihood, for two classes that are separated.
+        class_weight: "balanced" lets every class count alike.
+        errors: "classical", or robust "hc0", "hc1", and for lines "hc2", "hc3".
+        level: of the confidence intervals.
+        solver: "auto"; "cholesky" or "qr" (exact lines); "newton", "lbfgs", "coordinate" or "firth"; "descent" (the
+            fastest road down), or that road by name: "replay", "moments" or "loop".
+        hidden: sizes of a network's hidden layers, (64, 64) or "64,64".
+        activation: of a network: sigmoid, tanh, relu, gelu, silu or identity.
+        dropout: share of a network's hidden values left out at each training step.
+        starts: train that many networks at once and keep the best.
+        module: your own torch.nn.Module from x (n, q) to as many outputs as the loss asks for.
+        warm_start: a fit of the same columns and classes to start from, or the path of one: for classes by their
+            likelihood and for any descent.
+        early_stop: stop when the cost of the validation rows no longer improves.
+        anyway: go down even with a learning rate beyond the largest stable one.
+        checkpoint: a folder to keep the state of a long descent in.
+        resume: go on from the checkpoint.
+        block_rows: rows per batch; bounds the memory for tables that are read from disk.
+        observer: told how a long read or descent is getting on.
+        options: these, and those of a descent, see `DescentOptions`: optimizer, lr, momentum, epochs, batch_size, init,
+            standardize, record, …
+
+    Returns:
+        A fit: `summary()`, `coefficients`, `predict(rows)`, `save(path)` and more; of a descent also `history` and
+        `at(epoch)`.
+
+    Raises:
+        OptionError: an option makes no sense, or is not one of this kind of fit.
+        ColumnError: a column is not in the table.
+        DataError: the table cannot be read, or a value in it cannot be used.
+        FitError: the data were read and determine no answer; or the learning rate is beyond the limit.
+        StoreError: a checkpoint cannot be written or resumed.
+
+    >>> import slopewise
+    >>> points = {"hours": [1.0, 2.0, 3.0], "points": [4.0, 5.0, 6.0]}
+    >>> slopewise.fit(points, target="points").predict({"hours": [4.0]})["prediction"].round(6)
+    array([7.])
+    """
+    resolved = resolve_options(FitOptions, model=model, task=task, given=options)
+    warm_start = resolved["warm_start"]
+    if isinstance(warm_start, str | Path):
+        warm_start = load(warm_start)
+    data = prepare_data(table, resolved)
+    if resolved["l1"] and resolved.descends:
+        raise OptionError("l1 has corners, where a gradient descent never stops; leave out the options of a descent.")
+    checkpoint = _checkpoint(resolved, data)
+    if resolved.model == "mlp" or (data.is_classification and resolved.descends):
+        from slopewise.api.network import fit_network
+
+        return fit_network(data, resolved, warm_start=warm_start, checkpoint=checkpoint)
+    if data.is_classification:
+        from slopewise.api.classification import fit_classes
+
+        return fit_classes(data, resolved, warm_start=warm_start)
+    return fit_line(data, resolved, warm_start=warm_start, checkpoint=checkpoint)
+
+
+def _checkpoint(options: ResolvedOptions, data: TrainingData) -> Checkpoint | None:
+    if options["checkpoint"] is None:
+        return None
+    from slopewise.training.checkpoint import Checkpoint
+
+    return Checkpoint(Path(options["checkpoint"]), resume=options["resume"], about=data.design.to_dict())

@@ -1,0 +1,27 @@
+"""`slopewise.load`: a saved fit, of whatever kind it is."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from slopewise.results.fitted import Fitted
+
+
+def load(path: str | PathLike[str], module: Any = None) -> Fitted[Any]:
+    """Return a saved fit, of whatever kind it is; no code in the file is ever run.
+
+    Args:
+        path: of the file.
+        module: the nn.Module of your own that was fitted, if it was one: its code is not in the file.
+
+    Returns:
+        The fit, with every verb that it had when it was saved.
+
+    Raises:
+        StoreError: the file is missing, damaged, not a fit, made by a newer slopewise, or needs a module.
+    """
+    from slopewise.results.store import load as load_file
+
+    return load_file(path, module)

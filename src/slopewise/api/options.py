@@ -1,0 +1,261 @@
+"""The options of a fit: which there are, what they default to, and what they choose together."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
+
+from slopewise.engine.local import BLOCK_ROWS
+from slopewise.errors import OptionError, check_choice, nearest
+from slopewise.results.conclude import check_inference
+from slopewise.training.choose import SOLVERS
+
+if TYPE_CHECKING:
+    from slopewise.optimizers.descent import Descent
+    from slopewise.types import Observer
+
+MODELS = ("auto", "linear", "logistic", "softmax", "mlp")
+TASKS = ("auto", "regression", "classification")
+ROADS = ("descent", "replay", "moments", "loop")
+CLIMBERS = ("newton", "lbfgs", "coordinate", "firth")
+ALL_SOLVERS = (*SOLVERS, *ROADS, *CLIMBERS)
+
+PATIENCE = 20
+"""Epochs that early stopping waits where nothing else is said."""
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class DataOptions(TypedDict, total=False):
+    """What may be said about the table."""
+
+    target: str | None
+    features: Sequence[str] | None
+    weights: Any
+    table_name: str | None
+    intercept: bool
+    missing: Literal["error", "drop", "mean"]
+    seed: int
+    block_rows: int
+    observer: Observer | None
+
+
+class ModelOptions(TypedDict, total=False):
+    """What may be said about the model, whatever solves it."""
+
+    l2: float
+    class_weight: Literal["balanced"] | None
+    hidden: Sequence[int] | str | None
+    activation: str | None
+    module: Any
+
+
+class DescentOptions(TypedDict, total=False):
+    """What may be said about going down; the words are torch.optim's own. Any of them chooses a descent."""
+
+    optimizer: str | None
+    lr: float | None
+    momentum: float | None
+    dampening: float | None
+    nesterov: bool | None
+    weight_decay: float | None
+    betas: tuple[float, float] | None
+    eps: float | None
+    amsgrad: bool | None
+    alpha: float | None
+    centered: bool | None
+    lr_decay: float | None
+    schedule: str | None
+    step_size: int | None
+    gamma: float | None
+    t_max: int | None
+    eta_min: float | None
+    factor: float | None
+    plateau_patience: int | None
+    threshold: float | None
+    min_lr: float | None
+    epochs: int | None
+    batch_size: int | None
+    init: str | Sequence[float] | None
+    standardize: bool | None
+    record: int | None
+    dtype: str | None
+    watch: str | None
+    patience: int | None
+    min_delta: float | None
+    gap: float | None
+    gradient: float | None
+
+
+class CheckOptions(DataOptions, ModelOptions, DescentOptions, total=False):
+    """Everything that `check` takes beside the table, the model and the task."""
+
+
+class FitOptions(CheckOptions, total=False):
+    """Everything that `fit` takes beside the table, the model and the task."""
+
+    test_size: float | None
+    validation_size: float | None
+    l1: float
+    firth: bool
+    errors: str
+    level: float
+    solver: str
+    dropout: float | None
+    starts: int | None
+    warm_start: Any
+    early_stop: bool
+    anyway: bool
+    checkpoint: str | PathLike[str] | None
+    resume: bool
+
+
+DEFAULTS: dict[str, Any] = {
+    "intercept": True,
+    "missing": "error",
+    "seed": 0,
+    "block_rows": BLOCK_ROWS,
+    "l2": 0.0,
+    "l1": 0.0,
+    "firth": False,
+    "errors": "classical",
+    "level": 0.95,
+    "solver": "auto",
+    "early_stop": False,
+    "anyway": False,
+    "resume": False,
+}
+"""What an option is where it is not given; None where it is not listed."""
+
+NETWORK = ("hidden", "activation", "dropout", "starts", "module")
+"""Options that only a network has; any of them chooses one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedOptions:
+    """The options of a fit, checked together, and what they choose.
+
+    given: every option by name, defaults filled in; said: those that the caller named. model: auto, linear, logistic,
+    softmax or mlp. is_classification: whether the target is one of several classes, None to find out. descends:
+    gradient descent was asked for, by the solver or by any option about it; descent: those options. network: the
+    options about a network.
+    """
+
+    given: Mapping[str, Any]
+    said: frozenset[str]
+    model: str
+    is_classification: bool | None
+    descends: bool
+    descent: Mapping[str, Any]
+    network: Mapping[str, Any]
+
+    def __getitem__(self, name: str) -> Any:
+        return self.given[name]
+
+    def plan(self, init: str = "zeros") -> Descent:
+        """Return the plan of the descent; `init` is the start where none was given."""
+        from slopewise.optimizers.plan import plan_descent
+
+        return plan_descent(**{"init": init, **self.descent, "seed": self["seed"]})
+
+
+def takes(options: type) -> Callable[[F], F]:
+    """Show the options of a TypedDict, with their defaults, in the signature of a function that takes them."""
+
+    def shown(function: F) -> F:
+        own = inspect.signature(function)
+        named = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=DEFAULTS.get(name), annotation=kind)
+            for name, kind in options.__annotations__.items()
+        ]
+        first = [part for part in own.parameters.values() if part.kind is not inspect.Parameter.VAR_KEYWORD]
+        function.__signature__ = own.replace(parameters=[*first, *named])  # type: ignore[attr-defined]
+        return function
+
+    return shown
+
+
+def resolve_options(
+    options: type, *, model: str, task: str, given: Mapping[str, Any], solver: str = "auto"
+) -> ResolvedOptions:
+    """Return what the options choose.
+
+    Args:
+        options: FitOptions or CheckOptions: those that there are.
+        model: one of MODELS.
+        task: one of TASKS.
+        given: as the caller gave them; None counts as not given.
+        solver: the one taken where none is given.
+
+    Raises:
+        OptionError: an unknown option or value, or options that do not go together.
+    """
+    known = options.__annotations__
+    for name in given:
+        if name not in known:
+            raise OptionError(f"there is no option {name!r}.{nearest(name, known)}")
+    said = {name: value for name, value in given.items() if value is not None}
+    filled: dict[str, Any] = {**dict.fromkeys(FitOptions.__annotations__), **DEFAULTS, "solver": solver, **said}
+    check_choice("model", model, MODELS)
+    check_choice("task", task, TASKS)
+    check_choice("solver", filled["solver"], ALL_SOLVERS)
+    check_inference(filled["errors"], filled["level"])
+    _check_numbers(filled)
+    return _chosen(filled, frozenset(said), model, task)
+
+
+def _chosen(filled: dict[str, Any], said: frozenset[str], model: str, task: str) -> ResolvedOptions:
+    solver = filled["solver"]
+    descent = {name: filled[name] for name in DescentOptions.__annotations__ if filled.get(name) is not None}
+    network = {name: filled[name] for name in NETWORK if filled.get(name) is not None}
+    if network and model not in ("auto", "mlp"):
+        raise OptionError(
+            f"{sorted(network)[0]} is for a network; choose model='mlp', or leave it out of a {model} model."
+        )
+    if network:
+        model = "mlp"
+    if filled["early_stop"]:
+        descent = {"watch": "validation", "patience": PATIENCE, **descent}
+    exact = solver in ("cholesky", "qr", *CLIMBERS)
+    if exact and descent:
+        raise OptionError(
+            f"solver {solver!r} does not descend, so it takes no {sorted(descent)[0]}; leave one of them out."
+        )
+    if exact and model == "mlp":
+        raise OptionError(f"solver {solver!r} is for models without hidden layers; leave it out for a network.")
+    descends = model == "mlp" or solver in ROADS or bool(descent)
+    if filled.get("resume") and filled.get("checkpoint") is None:
+        raise OptionError("resume needs the folder of the checkpoint; give checkpoint='DIR' too.")
+    for name in ("checkpoint", "resume", "anyway"):
+        if filled.get(name) and not descends:
+            raise OptionError(f"{name} is for a descent; choose one with solver='descent' too.")
+    if filled.get("warm_start") is not None and "init" in descent:
+        raise OptionError("warm_start and init both say where the descent begins; leave one of them out.")
+    return ResolvedOptions(filled, said, model, _is_classification(model, task, filled), descends, descent, network)
+
+
+def _is_classification(model: str, task: str, filled: Mapping[str, Any]) -> bool | None:
+    solver = filled["solver"]
+    if model in ("logistic", "softmax") or task == "classification" or solver in ("newton", "lbfgs", "firth"):
+        if model == "linear" or task == "regression":
+            raise OptionError(
+                f"model {model!r}, task {task!r} and solver {solver!r} contradict each other; one is for classes, "
+                "another for numbers."
+            )
+        return True
+    if filled.get("firth"):
+        return True
+    if model == "linear" or task == "regression" or solver in ("cholesky", "qr", "replay", "moments"):
+        return False
+    return None
+
+
+def _check_numbers(filled: Mapping[str, Any]) -> None:
+    for name in ("l2", "l1"):
+        if not 0 <= filled[name] < float("inf"):
+            raise OptionError(f"{name} is {filled[name]}; give a finite number, zero or above.")
+    if filled["block_rows"] < 1:
+        raise OptionError(f"block_rows is {filled['block_rows']}; give at least 1.")

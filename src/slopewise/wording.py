@@ -1,0 +1,89 @@
+"""Option names as the caller writes them: keyword arguments in Python, flags in the shell.
+
+Every sentence is written in Python's words, `lr=0.01`. The command line says which flag each keyword has, and while it
+runs a command the same sentence reads `--lr 0.01`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """The flags of a command line.
+
+    named: each keyword's flag. switched_off: the flag that means `keyword=False`.
+    """
+
+    named: Mapping[str, str] = field(default_factory=dict)
+    switched_off: Mapping[str, str] = field(default_factory=dict)
+
+
+_FLAGS: ContextVar[Flags | None] = ContextVar("flags", default=None)
+
+VALUE = r"""'[^']*'|"[^"]*"|\[[^\]]*\]|\([^)]*\)|[^\s,;:()]*[^\s,;:().]"""
+VERBS = "is|are|must|holds|has|needs|says|asks|was|waits|watches|say"
+
+
+@contextmanager
+def in_shell(flags: Flags) -> Iterator[None]:
+    """Let `spoken` use the flags of a command line until the block ends."""
+    token = _FLAGS.set(flags)
+    try:
+        yield
+    finally:
+        _FLAGS.reset(token)
+
+
+def spoken(text: str) -> str:
+    """Return a sentence with its options as the caller writes them.
+
+    Options are recognised as `name=value`, as a name with an underscore, and as the first word of a sentence; words in
+    quotes, such as the names of columns, stay as they are.
+
+    >>> with in_shell(Flags({"lr": "--lr", "batch_size": "--batch-size"})):
+    ...     spoken("batch_size is 0; take lr=0.01.")
+    '--batch-size is 0; take --lr 0.01.'
+    """
+    flags = _FLAGS.get()
+    return text if flags is None else _translated(text, flags)
+
+
+def _translated(text: str, flags: Flags) -> str:
+    names = "|".join(sorted({*flags.named, *flags.switched_off}, key=len, reverse=True))
+    assigned = rf"(?<![\w'\"./-])(?P<name>{names})=(?P<value>{VALUE})"
+    bare = rf"(?<![\w'\"./-])(?P<bare>{names})(?![\w'\"./=-]|\(|\.\w)"
+    first = rf"^(?P<first>{names})(?= (?:{VERBS})\b)"
+    quoted = r"'[^'\n]*'|\"[^\"\n]*\""
+    found = re.sub(
+        rf"{assigned}|(?P<quoted>{quoted})|{first}|{bare}", lambda match: _flag(match, flags), text, flags=re.MULTILINE
+    )
+    return re.sub(r"(--[\w-]+(?: [^\s,;]+)?), (?=--)", r"\1 ", found)
+
+
+def _flag(match: re.Match[str], flags: Flags) -> str:
+    name, value = match["name"], match["value"]
+    if name is None:
+        word = match["first"] or match["bare"]
+        if word is None or (match["bare"] and "_" not in word):
+            return match[0]
+        return flags.named.get(word, match[0])
+    if value == "False":
+        return flags.switched_off.get(name, match[0])
+    if name not in flags.named:
+        return match[0]
+    return flags.named[name] if value == "True" else f"{flags.named[name]} {_shell_value(value)}"
+
+
+def _shell_value(value: str) -> str:
+    if value[0] in "[(":
+        items = [item.strip().strip("'\"") for item in value[1:-1].split(",")]
+        value = ",".join(f'"{item}"' if " " in item else item for item in items)
+        return f"'{value}'" if '"' in value else value
+    plain = value.strip("'\"")
+    return f"'{plain}'" if " " in plain else plain
