@@ -43,7 +43,7 @@ def replay() -> None:
         return torch.rand(epochs + 1, 45, dtype=torch.float64).cumsum(0)
 
     def ours(epochs: int) -> object:
-        return slopewise.fit((x, y), lr=0.1, epochs=epochs).trail
+        return slopewise.fit((x, y), lr=0.1, epochs=epochs).descent
 
     seconds = side_by_side(
         {

@@ -34,7 +34,7 @@ def rows_of(n: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
 
 def posed(table: object, classes: int) -> Problem:
     """The question, of which nothing but the table's head has been read."""
-    from slopewise.data.designed import Designed
+    from slopewise.data.design_source import DesignSource
     from slopewise.data.learn import learn_design
     from slopewise.data.open import as_table
     from slopewise.data.split import Split
@@ -49,19 +49,19 @@ def posed(table: object, classes: int) -> Problem:
         rows, target="y", features=None, weights=None, intercept=True, missing="error", split=Split(0.0)
     )
     loss = Logistic() if classes == 2 else Softmax(classes)
-    return Problem(Designed(rows, design), Linear(True), loss, L2(), design.names, True)
+    return Problem(DesignSource(rows, design), Linear(True), loss, L2(), design.names, True)
 
 
 def ours(table: object, classes: int) -> object:
     """The fit and everything that is said of it."""
     from slopewise.engine.local import LocalEngine
-    from slopewise.results.likelihood import covariance_of, likelihoods, listed, odds
-    from slopewise.training.newton import Newton
+    from slopewise.results.inference.likelihood import covariance_of, likelihoods, listed, odds
+    from slopewise.training.likelihood.newton import Newton
 
     problem, engine = posed(table, classes), LocalEngine()
     maximum = Newton().solve(problem, engine)
-    covariance = covariance_of("classical", problem=problem, maximum=maximum, engine=engine)
-    table_of = odds(estimate=listed(maximum.theta), variance=covariance.raw.diagonal(), level=0.95)
+    covariance = covariance_of("nonrobust", problem=problem, maximum=maximum, engine=engine)
+    table_of = odds(estimate=listed(maximum.theta), variance=covariance.raw.diagonal(), confidence_level=0.95)
     return maximum, table_of, likelihoods(maximum=maximum)
 
 
@@ -159,7 +159,7 @@ def parquet() -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from slopewise.engine.local import BLOCK_ROWS
+    from slopewise.engine.local import BATCH_ROWS
 
     path = FOLDER / "classes-1M.parquet"
     if not path.exists():
@@ -174,7 +174,7 @@ def parquet() -> None:
         return sum(batch.num_rows for batch in reader)
 
     def read() -> int:
-        return sum(len(batch) for batch in posed(str(path), 2).source.batches(BLOCK_ROWS))
+        return sum(len(batch) for batch in posed(str(path), 2).source.batches(BATCH_ROWS))
 
     x, y = rows_of(1_000_000, 2)
     passes = ours(str(path), 2)[0].passes

@@ -18,8 +18,8 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from slopewise.losses.squared import Squared
 from slopewise.models.linear import Linear
-from slopewise.optimizers.plan import plan_descent
-from slopewise.training.run import run_loop
+from slopewise.optimizers.parse import plan_descent
+from slopewise.training.descent.runner import run_loop
 
 EPOCHS = 2000
 ROUNDS = 9
@@ -37,7 +37,7 @@ def document_loop(x: Tensor, y: Tensor) -> None:
 
 def our_loop(x: Tensor, y: Tensor, **words: object) -> None:
     plan = plan_descent(lr=0.01, dtype="float32", **words)
-    run_loop(x=x, y=y, module=Linear().module(torch.zeros(x.shape[1] + 1)), loss=Squared().value, descent=plan)
+    run_loop(x=x, y=y, module=Linear().module(torch.zeros(x.shape[1] + 1)), loss=Squared().value, plan=plan)
 
 
 def loader_loop(x: Tensor, y: Tensor, size: int) -> None:

@@ -29,8 +29,8 @@ def epoch() -> None:
 
     from slopewise.losses.squared import Squared
     from slopewise.models.mlp import MLP
-    from slopewise.optimizers.plan import plan_descent
-    from slopewise.training.run import run_loop
+    from slopewise.optimizers.parse import plan_descent
+    from slopewise.training.descent.runner import run_loop
 
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(ROWS, COLUMNS, generator=generator)
@@ -59,8 +59,8 @@ def epoch() -> None:
         return zip(x[order].split(BATCH), y[order].split(BATCH), strict=True)
 
     def ours() -> None:
-        descent = plan_descent(optimizer="adam", lr=LR, epochs=EPOCHS, batch_size=BATCH, record=0)
-        run_loop(x=x, y=y, module=model.module(start), loss=Squared().value, descent=descent, gradients=False)
+        plan = plan_descent(optimizer="adam", lr=LR, epochs=EPOCHS, batch_size=BATCH, history_every=0)
+        run_loop(x=x, y=y, module=model.module(start), loss=Squared().value, plan=plan, gradients=False)
 
     def peer_sklearn() -> None:
         MLPRegressor(
@@ -112,18 +112,18 @@ def starts() -> None:
 
     from slopewise.losses.logistic import Logistic
     from slopewise.models.mlp import MLP
-    from slopewise.optimizers.plan import plan_descent
-    from slopewise.training.starts import Starts, train_starts
+    from slopewise.optimizers.parse import plan_descent
+    from slopewise.training.network.multistart import MultistartResult, train_multistart
 
     x = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], dtype=torch.float64)
     y = torch.tensor([0.0, 1.0, 1.0, 0.0], dtype=torch.float64)
-    found: list[Starts] = []
+    found: list[MultistartResult] = []
 
     def ours() -> None:
-        descent = plan_descent(lr=1.0, epochs=STEPS, init="torch")
+        plan = plan_descent(lr=1.0, epochs=STEPS, init="torch")
         found[:] = [
-            train_starts(
-                MLP(2, (3,), 1, "sigmoid"), Logistic().value, (x, y, None), descent, starts=STARTS, constant=math.log(2)
+            train_multistart(
+                MLP(2, (3,), 1, "sigmoid"), Logistic().value, (x, y, None), plan, starts=STARTS, constant=math.log(2)
             )
         ]
 
@@ -149,4 +149,4 @@ def starts() -> None:
 
 if __name__ == "__main__":
     for part in sys.argv[1:] or ["epoch", "starts"]:
-        {"epoch": epoch, "starts": starts}[part]()
+        {"epoch": epoch, "n_init": starts}[part]()

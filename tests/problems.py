@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from slopewise.data.designed import Designed
+from slopewise.data.design_source import DesignSource
 from slopewise.data.learn import learn_design
 from slopewise.data.memory import matrix_table
 from slopewise.data.split import Split
@@ -39,7 +39,7 @@ def problem_of(
     )
     classes = int(y.max()) + 1
     loss = loss or (Logistic() if classes <= 2 else Softmax(classes))
-    return Problem(Designed(table, design), Linear(intercept), loss, penalty or L2(), design.names, intercept)
+    return Problem(DesignSource(table, design), Linear(intercept), loss, penalty or L2(), design.names, intercept)
 
 
 def random_classes(seed: int, n: int, q: int, k: int) -> tuple[np.ndarray, np.ndarray]:

@@ -131,7 +131,7 @@ def test_separated_classes_are_named_and_offered_a_way_out(examples):
 
 def test_l1_gives_zeros_and_no_standard_errors(penguins):
     fit = slopewise.fit(penguins, target="sex", features=["bill_length_mm", "year", "body_mass_g"], l1=20.0)
-    assert fit.solver == "coordinate" and 0 in fit.theta.tolist()
+    assert fit.solver == "coordinate_descent" and 0 in fit.theta.tolist()
     assert math.isnan(float(fit.inferred.std_error[0])) and "no standard errors" in fit.summary()
     with pytest.raises(FitError, match="penalty has corners"):
         fit.predict(penguins, interval=0.9)
@@ -146,7 +146,7 @@ def test_l1_gives_zeros_and_no_standard_errors(penguins):
 
 def test_the_same_answer_in_batches_of_one_row(penguins):
     words = {"target": "sex", "features": ["bill_length_mm", "body_mass_g"]}
-    one = slopewise.fit(penguins, block_rows=1, **words)
+    one = slopewise.fit(penguins, batch_rows=1, **words)
     assert one.theta.tolist() == pytest.approx(slopewise.fit(penguins, **words).theta.tolist(), rel=1e-9)
 
 
@@ -163,7 +163,7 @@ def test_the_same_answer_in_batches_of_one_row(penguins):
         ({"x": range(30), "y": ["a"] * 29 + ["b"]}, {}, DataError, "class 'b' has one row"),
         ({"x": range(30), "y": ["a", "b", "c"] * 10}, {"model": "logistic"}, OptionError, "tells two classes apart"),
         ({"x": range(30), "y": ["a", "b"] * 15}, {"model": "linear"}, DataError, "target 'y' is not numeric"),
-        ({"x": range(30), "y": ["a", "b"] * 15}, {"errors": "hc3"}, OptionError, "errors 'hc3' is not known"),
+        ({"x": range(30), "y": ["a", "b"] * 15}, {"cov_type": "hc3"}, OptionError, "cov_type 'hc3' is not known"),
         ({"x": range(30), "y": ["a", "b"] * 15}, {"class_weight": "equal"}, OptionError, "class_weight 'equal'"),
         ({"x": range(30), "y": ["a", "b"] * 15}, {"solver": "qr"}, DataError, "target 'y' is not numeric"),
         ({"x": range(9), "y": range(9)}, {"class_weight": "balanced"}, OptionError, "class_weight is for classes"),

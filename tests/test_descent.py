@@ -24,7 +24,7 @@ def lesson(**words):
     return slopewise.fit(LESSON, target="points", **({"lr": 0.01, "epochs": 2000, "standardize": False} | words))
 
 
-@pytest.mark.parametrize("solver", ["descent", "loop"])
+@pytest.mark.parametrize("solver", ["gd", "gd_loop"])
 def test_the_first_lesson_to_its_printed_digits(solver):
     fit = lesson(solver=solver)
     history = fit.history_table().to_pydict()
@@ -42,7 +42,7 @@ def test_every_road_makes_the_same_descent():
     words = {"lr": 1e-5, "momentum": 0.9, "epochs": 300, "standardize": False}
     tables = [
         slopewise.fit(QUIZZES, target="final", solver=road, **words).history_table().to_pydict()
-        for road in ("replay", "moments", "loop")
+        for road in ("gd_closed_form", "gd_moments", "gd_loop")
     ]
     for name, column in tables[0].items():
         for other in tables[1:]:
@@ -50,17 +50,17 @@ def test_every_road_makes_the_same_descent():
 
 
 def test_the_chosen_road_and_its_reason_are_told():
-    assert lesson().solver == "replay" and "closed form" in lesson().reason
+    assert lesson().solver == "gd_closed_form" and "closed form" in lesson().reason
     adam = lesson(optimizer="adam")
-    assert adam.solver == "moments" and "adam has no closed form" in adam.reason
+    assert adam.solver == "gd_moments" and "adam has no closed form" in adam.reason
     batches = lesson(batch_size=2, epochs=3)
-    assert batches.solver == "loop" and "mini-batches" in batches.reason
+    assert batches.solver == "gd_loop" and "mini-batches" in batches.reason
     single = lesson(dtype="float32", epochs=3)
-    assert single.solver == "loop" and "float32" in single.reason
+    assert single.solver == "gd_loop" and "float32" in single.reason
 
 
 def test_without_an_lr_the_best_one_for_the_data_is_taken_and_converges():
-    fit = slopewise.fit(QUIZZES, target="final", solver="descent")
+    fit = slopewise.fit(QUIZZES, target="final", solver="gd")
     assert fit.status is Status.CONVERGED
     exact = slopewise.fit(QUIZZES, target="final")
     assert fit.theta.tolist() == pytest.approx(exact.theta.tolist(), rel=1e-4)
@@ -77,7 +77,7 @@ def test_a_descent_on_the_way_gives_no_intervals():
 
 
 def test_a_state_at_any_epoch_recorded_or_not():
-    every, sparse = lesson(), lesson(record=0)
+    every, sparse = lesson(), lesson(history_every=0)
     assert sparse.history_table().num_rows == 2
     for epoch in (0, 1, 777, 2000):
         theta = every.history_table().slice(epoch, 1)
@@ -88,13 +88,13 @@ def test_a_state_at_any_epoch_recorded_or_not():
     with pytest.raises(OptionError, match="epoch 2001 does not exist"):
         every.at(2001)
     with pytest.raises(OptionError, match="epoch 7 was not recorded"):
-        lesson(record=10, optimizer="adam", epochs=20).at(7)
+        lesson(history_every=10, optimizer="adam", epochs=20).at(7)
     with pytest.raises(OptionError, match="solved by cholesky, without a descent, and has no epochs"):
         slopewise.fit(LESSON, target="points").at(0)
 
 
 def test_history_is_a_frame_of_the_library_that_came_in():
-    fit = slopewise.fit(pd.DataFrame(QUIZZES), target="final", lr=0.1, epochs=20, record=10)
+    fit = slopewise.fit(pd.DataFrame(QUIZZES), target="final", lr=0.1, epochs=20, history_every=10)
     assert isinstance(fit.history, pd.DataFrame)
     assert fit.history["epoch"].tolist() == [0, 10, 20]
     assert (fit.history["gap"].diff().dropna() < 0).all()
@@ -103,27 +103,27 @@ def test_history_is_a_frame_of_the_library_that_came_in():
 
 
 def test_gap_and_distance_are_against_the_exact_answer():
-    fit = lesson(record=1000)
+    fit = lesson(history_every=1000)
     row = fit.history_table().to_pydict()
     exact = torch.tensor([0.0, 2.0], dtype=torch.float64)
     assert row["distance"][-1] == pytest.approx(float((fit.theta - exact).norm()), rel=1e-9)
     assert row["gap"] == pytest.approx(row["cost"], rel=1e-9)
 
 
-@pytest.mark.parametrize("solver", ["descent", "loop"])
+@pytest.mark.parametrize("solver", ["gd", "gd_loop"])
 def test_divergence_is_refused_beforehand_and_survived_when_wanted(solver):
-    with pytest.raises(FitError, match=r"lr 0.2 is beyond 0.180295.*anyway=True"):
+    with pytest.raises(FitError, match=r"lr 0.2 is beyond 0.180295.*allow_divergence=True"):
         lesson(lr=0.2, solver=solver)
-    fit = lesson(lr=0.2, solver=solver, anyway=True, init=[0.1, 1.9])
+    fit = lesson(lr=0.2, solver=solver, allow_divergence=True, init=[0.1, 1.9])
     assert fit.status is Status.DIVERGED
     assert fit.theta.isfinite().all() and "diverged" in {finding["code"] for finding in fit.findings}
 
 
 def test_rules_stop_replay_and_loop_at_the_same_epoch():
-    for rule in ({"gap": 1e-4}, {"gradient": 1e-2}, {"patience": 3, "min_delta": 1e-4}):
-        a, b = (lesson(solver=solver, **rule) for solver in ("replay", "loop"))
+    for rule in ({"gap_tol": 1e-4}, {"grad_tol": 1e-2}, {"patience": 3, "min_delta": 1e-4}):
+        a, b = (lesson(solver=solver, **rule) for solver in ("gd_closed_form", "gd_loop"))
         assert a.status is b.status is Status.STOPPED
-        assert a.trail.descended.epochs == b.trail.descended.epochs < 2000
+        assert a.descent.descended.epochs == b.descent.descended.epochs < 2000
         assert a.theta.tolist() == pytest.approx(b.theta.tolist(), rel=1e-9)
 
 
@@ -131,17 +131,17 @@ def test_validation_rows_are_watched():
     rng = np.random.default_rng(0)
     x = rng.standard_normal((60, 20))
     y = x[:, 0] + rng.standard_normal(60)
-    fit = slopewise.fit((x, y), lr=0.05, epochs=3000, validation_size=0.4, watch="validation", patience=30)
-    assert fit.solver == "loop" and fit.status is Status.STOPPED
+    fit = slopewise.fit((x, y), lr=0.05, epochs=3000, validation_size=0.4, monitor="validation", patience=30)
+    assert fit.solver == "gd_loop" and fit.status is Status.STOPPED
     validation = fit.history_table()["validation"].to_pylist()
-    assert fit.trail.descended.best_epoch == int(np.argmin(validation)) < 3000
+    assert fit.descent.descended.best_epoch == int(np.argmin(validation)) < 3000
     assert fit.n + 24 == 60
 
 
 def test_weights_l2_and_categories_descend_to_the_exact_answer(examples):
     words = {"target": "body_mass_g", "features": ["flipper_length_mm", "species"], "missing": "drop", "l2": 3.0}
     exact = slopewise.fit(examples / "penguins.csv", weights="bill_length_mm", **words)
-    for solver in ("replay", "loop"):
+    for solver in ("gd_closed_form", "gd_loop"):
         down = slopewise.fit(examples / "penguins.csv", weights="bill_length_mm", solver=solver, epochs=4000, **words)
         assert down.theta.tolist() == pytest.approx(exact.theta.tolist(), rel=1e-5)
 
@@ -149,7 +149,7 @@ def test_weights_l2_and_categories_descend_to_the_exact_answer(examples):
 def test_collinear_columns_can_be_descended_on():
     x = np.arange(1.0, 7.0)
     table = {"a": x, "b": 2 * x, "y": 3 * x + 1}
-    fit = slopewise.fit(table, target="y", solver="descent", epochs=500)
+    fit = slopewise.fit(table, target="y", solver="gd", epochs=500)
     assert fit.predict(table)["prediction"] == pytest.approx(table["y"], rel=1e-4)
     assert "collinear-pair" in {finding["code"] for finding in fit.findings}
     assert json.loads(fit.to_json())["coefficients"][0]["std_error"] is None
@@ -211,11 +211,17 @@ def test_check_of_the_first_lesson():
         ({"optimizer": "adam", "momentum": 0.5}, "momentum is not an argument of adam"),
         ({"init": [1.0, 2.0, 3.0]}, "init has 3 values and the model 2 parameters"),
         ({"learning_rate": 0.1}, "there is no option 'learning_rate'"),
-        ({"solver": "replay", "optimizer": "adam"}, "no replay of this descent: adam has no closed form; 'moments'"),
-        ({"solver": "replay", "batch_size": 2}, "no replay of this descent: mini-batches .* 'loop' would be used"),
+        (
+            {"solver": "gd_closed_form", "optimizer": "adam"},
+            "no gd_closed_form of this descent: adam has no closed form; 'gd_moments'",
+        ),
+        (
+            {"solver": "gd_closed_form", "batch_size": 2},
+            "no gd_closed_form of this descent: mini-batches .* 'gd_loop' would be used",
+        ),
         ({"solver": "qr"}, "solver 'qr' does not descend"),
         ({"resume": True}, "resume needs the folder of the checkpoint"),
-        ({"watch": "validation", "patience": 3}, "needs validation rows"),
+        ({"monitor": "validation", "patience": 3}, "needs validation rows"),
     ],
 )
 def test_words_that_are_off(words, sentence):

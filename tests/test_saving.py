@@ -4,8 +4,8 @@ import os
 
 import pytest
 
+from slopewise.atomic_file import atomic_replace
 from slopewise.errors import DataError, StoreError
-from slopewise.saving import replacing
 
 
 def names(folder):
@@ -13,7 +13,7 @@ def names(folder):
 
 
 def test_the_file_appears_when_the_block_ends(tmp_path):
-    with replacing(tmp_path / "a.txt") as beside:
+    with atomic_replace(tmp_path / "a.txt") as beside:
         beside.write_text("whole")
         assert not (tmp_path / "a.txt").exists()
     assert (tmp_path / "a.txt").read_text() == "whole"
@@ -23,7 +23,7 @@ def test_the_file_appears_when_the_block_ends(tmp_path):
 @pytest.mark.parametrize("error", [DataError("no rows"), KeyboardInterrupt()])
 def test_a_block_that_fails_leaves_the_old_file(tmp_path, error):
     (tmp_path / "a.txt").write_text("old")
-    with pytest.raises(type(error)), replacing(tmp_path / "a.txt") as beside:
+    with pytest.raises(type(error)), atomic_replace(tmp_path / "a.txt") as beside:
         beside.write_text("half")
         raise error
     assert (tmp_path / "a.txt").read_text() == "old"
@@ -32,7 +32,7 @@ def test_a_block_that_fails_leaves_the_old_file(tmp_path, error):
 
 def test_a_full_disk_is_a_sentence(tmp_path):
     sentence = r"a\.txt could not be written: No space left on device\. Nothing was left"
-    with pytest.raises(StoreError, match=sentence), replacing(tmp_path / "a.txt") as beside:
+    with pytest.raises(StoreError, match=sentence), atomic_replace(tmp_path / "a.txt") as beside:
         beside.write_text("half")
         raise OSError(28, "No space left on device")
     assert names(tmp_path) == []
@@ -40,26 +40,26 @@ def test_a_full_disk_is_a_sentence(tmp_path):
 
 def test_a_missing_folder_is_named(tmp_path):
     sentence = "there is no folder .*nowhere; make it first"
-    with pytest.raises(StoreError, match=sentence), replacing(tmp_path / "nowhere" / "a.txt"):
+    with pytest.raises(StoreError, match=sentence), atomic_replace(tmp_path / "nowhere" / "a.txt"):
         pass
 
 
 @pytest.mark.parametrize("path", [".", os.devnull])
 def test_only_files_are_replaced(path):
-    with pytest.raises(StoreError, match="it is not a file; give a file name"), replacing(path):
+    with pytest.raises(StoreError, match="it is not a file; give a file name"), atomic_replace(path):
         pass
 
 
 def test_a_closed_folder_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
-    with pytest.raises(StoreError, match="no permission in"), replacing(tmp_path / "a.txt"):
+    with pytest.raises(StoreError, match="no permission in"), atomic_replace(tmp_path / "a.txt"):
         pass
 
 
 def test_a_link_stays_a_link(tmp_path):
     (tmp_path / "real.txt").write_text("old")
     (tmp_path / "link.txt").symlink_to(tmp_path / "real.txt")
-    with replacing(tmp_path / "link.txt") as beside:
+    with atomic_replace(tmp_path / "link.txt") as beside:
         beside.write_text("new")
     assert (tmp_path / "link.txt").is_symlink()
     assert (tmp_path / "real.txt").read_text() == "new"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from slopewise.api.check import check
     from slopewise.api.fit import fit
     from slopewise.api.load import load
-    from slopewise.doctor.gradients import gradients, partial_derivatives
+    from slopewise.doctor.gradients.gradients import gradients, partial_derivatives
     from slopewise.errors import (
         ColumnError,
         DataError,
@@ -51,8 +51,8 @@ __all__ = [
 _HOME = {
     "check": "slopewise.api.check",
     "fit": "slopewise.api.fit",
-    "gradients": "slopewise.doctor.gradients",
-    "partial_derivatives": "slopewise.doctor.gradients",
+    "gradients": "slopewise.doctor.gradients.gradients",
+    "partial_derivatives": "slopewise.doctor.gradients.gradients",
     "load": "slopewise.api.load",
     "Classifier": "slopewise.results.classifier",
     "Fit": "slopewise.results.fit",

@@ -122,7 +122,7 @@ class Solution:
 
 
 @dataclass(frozen=True, slots=True)
-class Curvature:
+class Basis:
     """The curvature of a summed loss at its minimum, as an inverse triangular factor, and what follows from it.
 
     Parameters are in the columns u = [1, (x - mean) / scale] (without the 1 where there is no intercept, and mean 0
@@ -161,4 +161,4 @@ class Maximum:
     decrement: float
     passes: int
     moments: Moments
-    curvature: Curvature | None
+    basis: Basis | None

@@ -51,7 +51,7 @@ class Batch:
         return self.x.shape[0]
 
 
-class Observer(Protocol):
+class Callback(Protocol):
     """Whoever wants to know how a long read or a long descent is getting on."""
 
     def rows(self, done: int, total: int | None) -> None:

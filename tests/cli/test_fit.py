@@ -67,8 +67,12 @@ def test_the_options_reach_the_fit(call, examples):
     words = {
         ("--no-intercept",): lambda new: [row["name"] for row in new["coefficients"]] == ["area"],
         ("--l2", "100"): lambda new: new["coefficients"][-1]["estimate"] < whole["coefficients"][-1]["estimate"],
-        ("--errors", "hc3"): lambda new: new["coefficients"][-1]["std_error"] != whole["coefficients"][-1]["std_error"],
-        ("--level", "0.5"): lambda new: new["coefficients"][-1]["ci_low"] > whole["coefficients"][-1]["ci_low"],
+        ("--cov-type", "hc3"): lambda new: (
+            new["coefficients"][-1]["std_error"] != whole["coefficients"][-1]["std_error"]
+        ),
+        ("--confidence-level", "0.5"): lambda new: (
+            new["coefficients"][-1]["ci_low"] > whole["coefficients"][-1]["ci_low"]
+        ),
         ("--solver", "qr"): lambda new: new["solver"] == "qr",
         ("--test-size", "0.34"): lambda new: new["test"] is not None and new["n"] < 6,
         ("--weights", "area", "--features", "area"): lambda new: new["r2"] != whole["r2"],
@@ -105,7 +109,7 @@ def test_a_name_with_a_comma_is_quoted(call, tmp_path):
         (["--target", "species", "--model", "linear"], 1, "species"),
         (["--target", "body_mass_g"], 1, "missing"),
         (["--target", "body_mass_g", "--test-size", "1.5"], 2, "1.5"),
-        (["--target", "body_mass_g", "--level", "95"], 2, "95"),
+        (["--target", "body_mass_g", "--confidence-level", "95"], 2, "95"),
         (["--target", "body_mass_g", "--l2", "-1"], 2, "-1"),
         (["--target", "body_mass_g", "--table", "birds"], 2, "birds"),
     ],

@@ -56,7 +56,7 @@ def test_no_words_print_the_help_and_exit_2(call):
         (["--verison"], "No such option: --verison (Possible options: --version)"),
         (["fit"], "Missing argument 'TABLE'."),
         (["fit", "t.csv"], "Missing option '--target'."),
-        (["fit", "t.csv", "--taget", "y"], "No such option: --taget (Possible options: --starts, --table, --target)"),
+        (["fit", "t.csv", "--taget", "y"], "No such option: --taget (Possible options: --table, --target, --task)"),
         (["fit", "t.csv", "--target", "y", "more"], "Got unexpected extra argument(s) (more)"),
         (
             ["fit", "t.csv", "--target", "y", "--missing", "dorp"],

@@ -21,7 +21,7 @@ def lesson(call, examples, tmp_path):
 
 def test_a_descent_is_fitted_and_its_history_printed(call, lesson):
     path, found = lesson
-    assert found["solver"] == "replay" and found["descent"]["epochs"] == 200
+    assert found["solver"] == "gd_closed_form" and found["descent"]["epochs"] == 200
     assert "unscaled-columns" not in {finding["code"] for finding in found["findings"]}
     assert "not-converged" in {finding["code"] for finding in found["findings"]}
     rows = list(csv.DictReader(io.StringIO(call("history", path, "--every", "80").out)))
@@ -52,8 +52,8 @@ def test_check_says_the_limit_before_the_first_step(call, examples):
 def test_an_lr_beyond_the_limit_is_refused_with_the_limit(call, examples):
     words = ("fit", examples / "hours_points.csv", "--target", "points", "--raw", "--lr", "0.2", "--epochs", "50")
     done = call(*words)
-    assert done.code == 1 and "lr 0.2 is beyond 0.180295" in done.err and "--anyway" in done.err
-    assert call(*words, "--anyway").code == 0
+    assert done.code == 1 and "lr 0.2 is beyond 0.180295" in done.err and "--allow-divergence" in done.err
+    assert call(*words, "--allow-divergence").code == 0
 
 
 def test_two_classes_with_odds_ratios(call, examples, tmp_path):
@@ -91,7 +91,7 @@ def test_a_network_with_many_starts(call, examples, tmp_path):
         "1",
         "--epochs",
         "3000",
-        "--starts",
+        "--n-init",
         "8",
     )
     done = call("fit", examples / "xor.csv", "--target", "y", *words, "--out", path)
@@ -108,11 +108,11 @@ def test_a_network_with_many_starts(call, examples, tmp_path):
         (("--hidden", "many"), 2, "many"),
         (("--hidden", "3", "--activation", "sigmod"), 2, "Did you mean 'sigmoid'"),
         (("--hidden", "3", "--solver", "newton"), 2, "without hidden layers"),
-        (("--hidden", "3", "--starts", "0"), 2, "starts is 0"),
+        (("--hidden", "3", "--n-init", "0"), 2, "--n-init is 0"),
         (("--hidden", "3", "--model", "linear"), 2, "is for a network"),
-        (("--solver", "replay", "--task", "classification"), 2, "there is no replay of this descent"),
+        (("--solver", "gd_closed_form", "--task", "classification"), 2, "there is no gd_closed_form of this descent"),
         (("--resume",), 2, "--resume needs the folder"),
-        (("--early-stop",), 2, "validation"),
+        (("--early-stopping",), 2, "validation"),
     ],
 )
 def test_words_that_are_off(call, examples, words, code, sentence):

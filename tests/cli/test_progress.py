@@ -27,45 +27,45 @@ def terminal(monkeypatch):
 
 
 def test_plain_lines_come_every_few_seconds(clock, capsys):
-    with progress.watching(quiet=False) as observer:
+    with progress.progress_callback(quiet=False) as callback:
         for second in range(0, 13):
             clock[0] = float(second)
-            observer.rows(second * 1000, 20000)
+            callback.rows(second * 1000, 20000)
     assert capsys.readouterr() == ("", "reading: 5,000 of 20,000 (25%) rows\nreading: 10,000 of 20,000 (50%) rows\n")
 
 
 def test_plain_lines_without_a_total_name_the_pass(clock, capsys):
-    with progress.watching(quiet=False) as observer:
-        observer.note("refining, pass 2")
+    with progress.progress_callback(quiet=False) as callback:
+        callback.note("refining, pass 2")
         clock[0] = 6.0
-        observer.rows(7, None)
+        callback.rows(7, None)
     assert capsys.readouterr().err == "refining, pass 2: 7 rows\n"
 
 
 @pytest.mark.parametrize("seconds", [0.5, 100.0])
 def test_json_is_silent(clock, capsys, terminal, seconds):
     terminal()
-    with progress.watching(quiet=True) as observer:
+    with progress.progress_callback(quiet=True) as callback:
         clock[0] = seconds
-        observer.rows(5, 10)
-        observer.note("a word")
+        callback.rows(5, 10)
+        callback.note("a word")
     assert capsys.readouterr() == ("", "")
 
 
 def test_no_bar_for_a_short_read(clock, capsys, terminal):
     terminal()
-    with progress.watching(quiet=False) as observer:
+    with progress.progress_callback(quiet=False) as callback:
         clock[0] = 0.9
-        observer.rows(5, 10)
+        callback.rows(5, 10)
     assert capsys.readouterr() == ("", "")
 
 
 def test_a_bar_for_a_long_read(clock, capsys, terminal):
     terminal()
-    with progress.watching(quiet=False) as observer:
+    with progress.progress_callback(quiet=False) as callback:
         clock[0] = 1.1
-        observer.rows(500_000, 1_000_000)
-        observer.rows(750_000, 1_000_000)
+        callback.rows(500_000, 1_000_000)
+        callback.rows(750_000, 1_000_000)
     out, err = capsys.readouterr()
     assert out == ""
     assert "reading" in err

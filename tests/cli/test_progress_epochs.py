@@ -16,10 +16,10 @@ def clock(monkeypatch):
 
 
 def test_plain_lines_come_every_few_seconds(clock, capsys):
-    with progress.watching(quiet=False) as observer:
+    with progress.progress_callback(quiet=False) as callback:
         for second in range(0, 13):
             clock[0] = float(second)
-            observer.epochs(1000 + 20 * second, 2000, 1 / (1 + second))
+            callback.epochs(1000 + 20 * second, 2000, 1 / (1 + second))
     assert capsys.readouterr() == (
         "",
         "epoch 1,100 of 2,000: cost 0.166667, 20 epochs/s, 0:00:45 left\n"
@@ -30,15 +30,15 @@ def test_plain_lines_come_every_few_seconds(clock, capsys):
 def test_a_bar_shows_cost_and_speed(clock, capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     monkeypatch.setenv("TERM", "xterm")
-    with progress.watching(quiet=False) as observer:
-        observer.epochs(0, 1000, 9.0)
+    with progress.progress_callback(quiet=False) as callback:
+        callback.epochs(0, 1000, 9.0)
         clock[0] = 2.0
-        observer.epochs(500, 1000, 3.0)
+        callback.epochs(500, 1000, 3.0)
     assert "250 epochs/s" in capsys.readouterr().err
 
 
 def test_json_is_silent(clock, capsys):
-    with progress.watching(quiet=True) as observer:
+    with progress.progress_callback(quiet=True) as callback:
         clock[0] = 100.0
-        observer.epochs(5, 10, 1.0)
+        callback.epochs(5, 10, 1.0)
     assert capsys.readouterr() == ("", "")

@@ -11,7 +11,7 @@ from slopewise.wording import in_shell, spoken
 @pytest.mark.parametrize(
     ("python", "shell"),
     [
-        ("take lr=0.162, or anyway=True to watch it.", "take --lr 0.162, or --anyway to watch it."),
+        ("take lr=0.162, or allow_divergence=True to watch it.", "take --lr 0.162, or --allow-divergence to watch it."),
         ("choose missing='drop' to leave such rows out.", "choose --missing drop to leave such rows out."),
         ("leave out standardize=False, with lr=0.3: why", "leave out --raw, with --lr 0.3: why"),
         ("leave out intercept=False, or look", "leave out --no-intercept, or look"),

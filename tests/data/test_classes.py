@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from slopewise.data.classes import check_classes, class_numbers
 from slopewise.data.source import Codes
+from slopewise.data.target_classes import check_classes, class_numbers
 from slopewise.errors import DataError
 
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 import torch
 
-from slopewise.data.columns import (
+from slopewise.data.arrow import (
     ColumnsChunk,
     check_usable,
     column_from_arrow,

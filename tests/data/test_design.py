@@ -7,7 +7,7 @@ import torch
 
 import slopewise
 from slopewise.data.design import Design
-from slopewise.data.designed import Designed
+from slopewise.data.design_source import DesignSource
 from slopewise.data.learn import check_columns, learn_design
 from slopewise.data.open import as_table
 from slopewise.data.split import Split
@@ -25,7 +25,7 @@ def learned(data=PLANTS, *, missing="drop", split=None, **words):
     table = as_table(data)
     settings = {"target": "height", "features": None, "weights": None, "intercept": True} | words
     split = split or Split(0.0)
-    return Designed(table, learn_design(table, missing=missing, split=split, **settings), split, "train")
+    return DesignSource(table, learn_design(table, missing=missing, split=split, **settings), split, "train")
 
 
 def whole(source, size=100):
@@ -103,7 +103,7 @@ def test_words_that_are_off(words, error, sentence):
 
 def test_missing_values_are_named_with_column_row_and_count():
     source = learned({"a": [1.0, 2.0, None, None], "y": [1.0, 2.0, 3.0, 4.0]}, target="y", missing="error")
-    assert "column 'a' holds 2 missing values (empty or NaN), the first in row 3" in str(source.blame())
+    assert "column 'a' holds 2 missing values (empty or NaN), the first in row 3" in str(source.first_invalid_value())
 
 
 def test_infinite_values_are_named_whatever_the_policy():
@@ -117,7 +117,7 @@ def test_an_unseen_level_is_named_with_its_row():
     source = learned()
     new = as_table({"soil": ["clay", "peat"], "shade": [True, True], "rain": [1.0, 2.0]})
     with pytest.raises(DataError, match="column 'soil' is 'peat' in row 2, a level never seen in training .*'clay'"):
-        list(Designed(new, source.design, with_target=False).batches(10))
+        list(DesignSource(new, source.design, with_target=False).batches(10))
 
 
 def test_missing_and_retyped_columns_are_named():

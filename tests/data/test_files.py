@@ -6,8 +6,8 @@ import os
 import numpy as np
 import pytest
 
+from slopewise.data.duckdb_table import open_file
 from slopewise.data.files import format_of, is_query
-from slopewise.data.table import open_file
 from slopewise.errors import DataError
 
 

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from slopewise.data.table import open_file
+from slopewise.data.duckdb_table import open_file
 from slopewise.errors import DataError
 
 

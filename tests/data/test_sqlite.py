@@ -6,7 +6,7 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from slopewise.data.table import open_file
+from slopewise.data.duckdb_table import open_file
 from slopewise.errors import DataError, OptionError
 
 

@@ -7,7 +7,7 @@ import duckdb
 import numpy as np
 import pytest
 
-from slopewise.data.table import open_file
+from slopewise.data.duckdb_table import open_file
 from slopewise.errors import DataError, OptionError
 
 
@@ -103,8 +103,8 @@ def test_a_stray_word_in_the_sample_is_found():
     write("a.csv", "x,g,m\n" + "1,u,1\n" * 5 + "?,v,\n" + "2,w,2\n" * 3)
     table = open_file("a.csv")
     assert kinds(table) == {"x": "category", "g": "category", "m": "number"}
-    assert table.stray_text("x") == (6, "?")
-    assert table.stray_text("g") is None and table.stray_text("m") is None
+    assert table.text_among_numbers("x") == (6, "?")
+    assert table.text_among_numbers("g") is None and table.text_among_numbers("m") is None
 
 
 def test_csv_that_is_no_table():

@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from slopewise.optimizers.descent import Descent
-from slopewise.optimizers.limits import Curvature, Limits, limits_of
-from slopewise.optimizers.recurrence import sgd_of
+from slopewise.optimizers.plan import DescentPlan
+from slopewise.optimizers.sgd_recurrence import sgd_of
+from slopewise.optimizers.stability import HessianSpectrum, Limits, limits_of
 from slopewise.solution import Moments
-from slopewise.training.quadratic import Quadratic, quadratic_of
-from slopewise.training.spectrum import spectrum_of
-from slopewise.training.units import units_of
+from slopewise.training.moments.quadratic import Quadratic, quadratic_of
+from slopewise.training.moments.spectrum import spectrum_of
+from slopewise.training.moments.standardize import standardization
 
 QUIZZES = [(73, 80, 75), (93, 88, 93), (89, 91, 80), (96, 98, 100), (73, 66, 70)]
 
@@ -27,14 +27,14 @@ class Lesson:
     moments: Moments
     names: tuple[str, ...]
 
-    def quadratic(self, descent: Descent) -> Quadratic:
-        return quadratic_of(self.moments, units_of(self.moments, standardize=descent.standardize, intercept=True))
+    def quadratic(self, plan: DescentPlan) -> Quadratic:
+        return quadratic_of(self.moments, standardization(self.moments, standardize=plan.standardize, intercept=True))
 
-    def limits(self, descent: Descent) -> Limits:
-        spectrum = spectrum_of(self.quadratic(descent).hessian)
+    def limits(self, plan: DescentPlan) -> Limits:
+        spectrum = spectrum_of(self.quadratic(plan).hessian)
         names = ("(intercept)", *self.names)
-        curvature = Curvature(spectrum.eigenvalues, spectrum.eigenvectors, names, exact=True)
-        return limits_of(curvature, sgd_of(descent.options))
+        curvature = HessianSpectrum(spectrum.eigenvalues, spectrum.eigenvectors, names, exact=True)
+        return limits_of(curvature, sgd_of(plan.options))
 
 
 def moments_of(x: Tensor, y: Tensor) -> Moments:

@@ -7,49 +7,49 @@ from typing import Any
 import pytest
 import torch
 
-from slopewise.doctor.aftermath import after, gap_left
-from slopewise.doctor.descent import before, refuse
-from slopewise.doctor.faster import above, below, changes, epochs_for
+from slopewise.doctor.after_training import after, gap_left
+from slopewise.doctor.before_training import before, refuse
 from slopewise.doctor.finding import Finding, lines
+from slopewise.doctor.recommend import above, below, changes, epochs_for
 from slopewise.errors import FitError
-from slopewise.optimizers.descent import Descent
-from slopewise.optimizers.epochs import epochs_to
-from slopewise.optimizers.limits import Curvature, Limits
-from slopewise.optimizers.plan import plan_descent
+from slopewise.optimizers.epochs_to_tolerance import epochs_to
+from slopewise.optimizers.parse import plan_descent
+from slopewise.optimizers.plan import DescentPlan
+from slopewise.optimizers.stability import HessianSpectrum, Limits
 from slopewise.solution import Descended, Status
-from slopewise.training.quadratic import cost_at, gradient_at
-from slopewise.training.replay import descend_replay
-from slopewise.training.spectrum import spectrum_of
+from slopewise.training.descent.closed_form import descend_closed_form
+from slopewise.training.moments.quadratic import cost_at, gradient_at
+from slopewise.training.moments.spectrum import spectrum_of
 
 Lesson = Any
 
 
-def raw(**words: object) -> Descent:
+def raw(**words: object) -> DescentPlan:
     return plan_descent(standardize=False, **words)
 
 
-def look(lesson: Lesson, descent: Descent) -> tuple[Finding, ...]:
-    standard = None if descent.standardize else lesson.limits(plan_descent(lr=descent.lr))
-    return before(descent, lesson.limits(descent), standard=standard)
+def look(lesson: Lesson, plan: DescentPlan) -> tuple[Finding, ...]:
+    standard = None if plan.standardize else lesson.limits(plan_descent(lr=plan.lr))
+    return before(plan, lesson.limits(plan), standard=standard)
 
 
-def descend(lesson: Lesson, descent: Descent, status: Status = Status.UNFINISHED) -> Descended:
-    quadratic = lesson.quadratic(descent)
-    history = descend_replay(quadratic, descent, torch.zeros(len(lesson.names) + 1, dtype=torch.float64))
+def descend(lesson: Lesson, plan: DescentPlan, status: Status = Status.UNFINISHED) -> Descended:
+    quadratic = lesson.quadratic(plan)
+    history = descend_closed_form(quadratic, plan, torch.zeros(len(lesson.names) + 1, dtype=torch.float64))
     last = int(history.epoch[-1])
     return Descended(history.parameters[-1], status, "", "", history, last, last)
 
 
-def look_back(lesson: Lesson, descent: Descent, status: Status = Status.UNFINISHED) -> tuple[Finding, ...]:
-    standard = lesson.limits(plan_descent(lr=descent.lr))
-    return after(descend(lesson, descent, status), descent, lesson.limits(descent), standard=standard)
+def examine_after(lesson: Lesson, plan: DescentPlan, status: Status = Status.UNFINISHED) -> tuple[Finding, ...]:
+    standard = lesson.limits(plan_descent(lr=plan.lr))
+    return after(descend(lesson, plan, status), plan, lesson.limits(plan), standard=standard)
 
 
-def steps_until(lesson: Lesson, descent: Descent, tolerance: float) -> int:
+def steps_until(lesson: Lesson, plan: DescentPlan, tolerance: float) -> int:
     """Count the steps of torch.optim.SGD until the gap is `tolerance` of the first."""
-    quadratic = lesson.quadratic(descent)
+    quadratic = lesson.quadratic(plan)
     theta = torch.nn.Parameter(torch.zeros(len(lesson.names) + 1, dtype=torch.float64))
-    optimizer = torch.optim.SGD([theta], **descent.options)  # type: ignore[arg-type]
+    optimizer = torch.optim.SGD([theta], **plan.options)  # type: ignore[arg-type]
     gap = first = float(cost_at(quadratic, theta.detach()) - quadratic.lowest)
     steps = 0
     while gap > tolerance * first:
@@ -61,24 +61,25 @@ def steps_until(lesson: Lesson, descent: Descent, tolerance: float) -> int:
 
 
 def test_a_learning_rate_beyond_the_limit_is_found_and_refused(hours: Lesson) -> None:
-    descent = raw(lr=0.2, epochs=100)
-    (found,) = look(hours, descent)
+    plan = raw(lr=0.2, epochs=100)
+    (found,) = look(hours, plan)
     # R1 of the seed documents: the largest stable lr is 0.180295
     assert (found.code, found.severity, found.fix) == ("lr-beyond-limit", "error", "lr=0.176")
     assert found.number.words == "1.109 times the limit, 0.180295"
     assert "0.92 hours + 0.40 (intercept)" in found.cause
     with pytest.raises(FitError) as caught:
-        refuse(descent, hours.limits(descent))
+        refuse(plan, hours.limits(plan))
     assert str(caught.value) == (
-        "lr 0.2 is beyond 0.180295, from which on this descent diverges; take lr=0.176, or anyway=True to watch it."
+        "lr 0.2 is beyond 0.180295, from which on this descent diverges; take lr=0.176, or "
+        "allow_divergence=True to watch it."
     )
-    refuse(descent, hours.limits(descent), anyway=True)
+    refuse(plan, hours.limits(plan), allow_divergence=True)
 
 
 def test_a_schedule_may_come_back_below_the_limit(hours: Lesson) -> None:
-    descent = raw(lr=0.2, epochs=100, schedule="exponential", gamma=0.9)
-    refuse(descent, hours.limits(descent))
-    (found,) = look(hours, descent)
+    plan = raw(lr=0.2, epochs=100, schedule="exponential", gamma=0.9)
+    refuse(plan, hours.limits(plan))
+    (found,) = look(hours, plan)
     assert (found.code, found.severity) == ("lr-beyond-limit", "warning")
     assert found.what == "lr 0.2 is too large for this data until the schedule lowers it"
 
@@ -100,9 +101,9 @@ def test_the_advised_learning_rate_converges(hours: Lesson, words: dict[str, Any
 
 
 def test_other_optimizers_have_no_limit(hours: Lesson) -> None:
-    descent = raw(optimizer="adam", lr=5.0)
-    assert before(descent, hours.limits(raw(lr=0.1))) == ()
-    refuse(descent, hours.limits(raw(lr=0.1)))
+    plan = raw(optimizer="adam", lr=5.0)
+    assert before(plan, hours.limits(raw(lr=0.1))) == ()
+    refuse(plan, hours.limits(raw(lr=0.1)))
 
 
 def test_a_crawling_direction_is_named_with_the_epochs_it_takes(quizzes: Lesson) -> None:
@@ -116,14 +117,14 @@ def test_a_crawling_direction_is_named_with_the_epochs_it_takes(quizzes: Lesson)
 
 
 def test_epochs_that_are_known_are_said(hours: Lesson) -> None:
-    descent = raw(lr=0.01, epochs=100)
-    quadratic = hours.quadratic(descent)
+    plan = raw(lr=0.01, epochs=100)
+    quadratic = hours.quadratic(plan)
     spectrum = spectrum_of(quadratic.hessian)
-    curvature = Curvature(spectrum.eigenvalues, spectrum.eigenvectors, ("(intercept)", "hours"), exact=True)
+    curvature = HessianSpectrum(spectrum.eigenvalues, spectrum.eigenvectors, ("(intercept)", "hours"), exact=True)
     start = torch.zeros(2, dtype=torch.float64)
     needed = epochs_to(curvature, start=start, optimum=quadratic.optimum, lr=0.01, tolerance=1e-6)
-    (found,) = before(descent, hours.limits(descent), needed=needed)
-    assert found.number.value == needed == steps_until(hours, descent, 1e-6)
+    (found,) = before(plan, hours.limits(plan), needed=needed)
+    assert found.number.value == needed == steps_until(hours, plan, 1e-6)
     assert not found.number.words.startswith("up to")
 
 
@@ -144,8 +145,8 @@ def test_every_change_takes_about_the_epochs_it_promises(
     table: str, standardize: bool, request: pytest.FixtureRequest
 ) -> None:
     lesson = request.getfixturevalue(table)
-    descent = plan_descent(lr=1e-5, epochs=20, standardize=standardize)
-    for change in changes(descent, lesson.limits(descent), lesson.limits(plan_descent(lr=0.1)), 1e-6):
+    plan = plan_descent(lr=1e-5, epochs=20, standardize=standardize)
+    for change in changes(plan, lesson.limits(plan), lesson.limits(plan_descent(lr=0.1)), 1e-6):
         if change.epochs > 20_000:
             continue
         options = {word: float(value) for word, value in re.findall(r"\b(lr|momentum)=([\d.e-]*\d)", change.option)}
@@ -155,44 +156,44 @@ def test_every_change_takes_about_the_epochs_it_promises(
 
 
 def test_a_descent_that_arrived_has_no_finding(hours: Lesson) -> None:
-    assert look_back(hours, raw(lr=0.01, epochs=3000)) == ()
-    assert look_back(hours, raw(lr=0.01, epochs=100), Status.CONVERGED) == ()
+    assert examine_after(hours, raw(lr=0.01, epochs=3000)) == ()
+    assert examine_after(hours, raw(lr=0.01, epochs=100), Status.CONVERGED) == ()
 
 
 def test_a_little_longer_is_the_advice_where_it_is_enough(hours: Lesson) -> None:
-    descent = raw(lr=0.1, epochs=150)
-    (found,) = look_back(hours, descent)
+    plan = raw(lr=0.1, epochs=150)
+    (found,) = examine_after(hours, plan)
     assert (found.code, found.severity) == ("not-converged", "warning")
-    left = gap_left(descend(hours, descent))
+    left = gap_left(descend(hours, plan))
     assert found.number.value == left == pytest.approx(2.82e-6, rel=2e-3)
     assert found.number.words == "2.82e-06 of the gap to the lowest cost is left; 172 epochs would leave 1e-06"
     assert found.fix == "epochs=180"
-    assert 150 < steps_until(hours, descent, 1e-6) <= 172
+    assert 150 < steps_until(hours, plan, 1e-6) <= 172
 
 
 def test_where_waiting_is_hopeless_something_else_is_advised(quizzes: Lesson) -> None:
-    (found,) = look_back(quizzes, raw(lr=1e-5, epochs=20))
+    (found,) = examine_after(quizzes, raw(lr=1e-5, epochs=20))
     assert found.code == "not-converged"
     assert found.number.value == pytest.approx(5.957091 / 29661.8, rel=0.05)  # nearly all of the cost left is gap
     assert found.fix.startswith("leave out standardize=False, with lr=0.351")
 
 
 def test_a_tiny_learning_rate_hardly_moves(hours: Lesson) -> None:
-    (found,) = look_back(hours, raw(lr=1e-5, epochs=200))
+    (found,) = examine_after(hours, raw(lr=1e-5, epochs=200))
     assert (found.code, found.fix) == ("hardly-moved", "lr=0.176")
     assert found.number.words == "lr 1e-05 is 5.55e-05 of the limit, 0.180295"
     assert found.number.value == pytest.approx(1e-5 / 0.180295, rel=1e-5)
 
 
 def test_divergence_is_explained_by_the_limit(hours: Lesson) -> None:
-    (found,) = look_back(hours, raw(lr=0.2, epochs=60), Status.DIVERGED)
+    (found,) = examine_after(hours, raw(lr=0.2, epochs=60), Status.DIVERGED)
     assert (found.code, found.severity, found.fix) == ("diverged", "error", "lr=0.176")
     assert found.cause == "lr 0.2 is 1.109 times the limit, 0.180295"
 
 
 def test_divergence_without_a_limit_is_answered_by_a_tenth(hours: Lesson) -> None:
-    descent = raw(lr=0.2, epochs=60)
-    (found,) = after(descend(hours, descent, Status.DIVERGED), raw(optimizer="rmsprop", lr=3.0))
+    plan = raw(lr=0.2, epochs=60)
+    (found,) = after(descend(hours, plan, Status.DIVERGED), raw(optimizer="rmsprop", lr=3.0))
     assert found.fix == "lr=0.3"
 
 
@@ -213,10 +214,10 @@ def test_learning_rates_are_cut_and_momentum_is_lifted() -> None:
 
 
 def test_every_line_fits_a_terminal(hours: Lesson, quizzes: Lesson) -> None:
-    looks: list[Callable[..., tuple[Finding, ...]]] = [look, look_back]
+    is_active: list[Callable[..., tuple[Finding, ...]]] = [look, examine_after]
     found = [
         finding
-        for see in looks
+        for see in is_active
         for lesson in (hours, quizzes)
         for lr in (1e-7, 1e-5, 1e-2)
         for finding in see(lesson, raw(lr=lr, epochs=20))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from slopewise.doctor.gradients import gradients, partial_derivatives
+from slopewise.doctor.gradients.gradients import gradients, partial_derivatives
 
 # D1 Derivatives
 

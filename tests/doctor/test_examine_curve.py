@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 import slopewise
-from slopewise.doctor.separable import linear_cut
+from slopewise.doctor.separable import separating_hyperplane
 from slopewise.errors import DataError, FitError, OptionError
 
 PENGUINS = str(Path(__file__).parents[2] / "examples" / "penguins.csv")
@@ -36,7 +36,7 @@ def test_the_limit_of_classes_is_a_quarter_of_the_columns_curvature() -> None:
         exact = float(torch.linalg.eigvalsh(whole.T @ whole / (4 * len(u)))[-1])
         assert limits.largest == pytest.approx(exact, rel=1e-10) and limits.lr == pytest.approx(2 / exact)
     assert (report.classes, sum(report.counts)) == (("female", "male"), report.n)
-    assert report.descent.lr == pytest.approx(report.standard.lr / 2)
+    assert report.plan.lr == pytest.approx(report.standard.lr / 2)
 
 
 CASES: dict[str, dict[str, Any]] = {
@@ -55,9 +55,9 @@ CASES: dict[str, dict[str, Any]] = {
 def test_the_limit_is_what_the_fit_then_meets(case: str) -> None:
     words = CASES[case]
     report = slopewise.check(PENGUINS, **words)
-    fit = slopewise.fit(PENGUINS, epochs=2, solver="loop", **words)
-    assert report.limits.lr == pytest.approx(fit.trail.largest_lr, rel=1e-6)
-    assert report.descent.lr == pytest.approx(fit.trail.plan.lr, rel=1e-6)
+    fit = slopewise.fit(PENGUINS, epochs=2, solver="gd_loop", **words)
+    assert report.limits.lr == pytest.approx(fit.descent.largest_lr, rel=1e-6)
+    assert report.plan.lr == pytest.approx(fit.descent.plan.lr, rel=1e-6)
     assert report.n == fit.n
 
 
@@ -89,7 +89,7 @@ def test_a_network_without_hidden_layers_is_a_line() -> None:
 def test_adam_has_no_limit_to_be_beyond() -> None:
     report = slopewise.check(PENGUINS, **SEX, optimizer="adam", lr=100.0)
     assert "lr-beyond-limit" not in codes(report)
-    assert slopewise.check(PENGUINS, **SEX, optimizer="adam").descent.lr == 1e-3
+    assert slopewise.check(PENGUINS, **SEX, optimizer="adam").plan.lr == 1e-3
 
 
 def test_separated_and_rare_classes_are_named() -> None:
@@ -115,7 +115,7 @@ def test_several_classes_are_apart_exactly_where_newton_says_so() -> None:
     kinds = set()
     for seed in range(8):
         x, y = three_clouds(seed)
-        apart = linear_cut(torch.from_numpy(x), torch.from_numpy(y.astype(float))).separable
+        apart = separating_hyperplane(torch.from_numpy(x), torch.from_numpy(y.astype(float))).separable
         kinds.add(apart)
         table = {"x1": x[:, 0], "x2": x[:, 1], "y": np.array(["a", "b", "c"])[y]}
         try:
@@ -146,5 +146,5 @@ def test_bad_input(table: Any, words: dict[str, Any], error: type[Exception], se
 
 
 def test_anyway_is_refused_where_nothing_is() -> None:
-    with pytest.raises(OptionError, match="anyway is for a line"):
-        slopewise.fit(PENGUINS, **SEX, lr=100.0, anyway=True)
+    with pytest.raises(OptionError, match="allow_divergence is for a line"):
+        slopewise.fit(PENGUINS, **SEX, lr=100.0, allow_divergence=True)

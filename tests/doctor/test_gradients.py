@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from slopewise.doctor.factors import explain
-from slopewise.doctor.gradients import Gradients, gradients, partial_derivatives
-from slopewise.doctor.rules import RULES, Rule
+from slopewise.doctor.gradients.factors import explain
+from slopewise.doctor.gradients.gradients import Gradients, gradients, partial_derivatives
+from slopewise.doctor.gradients.rules import RULES, Rule
 from slopewise.errors import FitError, OptionError
 
 X = torch.tensor([[1.0], [2.0], [3.0]], dtype=torch.float64)

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from slopewise.doctor.classes import imbalance, one_layer
-from slopewise.doctor.layers import watched
-from slopewise.doctor.network import Look, network_findings, over_fitting
-from slopewise.doctor.separable import linear_cut
+from slopewise.doctor.classification import imbalance, one_layer
+from slopewise.doctor.layers import activations_of
+from slopewise.doctor.network import NetworkExamination, network_findings, over_fitting
+from slopewise.doctor.separable import separating_hyperplane
 from slopewise.losses.logistic import Logistic
 from slopewise.models.mlp import MLP
 from slopewise.solution import History
@@ -23,8 +23,8 @@ GENERATOR = torch.Generator().manual_seed(0)
 def look(module, x, y, **more):
     with torch.no_grad():
         cost = Logistic().value(module(x).reshape(-1), y).mean().item()
-    given = {"names": ("a", "b", "c")[: x.shape[1]], "cost": cost, "constant": math.log(2), "classes": 2, **more}
-    return Look(module=module, x=x, y=y, **given)
+    given = {"names": ("a", "b", "c")[: x.shape[1]], "cost": cost, "null_cost": math.log(2), "classes": 2, **more}
+    return NetworkExamination(module=module, x=x, y=y, **given)
 
 
 def codes(module, x, y, **more):
@@ -60,7 +60,7 @@ def test_one_layer_at_and_is_no_finding():
 def test_noise_is_not_xor():
     x = torch.randn(200, 2, dtype=torch.float64, generator=GENERATOR)
     y = torch.randint(0, 2, (200,), generator=GENERATOR).double()
-    assert not linear_cut(x, y).separable and one_layer(x, y, ("a", "b")) is None
+    assert not separating_hyperplane(x, y).separable and one_layer(x, y, ("a", "b")) is None
 
 
 def test_a_circle_is_seen_by_a_square():
@@ -74,15 +74,15 @@ def test_a_cut_is_found_and_really_cuts(gap):
     x = torch.randn(400, 4, dtype=torch.float64, generator=GENERATOR)
     along = x @ torch.tensor([1.0, -2.0, 0.5, 0.0], dtype=torch.float64) + 0.3
     x, along = x[along.abs() > gap], along[along.abs() > gap]
-    assert linear_cut(1e6 * x + 1e7, (along > 0).double()).separable
+    assert separating_hyperplane(1e6 * x + 1e7, (along > 0).double()).separable
     flipped = (along > 0).double()
     flipped[along.argmax()] = 0  # the surest row in the wrong class
-    assert not linear_cut(x, flipped).separable
+    assert not separating_hyperplane(x, flipped).separable
 
 
 def test_a_cut_of_one_row_each():
-    assert linear_cut(torch.tensor([[1.0], [2.0]]), torch.tensor([0.0, 1.0])).separable
-    assert not linear_cut(torch.tensor([[1.0], [1.0]]), torch.tensor([0.0, 1.0])).separable
+    assert separating_hyperplane(torch.tensor([[1.0], [2.0]]), torch.tensor([0.0, 1.0])).separable
+    assert not separating_hyperplane(torch.tensor([[1.0], [1.0]]), torch.tensor([0.0, 1.0])).separable
 
 
 def test_your_model_is_a_coin():
@@ -90,9 +90,9 @@ def test_your_model_is_a_coin():
     coin = model.module(model.init() * 1e-3)
     (finding,) = network_findings(look(coin, CORNERS, XOR, history=history([0.7, 0.6932, 0.6931, 0.6931])))
     assert (finding.code, finding.what) == ("coin", "your model is a coin")
-    assert finding.number.words.startswith("cost 0.6931, and answering every row alike costs 0.6931, ln 2, as a coin; ")
+    assert finding.number.words.startswith("cost 0.6931, and the null model costs 0.6931, ln 2, as a coin; ")
     assert "outputs from 0.5" in finding.number.words or "outputs from 0.4" in finding.number.words
-    assert finding.fix.startswith("starts=16")
+    assert finding.fix.startswith("n_init=16")
     falling = network_findings(look(coin, CORNERS, XOR, history=history([0.9, 0.8, 0.7])))
     assert falling[0].cause == "the descent is still on its way"
 
@@ -104,8 +104,8 @@ def test_a_bet_on_the_shares_is_no_coin():
         for part in bet.parameters():
             part.zero_()
         bet[2].bias.fill_(-math.log(3))
-    constant = -(0.75 * math.log(0.75) + 0.25 * math.log(0.25))
-    found = network_findings(look(bet, CORNERS, y, constant=constant))
+    null_cost = -(0.75 * math.log(0.75) + 0.25 * math.log(0.25))
+    found = network_findings(look(bet, CORNERS, y, null_cost=null_cost))
     assert [finding.code for finding in found] == ["dead-relu", "coin"]
     assert found[1].what == "your model bets on the class shares alone"
 
@@ -149,7 +149,7 @@ def test_dead_relus():
 
 def test_a_link_too_many():
     module = nn.Sequential(nn.Linear(2, 1), nn.Sigmoid(), nn.Flatten(0)).double()
-    finding = network_findings(look(module, CORNERS, AND, cost=0.4, constant=0.56))[0]
+    finding = network_findings(look(module, CORNERS, AND, cost=0.4, null_cost=0.56))[0]
     assert finding.code == "link-twice"
     assert finding.number.value == pytest.approx(math.log(1 + math.exp(-1)))  # sigmoid(1) is the most it can say
 
@@ -157,7 +157,7 @@ def test_a_link_too_many():
 def test_over_fitting():
     finding = over_fitting(history([1.0, 0.5, 0.3, 0.1], [1.1, 0.7, 0.9, 1.4]))
     assert finding is not None and finding.number.value == pytest.approx(2)
-    assert finding.fix == "early_stop=True, which keeps the state of epoch 10"
+    assert finding.fix == "early_stopping=True, which keeps the state of epoch 10"
     assert over_fitting(history([1.0, 0.5, 0.3], [1.1, 0.7, 0.71])) is None  # hardly risen
     assert over_fitting(history([1.0, 0.5, 0.8], [1.1, 0.7, 1.4])) is None  # both rise: divergence, not this
     assert over_fitting(history([1.0, 0.5])) is None and over_fitting(None) is None
@@ -174,7 +174,7 @@ def test_imbalance():
 def test_looking_changes_nothing():
     module = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Dropout(), nn.Linear(2, 1)).double()
     module[2].eval()
-    layers, eta = watched(module, CORNERS)
+    layers, eta = activations_of(module, CORNERS)
     assert [(layer.number, layer.kind, tuple(layer.values.shape)) for layer in layers] == [(1, "ReLU", (4, 2))]
     assert eta.shape == (4, 1) and module.training and not module[2].training
     assert not module[1]._forward_hooks

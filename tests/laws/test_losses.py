@@ -45,7 +45,7 @@ def differences(function: object, eta: Tensor) -> Tensor:
 def test_the_slope_is_that_of_the_value(entry: LossEntry) -> None:
     eta, y = rows(entry)
     torch.testing.assert_close(
-        entry.loss.slope(eta, y), differences(lambda e: entry.loss.value(e, y), eta), rtol=NEAR, atol=NEAR
+        entry.loss.gradient(eta, y), differences(lambda e: entry.loss.value(e, y), eta), rtol=NEAR, atol=NEAR
     )
 
 
@@ -53,7 +53,7 @@ def test_the_slope_is_that_of_the_value(entry: LossEntry) -> None:
 def test_the_curvature_is_that_of_the_slope(entry: LossEntry) -> None:
     eta, y = rows(entry)
     torch.testing.assert_close(
-        entry.loss.curvature(eta, y), differences(lambda e: entry.loss.slope(e, y), eta), rtol=NEAR, atol=NEAR
+        entry.loss.hessian(eta, y), differences(lambda e: entry.loss.gradient(e, y), eta), rtol=NEAR, atol=NEAR
     )
 
 
@@ -70,13 +70,13 @@ def test_autograd_gives_the_slope(entry: LossEntry) -> None:
     eta, y = rows(entry)
     eta.requires_grad_()
     entry.loss.value(eta, y).sum().backward()
-    torch.testing.assert_close(eta.grad, entry.loss.slope(eta.detach(), y), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(eta.grad, entry.loss.gradient(eta.detach(), y), rtol=1e-12, atol=1e-12)
 
 
 @every
 def test_rows_do_not_touch_each_other(entry: LossEntry) -> None:
     eta, y = rows(entry)
-    for verb in (entry.loss.value, entry.loss.slope, entry.loss.curvature):
+    for verb in (entry.loss.value, entry.loss.gradient, entry.loss.hessian):
         whole = verb(eta, y)
         single = torch.cat([verb(eta[i : i + 1], y[i : i + 1]) for i in range(ROWS)])
         torch.testing.assert_close(single, whole, rtol=1e-14, atol=1e-14)
@@ -86,7 +86,7 @@ def test_rows_do_not_touch_each_other(entry: LossEntry) -> None:
 def test_unequal_shapes_are_refused(entry: LossEntry) -> None:
     eta, y = rows(entry)
     wrong = eta[:, None] if eta.ndim == 1 else eta[:, :1]
-    for verb in (entry.loss.value, entry.loss.slope, entry.loss.curvature):
+    for verb in (entry.loss.value, entry.loss.gradient, entry.loss.hessian):
         with pytest.raises(DataError, match="do not fit targets of shape"):
             verb(wrong, y)
 
@@ -96,7 +96,7 @@ def test_far_out_nothing_overflows(entry: LossEntry) -> None:
     eta, y = rows(entry)
     # exp(1000), the mean that a count's eta of 1000 claims, is beyond float64 itself.
     far = (500 if entry.target == "count" else 1000) * eta.sign()
-    for verb in (entry.loss.value, entry.loss.slope, entry.loss.curvature):
+    for verb in (entry.loss.value, entry.loss.gradient, entry.loss.hessian):
         assert bool(verb(far, y).isfinite().all())
 
 
@@ -110,8 +110,8 @@ def test_nan_shows_up(entry: LossEntry) -> None:
 def test_probabilities_sum_to_one(entry: LossEntry) -> None:
     eta, y = rows(entry, size=20.0)
     if entry.target != "class":
-        assert entry.loss.predict(eta).shape == y.shape
+        assert entry.loss.inverse_link(eta).shape == y.shape
         return
-    chances = entry.loss.predict(eta)
+    chances = entry.loss.inverse_link(eta)
     assert chances.shape == (ROWS, entry.loss.classes)
     torch.testing.assert_close(chances.sum(1), torch.ones(ROWS, dtype=eta.dtype), rtol=0, atol=1e-14)

@@ -129,8 +129,8 @@ SAMPLES: dict[str, Any] = {
     "intercept": False,
     "missing": "drop",
     "seed": 3,
-    "block_rows": 7,
-    "observer": None,
+    "batch_rows": 7,
+    "callback": None,
     "l2": 3.0,
     "l1": 3.0,
     "firth": True,
@@ -138,7 +138,7 @@ SAMPLES: dict[str, Any] = {
     "hidden": (4,),
     "activation": "tanh",
     "dropout": 0.2,
-    "starts": 3,
+    "n_init": 3,
     "module": None,
     "optimizer": "rmsprop",
     "lr": 0.05,
@@ -165,33 +165,33 @@ SAMPLES: dict[str, Any] = {
     "batch_size": 16,
     "init": "ones",
     "standardize": False,
-    "record": 5,
+    "history_every": 5,
     "dtype": "float32",
-    "watch": "validation",
+    "monitor": "validation",
     "patience": (3, {"min_delta": 100.0}),
     "min_delta": 0.1,
-    "gap": 0.5,
-    "gradient": 0.5,
+    "gap_tol": 0.5,
+    "grad_tol": 0.5,
     "test_size": 0.2,
     "validation_size": 0.2,
-    "errors": "hc1",
-    "level": 0.8,
+    "cov_type": "hc1",
+    "confidence_level": 0.8,
     "solver": "lbfgs",
     "warm_start": None,
-    "early_stop": True,
-    "anyway": True,
+    "early_stopping": True,
+    "allow_divergence": True,
     "checkpoint": None,
     "resume": True,
 }
 
 HARMLESS = {
-    "block_rows",  # how many rows are read at a time changes no answer
+    "batch_rows",  # how many rows are read at a time changes no answer
     "seed",  # changes what is random, and a full-batch descent from zeros has nothing random in it
     "missing",  # nothing is missing here
     "amsgrad",  # the largest squared gradient is the last one where they grow
-    "anyway",  # lets pass what would be refused
+    "allow_divergence",  # lets pass what would be refused
 }
-NEEDS_MORE = {"observer", "module", "warm_start", "checkpoint"}
+NEEDS_MORE = {"callback", "module", "warm_start", "checkpoint"}
 """Their values are objects; tests of their own give them."""
 
 

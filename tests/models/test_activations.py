@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from slopewise.errors import OptionError
-from slopewise.models.activations import ACTIVATIONS, activation, curve
+from slopewise.models.activations import ACTIVATIONS, activation, activation_curve
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
@@ -12,22 +12,22 @@ def test_value_is_the_module_and_slope_its_gradient(name):
     z = torch.linspace(-5, 5, 101, dtype=torch.float64).requires_grad_()
     kind = activation(name)
     value = kind.value(z)
-    (slope,) = torch.autograd.grad(value.sum(), z)
+    (derivative,) = torch.autograd.grad(value.sum(), z)
     assert torch.equal(value, kind.module()(z))
     # two roundings of one formula
-    torch.testing.assert_close(kind.slope(z.detach()), slope, rtol=1e-12, atol=1e-15)
+    torch.testing.assert_close(kind.derivative(z.detach()), derivative, rtol=1e-12, atol=1e-15)
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_slope_has_no_nan_far_out(name):
-    assert bool(activation(name).slope(torch.tensor([-800.0, 800.0], dtype=torch.float64)).isfinite().all())
+    assert bool(activation(name).derivative(torch.tensor([-800.0, 800.0], dtype=torch.float64)).isfinite().all())
 
 
 def test_the_documents_grid():
-    found = curve("relu")
+    found = activation_curve("relu")
     assert len(found.x) == 100
     assert found.x[0] == -5 and found.x[50] == 0 and found.x[-1] == 4.9
-    assert found.value[50] == 0 and found.slope[50] == 0 and found.slope[51] == 1
+    assert found.value[50] == 0 and found.derivative[50] == 0 and found.derivative[51] == 1
 
 
 @pytest.mark.parametrize(
@@ -41,5 +41,5 @@ def test_the_documents_grid():
 )
 def test_refusals(arguments, sentence):
     with pytest.raises(OptionError) as caught:
-        curve(*arguments)
+        activation_curve(*arguments)
     assert sentence in str(caught.value)

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from slopewise.errors import DataError
-from slopewise.models.module import as_model, check_module, describe, fill, flat, names_of, restore
+from slopewise.models.torch_module import as_model, check_module, describe, fill, flat, names_of, restore
 
 
 class Curve(nn.Module):

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from slopewise.errors import OptionError
-from slopewise.optimizers.epochs import epochs_to
-from slopewise.optimizers.limits import (
-    Curvature,
+from slopewise.optimizers.epochs_to_tolerance import epochs_to
+from slopewise.optimizers.sgd_recurrence import SGD
+from slopewise.optimizers.stability import (
+    HessianSpectrum,
     best_heavy_ball,
     best_plain,
     flat_directions,
@@ -19,8 +20,7 @@ from slopewise.optimizers.limits import (
     limits_of,
     rate_of,
 )
-from slopewise.optimizers.recurrence import SGD
-from slopewise.training.spectrum import spectrum_of
+from slopewise.training.moments.spectrum import spectrum_of
 
 PROBLEMS = 200
 
@@ -45,9 +45,9 @@ def hessians(seed: int, p: int = 5, condition: float = 50.0) -> Tensor:
     return z * eigenvalues[:, None, :] @ z.mT
 
 
-def curvature_of(hessian: Tensor, names: tuple[str, ...] = ()) -> Curvature:
+def curvature_of(hessian: Tensor, names: tuple[str, ...] = ()) -> HessianSpectrum:
     eigenvalues, eigenvectors = torch.linalg.eigh(hessian)
-    return Curvature(eigenvalues, eigenvectors, names or tuple(f"x{i}" for i in range(len(hessian))), exact=True)
+    return HessianSpectrum(eigenvalues, eigenvectors, names or tuple(f"x{i}" for i in range(len(hessian))), exact=True)
 
 
 def descend(hessian: Tensor, start: Tensor, lr: Tensor, sgd: SGD, epochs: int) -> Tensor:
@@ -172,7 +172,7 @@ def test_collinear_columns_are_flat_and_never_the_slowest(scale: float) -> None:
     x = torch.cat([x, x[:, :1] + x[:, 1:]], 1) * torch.tensor([1.0, 1.0, scale], dtype=torch.float64)
     # eigh alone leaves an eigenvalue of rounding where the columns differ much in size
     spectrum = spectrum_of(x.T @ x / 25)
-    curvature = Curvature(spectrum.eigenvalues, spectrum.eigenvectors, ("x0", "x1", "x2"), exact=True)
+    curvature = HessianSpectrum(spectrum.eigenvalues, spectrum.eigenvectors, ("x0", "x1", "x2"), exact=True)
     limits = limits_of(curvature)
     assert limits.flat == 1
     assert flat_directions(curvature).tolist() == [True, False, False]
@@ -183,17 +183,17 @@ def test_collinear_columns_are_flat_and_never_the_slowest(scale: float) -> None:
 
 
 def test_a_bound_alone_is_enough_for_the_limit() -> None:
-    limits = limits_of(Curvature(torch.tensor([8.0], dtype=torch.float64)), SGD(0.9))
+    limits = limits_of(HessianSpectrum(torch.tensor([8.0], dtype=torch.float64)), SGD(0.9))
     assert (limits.lr, limits.plain, limits.largest) == (2 * 1.9 / 8, 0.25, 8.0)
     assert limits.condition is limits.smallest is limits.best is limits.slowest is None
-    bare = Curvature(torch.tensor([8.0], dtype=torch.float64))
+    bare = HessianSpectrum(torch.tensor([8.0], dtype=torch.float64))
     with pytest.raises(OptionError, match="known only where every eigenvector of the curvature is"):
         epochs_to(bare, start=torch.ones(1), optimum=torch.zeros(1), lr=0.1, tolerance=0.1)
 
 
 def test_a_direction_names_the_columns_that_make_it_up() -> None:
     z = torch.tensor([[-0.6, 0.8, 0.0], [0.8, 0.6, 0.0], [0.0, 0.0, 1.0]], dtype=torch.float64)
-    curvature = Curvature(torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64), z, ("a", "b", "c"), exact=True)
+    curvature = HessianSpectrum(torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64), z, ("a", "b", "c"), exact=True)
     limits = limits_of(curvature)
     assert limits.slowest is not None and limits.fastest is not None
     assert (limits.slowest.columns, limits.slowest.eigenvalue) == (("b", "a"), 1.0)
@@ -203,7 +203,7 @@ def test_a_direction_names_the_columns_that_make_it_up() -> None:
 
 
 def test_a_curvature_of_nothing_has_no_limit() -> None:
-    curvature = Curvature(torch.zeros(2), torch.eye(2), ("a", "b"), exact=True)
+    curvature = HessianSpectrum(torch.zeros(2), torch.eye(2), ("a", "b"), exact=True)
     assert limits_of(curvature).lr == math.inf
     assert epochs_to(curvature, start=torch.ones(2), optimum=torch.zeros(2), lr=1.0, tolerance=0.5) == 0
 
@@ -223,7 +223,9 @@ def test_what_never_converges_is_refused(sgd: SGD, sentence: str) -> None:
 class TestEpochs:
     """One direction or two, by hand."""
 
-    two = Curvature(torch.tensor([1.0, 4.0], dtype=torch.float64), torch.eye(2, dtype=torch.float64), ("a", "b"), True)
+    two = HessianSpectrum(
+        torch.tensor([1.0, 4.0], dtype=torch.float64), torch.eye(2, dtype=torch.float64), ("a", "b"), True
+    )
     zeros = torch.zeros(2, dtype=torch.float64)
 
     def epochs(self, start: tuple[float, float], lr: float, tolerance: float, sgd: SGD | None = None) -> int | None:

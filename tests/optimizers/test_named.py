@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from slopewise.errors import OptionError
-from slopewise.optimizers.named import OPTIMIZERS, build_optimizer
-from slopewise.optimizers.plan import plan_descent
+from slopewise.optimizers.parse import plan_descent
+from slopewise.optimizers.torch_optimizers import OPTIMIZERS, build_optimizer
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from slopewise.optimizers.plan import plan_descent
         ({"init": "zero"}, "init 'zero' is not known. Did you mean 'zeros'?"),
         ({"dtype": "float16"}, "dtype 'float16' is not known. Did you mean 'float"),
         ({"learning_rate": 1}, "'learning_rate' is not an option of a descent."),
-        ({"momentun": 0.9}, "'momentun' is not an option of a descent. Did you mean 'momentum'?"),
+        ({"momentun": 0.9}, "'momentun' is not an option of a descent. Did you mean 'momentum'"),
         ({"optimizer": "adam", "momentum": 0.9},
          "momentum is not an argument of adam; adam takes lr, betas, eps, weight_decay, amsgrad."),
         ({"betas": (0.9, 0.99)}, "betas is not an argument of sgd; sgd takes lr, momentum, dampening, nesterov"),
@@ -39,16 +39,16 @@ from slopewise.optimizers.plan import plan_descent
         ({"epochs": 0}, "epochs must be a whole number of at least 1, not 0."),
         ({"epochs": 2.5}, "epochs must be a whole number of at least 1, not 2.5."),
         ({"batch_size": 0}, "batch_size must be a whole number of at least 1, not 0."),
-        ({"record": -1}, "record must be a whole number of at least 0, not -1."),
+        ({"history_every": -1}, "history_every must be a whole number of at least 0, not -1."),
         ({"init": (1.0, math.nan)}, "every value of init must be a finite number, not nan."),
         ({"init": 3}, "init must be one of zeros, ones, uniform, normal, torch, xavier, he or the parameters"),
         ({"gamma": 0.9}, "gamma is not an argument of the schedule constant; choose schedule step or exponential"),
         ({"schedule": "exponential"}, "the schedule exponential needs gamma; give it, such as gamma=0.99."),
         ({"schedule": "step", "gamma": 0.5}, "the schedule step needs step_size; give it, such as step_size=100."),
-        ({"watch": "test", "patience": 3}, "watch 'test' is not known."),
-        ({"watch": "validation"}, "watch says nothing without patience"),
+        ({"monitor": "test", "patience": 3}, "monitor 'test' is not known."),
+        ({"monitor": "validation"}, "monitor says nothing without patience"),
         ({"patience": 0}, "patience must be a whole number of at least 1, not 0."),
-        ({"gap": 0.0}, "gap must be a positive finite number, not 0.0."),
+        ({"gap_tol": 0.0}, "gap_tol must be a positive finite number, not 0.0."),
     ],
 )  # fmt: skip
 def test_words_are_refused_in_one_sentence(words, sentence):

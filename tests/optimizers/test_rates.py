@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from slopewise.errors import OptionError
-from slopewise.optimizers.descent import Descent, Schedule
-from slopewise.optimizers.named import build_optimizer
-from slopewise.optimizers.rates import KNOWN_AHEAD, learning_rates
+from slopewise.optimizers.learning_rates import KNOWN_AHEAD, learning_rates
+from slopewise.optimizers.plan import DescentPlan, Schedule
 from slopewise.optimizers.schedules import SCHEDULES, build_scheduler
+from slopewise.optimizers.torch_optimizers import build_optimizer
 
 
 @pytest.mark.parametrize(
@@ -26,19 +26,19 @@ from slopewise.optimizers.schedules import SCHEDULES, build_scheduler
     ids=str,
 )
 def test_every_rate_is_that_of_torch(schedule: Schedule) -> None:
-    descent = Descent(options={"lr": 0.3}, schedule=schedule, epochs=500)
+    plan = DescentPlan(options={"lr": 0.3}, schedule=schedule, epochs=500)
     theta = torch.nn.Parameter(torch.zeros(1))
     theta.grad = torch.zeros(1)
-    optimizer = build_optimizer([theta], descent)
-    scheduler = build_scheduler(optimizer, schedule, descent.epochs)
+    optimizer = build_optimizer([theta], plan)
+    scheduler = build_scheduler(optimizer, schedule, plan.epochs)
     rates = []
-    for _ in range(descent.epochs):
+    for _ in range(plan.epochs):
         rates.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
         if scheduler is not None:
             scheduler.step()
     # torch multiplies the last rate on and on; the rounding of 500 products, relative to the first rate.
-    found = learning_rates(schedule, 0.3, torch.arange(descent.epochs))
+    found = learning_rates(schedule, 0.3, torch.arange(plan.epochs))
     assert found.tolist() == pytest.approx(rates, rel=1e-12, abs=1e-14)
     assert learning_rates(schedule, 0.3, torch.tensor([77])).tolist() == pytest.approx(
         [rates[77]], rel=1e-12, abs=1e-14

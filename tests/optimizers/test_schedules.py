@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from slopewise.optimizers.named import build_optimizer
-from slopewise.optimizers.plan import plan_descent
+from slopewise.optimizers.parse import plan_descent
 from slopewise.optimizers.schedules import build_scheduler
+from slopewise.optimizers.torch_optimizers import build_optimizer
 
 
 def rates(epochs, costs=None, **words):

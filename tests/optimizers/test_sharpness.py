@@ -8,7 +8,7 @@ import torch
 from slopewise.losses.logistic import Logistic
 from slopewise.losses.squared import Squared
 from slopewise.models.mlp import MLP
-from slopewise.optimizers.recurrence import SGD
+from slopewise.optimizers.sgd_recurrence import SGD
 from slopewise.optimizers.sharpness import hessian_times, sharpness
 
 GENERATOR = torch.Generator().manual_seed(0)

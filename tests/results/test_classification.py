@@ -6,21 +6,21 @@ from problems import problem_of, random_classes
 from sklearn import metrics
 
 from slopewise.engine.local import LocalEngine
-from slopewise.results.classification import evaluate_classes
-from slopewise.training.newton import Newton
+from slopewise.results.metrics.classification import evaluate_classes
+from slopewise.training.likelihood.newton import Newton
 
 ENGINE = LocalEngine()
 
 
 @pytest.mark.parametrize("classes", [2, 3])
-@pytest.mark.parametrize("block_rows", [1, 100_000])
+@pytest.mark.parametrize("batch_rows", [1, 100_000])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_the_metrics_are_scikit_learns(classes: int, block_rows: int, weighted: bool) -> None:
+def test_the_metrics_are_scikit_learns(classes: int, batch_rows: int, weighted: bool) -> None:
     x, y = random_classes(30, n=150, q=2, k=classes)
     w = np.random.default_rng(0).random(150) + 0.1 if weighted else None
     problem = problem_of(x.round(2), y, w=w)
     theta = Newton().solve(problem, ENGINE).theta
-    found = evaluate_classes(engine=LocalEngine(block_rows), source=problem.source, theta=theta, intercept=True)
+    found = evaluate_classes(engine=LocalEngine(batch_rows), source=problem.source, theta=theta, intercept=True)
     eta = np.column_stack([np.zeros(150), (x.round(2) @ theta[1:].numpy() + theta[0].numpy()).reshape(150, -1)])
     chances = np.exp(eta - eta.max(1, keepdims=True))
     chances /= chances.sum(1, keepdims=True)

@@ -14,15 +14,15 @@ from torch import Tensor
 
 from slopewise import api
 from slopewise.data.design import Design, Feature
-from slopewise.data.designed import Designed
+from slopewise.data.design_source import DesignSource
 from slopewise.data.learn import learn_design
 from slopewise.data.open import as_table
 from slopewise.data.split import Split
 from slopewise.errors import OptionError
-from slopewise.optimizers.descent import Descent
-from slopewise.optimizers.plan import plan_descent
-from slopewise.results.script.code import CsvRows, InlineRows, Script, code
-from slopewise.training.batches import permutation
+from slopewise.optimizers.parse import plan_descent
+from slopewise.optimizers.plan import DescentPlan
+from slopewise.results.export.code import CsvRows, InlineRows, Script, code
+from slopewise.training.descent.minibatches import permutation
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PENGUINS = str(EXAMPLES / "penguins.csv")
@@ -61,7 +61,7 @@ def penguins(missing: str = "drop", test_size: float = 0.0, weights: str | None 
         missing=missing,
         split=split,
     )
-    batches = list(Designed(table, design, split, "train").batches(1000))
+    batches = list(DesignSource(table, design, split, "train").batches(1000))
     x, y = torch.cat([batch.x for batch in batches]), torch.cat([batch.y for batch in batches])  # type: ignore[misc]
     w = None if weights is None else torch.cat([batch.w for batch in batches])  # type: ignore[misc]
     return Table(design, x, y, w)
@@ -78,7 +78,7 @@ THROUGH_ZERO = replace(R5, design=replace(R5.design, intercept=False))
 FLAT = small("y", a=[1, 2, 4, 8], b=[0.1, 0.1, 0.1, 0.1], y=[1, 3, 2, 5])
 SMALL_SGD = {"lr": 0.1, "momentum": 0.9, "epochs": 120}
 
-PLANS: dict[str, tuple[Table, Descent, float]] = {
+PLANS: dict[str, tuple[Table, DescentPlan, float]] = {
     "R1": (R1, plan_descent(lr=0.01, epochs=2000, standardize=False), 0.0),
     "R1-single": (R1, plan_descent(lr=0.01, epochs=2000, standardize=False, dtype="float32"), 0.0),
     "R4": (R4, plan_descent(lr=0.01, epochs=201, standardize=False, dtype="float32"), 0.0),
@@ -114,12 +114,12 @@ STYLED = [(name, style) for name in PLANS for style in ("plain", "class")]
 
 
 def script_of(name: str) -> Script:
-    table, descent, l2 = PLANS[name]
-    init = descent.init if isinstance(descent.init, tuple) else (0.0,) * len(table.design.names)
+    table, plan, l2 = PLANS[name]
+    init = plan.init if isinstance(plan.init, tuple) else (0.0,) * len(table.design.names)
     rows: InlineRows | CsvRows = table.inline
     if name.startswith(("penguins", "batches")):
         rows = CsvRows(PENGUINS, split=Split(0.2 if "held-out" in name else 0.0))
-    return Script(table.design, rows, descent, init, descent.epochs, l2, constant=name == "flat")
+    return Script(table.design, rows, plan, init, plan.epochs, l2, constant=name == "flat")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -134,12 +134,12 @@ def alone() -> Iterator[None]:
 @cache
 def expected(name: str) -> dict[str, float]:
     """Descend as the documents do, in plain PyTorch, with [1, u] theta as the model."""
-    table, descent, l2 = PLANS[name]
-    intercept, dtype = table.design.intercept, getattr(torch, descent.dtype)
+    table, plan, l2 = PLANS[name]
+    intercept, dtype = table.design.intercept, getattr(torch, plan.dtype)
     w = torch.ones_like(table.y) if table.w is None else table.w / table.w.mean()
     total = float(len(table.y) if table.w is None else table.w.sum())
     mean, scale = torch.zeros(table.x.shape[1]).double(), torch.ones(table.x.shape[1]).double()
-    if descent.standardize:
+    if plan.standardize:
         mean = (w[:, None] * table.x).mean(0)
         scale = (w[:, None] * (table.x - mean) ** 2).mean(0).sqrt()
         scale[scale < 1e-12] = 1.0
@@ -147,26 +147,26 @@ def expected(name: str) -> dict[str, float]:
     u = torch.cat([torch.ones(len(table.y), int(intercept)).double(), (table.x - mean) / scale], 1).to(dtype)
     y, w = table.y.to(dtype), w.to(dtype)
     factor = torch.cat([torch.zeros(int(intercept)).double(), l2 / total / scale**2]).to(dtype)
-    start = descent.init if isinstance(descent.init, tuple) else (0.0,) * u.shape[1]
+    start = plan.init if isinstance(plan.init, tuple) else (0.0,) * u.shape[1]
     theta = torch.tensor(start, dtype=dtype, requires_grad=True)
 
     def cost(rows: Tensor | slice = slice(None)) -> Tensor:
         return (w[rows] * (u[rows] @ theta - y[rows]) ** 2).mean() + factor @ theta**2
 
-    options = {**descent.options, "lr": descent.lr}
+    options = {**plan.options, "lr": plan.lr}
     names = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop", "adagrad": "Adagrad"}
-    optimizer = getattr(torch.optim, names[descent.optimizer])([theta], **options)
-    schedule = make_schedule(optimizer, descent)
-    for epoch in range(descent.epochs):
+    optimizer = getattr(torch.optim, names[plan.optimizer])([theta], **options)
+    schedule = make_schedule(optimizer, plan)
+    for epoch in range(plan.epochs):
         whole = float(cost().detach())
-        size = descent.batch_size
-        order = [slice(None)] if size is None else permutation(len(y), descent.seed, epoch).split(size)
+        size = plan.batch_size
+        order = [slice(None)] if size is None else permutation(len(y), plan.seed, epoch).split(size)
         for rows in order:
             optimizer.zero_grad()
             cost(rows).backward()
             optimizer.step()
         if schedule is not None:
-            schedule.step(*([whole] if descent.schedule.name == "plateau" else []))
+            schedule.step(*([whole] if plan.schedule.name == "plateau" else []))
     found = theta.detach().double()
     slopes = found[int(intercept) :] / scale
     answer = dict(zip(table.design.x_names, slopes.tolist(), strict=True))
@@ -175,9 +175,9 @@ def expected(name: str) -> dict[str, float]:
     return answer | {"cost": float(cost().detach()), "prediction": b + float(table.x[0] @ slopes)}
 
 
-def make_schedule(optimizer: torch.optim.Optimizer, descent: Descent) -> torch.optim.lr_scheduler.LRScheduler | None:
-    torches, said = torch.optim.lr_scheduler, descent.schedule.options
-    match descent.schedule.name:
+def make_schedule(optimizer: torch.optim.Optimizer, plan: DescentPlan) -> torch.optim.lr_scheduler.LRScheduler | None:
+    torches, said = torch.optim.lr_scheduler, plan.schedule.options
+    match plan.schedule.name:
         case "cosine":
             return torches.CosineAnnealingLR(optimizer, T_max=int(said["t_max"]), eta_min=said["eta_min"])
         case "step":
@@ -284,8 +284,10 @@ def exact(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def test_hostile_names_and_odd_files_stay_data(tmp_path: Path) -> None:
     target, column = 'y"""\nraise SystemExit\n', "x'\\\"\r\nimport os #"
     path = tmp_path / "odd.csv"
-    written = "\n".join(['"' + column.replace('"', '""') + '";flag;"' + target.replace('"', '""') + '"', "1,5;true;2"])
-    path.write_bytes((written + "\n2,5;false;3\n4,5;true;7\n").encode("utf-8-sig"))
+    module_source = "\n".join(
+        ['"' + column.replace('"', '""') + '";flag;"' + target.replace('"', '""') + '"', "1,5;true;2"]
+    )
+    path.write_bytes((module_source + "\n2,5;false;3\n4,5;true;7\n").encode("utf-8-sig"))
     design = Design((Feature(column, "number"), Feature("flag", "boolean")), target)
     script = Script(design, CsvRows(str(path), ";", ","), new={column: 1.5, "flag": "true"})
     inline = replace(script, rows=InlineRows(torch.tensor([[1.5, 1], [2.5, 0], [4.5, 1]]), torch.tensor([2.0, 3, 7])))

@@ -18,22 +18,22 @@ import statsmodels.api as sm
 from slopewise import api
 from slopewise.errors import FitError, OptionError
 from slopewise.results.fit import Fit
-from slopewise.results.inference import residual_sum
+from slopewise.results.inference.statistics import residual_sum
 
 RELATIVE = 1e-9
-ERRORS = ("classical", "hc0", "hc1", "hc2", "hc3")
+COV_TYPES = ("nonrobust", "hc0", "hc1", "hc2", "hc3")
 
 
-def peer(x: np.ndarray, y: np.ndarray, w: np.ndarray | None, intercept: bool, errors: str) -> Any:
+def peer(x: np.ndarray, y: np.ndarray, w: np.ndarray | None, intercept: bool, cov_type: str) -> Any:
     design = sm.add_constant(x) if intercept else x
     model = sm.OLS(y, design) if w is None else sm.WLS(y, design, weights=w)
     found = model.fit()
-    return found if errors == "classical" else found.get_robustcov_results(errors.upper())
+    return found if cov_type == "nonrobust" else found.get_robustcov_results(cov_type.upper())
 
 
-def assert_same(fit: Fit, other: Any, level: float = 0.95) -> None:
+def assert_same(fit: Fit, other: Any, confidence_level: float = 0.95) -> None:
     table = fit.inferred
-    low, high = np.asarray(other.conf_int(1 - level)).T
+    low, high = np.asarray(other.conf_int(1 - confidence_level)).T
     pairs = {
         "estimate": (table.estimate, other.params),
         "std_error": (table.std_error, other.bse),
@@ -58,10 +58,10 @@ def assert_same(fit: Fit, other: Any, level: float = 0.95) -> None:
     np.testing.assert_array_less(np.abs(table.ci_high.numpy() - high), RELATIVE * (high - low))
 
 
-@pytest.mark.parametrize("errors", ERRORS)
+@pytest.mark.parametrize("cov_type", COV_TYPES)
 @pytest.mark.parametrize("intercept", [True, False])
 @pytest.mark.parametrize("weighted", [True, False])
-def test_statsmodels_agrees(random_table: Any, errors: str, intercept: bool, weighted: bool) -> None:
+def test_statsmodels_agrees(random_table: Any, cov_type: str, intercept: bool, weighted: bool) -> None:
     table = random_table(seed=1)
     x, y, w = table[["x1", "x2", "x3", "x4"]].to_numpy(), table["y"].to_numpy(), table["w"].to_numpy()
     fit = api.fit(
@@ -69,20 +69,20 @@ def test_statsmodels_agrees(random_table: Any, errors: str, intercept: bool, wei
         target="y",
         weights="w" if weighted else None,
         intercept=intercept,
-        errors=errors,
-        level=0.9,
+        cov_type=cov_type,
+        confidence_level=0.9,
     )
-    assert_same(fit, peer(x, y, w if weighted else None, intercept, errors), level=0.9)
+    assert_same(fit, peer(x, y, w if weighted else None, intercept, cov_type), confidence_level=0.9)
 
 
-@pytest.mark.parametrize("errors", ERRORS)
-def test_penguins_agree(penguins: pd.DataFrame, errors: str) -> None:
+@pytest.mark.parametrize("cov_type", COV_TYPES)
+def test_penguins_agree(penguins: pd.DataFrame, cov_type: str) -> None:
     names = ["flipper_length_mm", "species", "sex"]
-    fit = api.fit(penguins, target="body_mass_g", features=names, missing="drop", errors=errors)
+    fit = api.fit(penguins, target="body_mass_g", features=names, missing="drop", cov_type=cov_type)
     whole = penguins.dropna(subset=[*names, "body_mass_g"])
     x = pd.get_dummies(whole[names], drop_first=True, dtype=float)
     assert list(fit.design.x_names) == ["flipper_length_mm", "species[Chinstrap]", "species[Gentoo]", "sex[male]"]
-    assert_same(fit, peer(x.to_numpy(), whole["body_mass_g"].to_numpy(float), None, True, errors))
+    assert_same(fit, peer(x.to_numpy(), whole["body_mass_g"].to_numpy(float), None, True, cov_type))
 
 
 def test_ridge_by_hand(random_table: Any) -> None:
@@ -101,10 +101,10 @@ def test_ridge_by_hand(random_table: Any) -> None:
     assert math.isnan(fit.stats.f)  # a shrunken estimate's F has no F distribution
 
 
-@pytest.mark.parametrize("errors", ["classical", "hc3"])
-def test_a_perfect_fit_has_no_scatter(errors: str) -> None:
+@pytest.mark.parametrize("cov_type", ["nonrobust", "hc3"])
+def test_a_perfect_fit_has_no_scatter(cov_type: str) -> None:
     x = np.arange(10.0)
-    fit = api.fit({"x": x, "y": 3 * x + 1}, target="y", errors=errors)
+    fit = api.fit({"x": x, "y": 3 * x + 1}, target="y", cov_type=cov_type)
     assert residual_sum(fit.solution) == 0
     assert fit.inferred.std_error.tolist() == [0, 0]
     assert fit.inferred.t.tolist() == [math.inf, math.inf]
@@ -133,14 +133,14 @@ def test_as_many_rows_as_coefficients_leave_no_scatter_to_estimate() -> None:
 def test_hc3_names_the_row_that_determines_itself() -> None:
     """The only row of level b has leverage 1: statsmodels would divide by zero."""
     table = {"g": ["a"] * 9 + ["b"], "x": np.arange(10.0) ** 2, "y": np.sin(np.arange(10.0))}
-    with pytest.raises(FitError, match=r"errors='hc3' divides by 1 - leverage, and 1 row has leverage 1.*'hc1'"):
-        api.fit(table, target="y", errors="hc3")
-    assert api.fit(table, target="y", errors="hc1").errors == "hc1"
+    with pytest.raises(FitError, match=r"cov_type='hc3' divides by 1 - leverage, and 1 row has leverage 1.*'hc1'"):
+        api.fit(table, target="y", cov_type="hc3")
+    assert api.fit(table, target="y", cov_type="hc1").cov_type == "hc1"
 
 
 def test_words_that_make_no_sense() -> None:
     table = {"x": [1.0, 2.0, 4.0], "y": [1.0, 5.0, 4.0]}
     with pytest.raises(OptionError, match=r"level is 95.*such as 0\.95"):
-        api.fit(table, target="y", level=95)
-    with pytest.raises(OptionError, match=r"errors 'hc4' is not known\. Did you mean 'hc"):
-        api.fit(table, target="y", errors="hc4")
+        api.fit(table, target="y", confidence_level=95)
+    with pytest.raises(OptionError, match=r"cov_type 'hc4' is not known\. Did you mean 'hc"):
+        api.fit(table, target="y", cov_type="hc4")

@@ -13,10 +13,10 @@ from problems import problem_of, random_classes
 from slopewise.engine.local import LocalEngine
 from slopewise.errors import FitError, OptionError
 from slopewise.losses.penalty import L2, ElasticNet
-from slopewise.results.likelihood import covariance_of, likelihoods, listed, normal_quantile, odds
-from slopewise.results.probability import with_interval
-from slopewise.training.coordinate import Coordinate
-from slopewise.training.newton import Newton
+from slopewise.results.inference.likelihood import covariance_of, likelihoods, listed, normal_quantile, odds
+from slopewise.results.prediction.probability import with_interval
+from slopewise.training.likelihood.newton import Newton
+from slopewise.training.likelihood.proximal_newton import Coordinate
 
 ENGINE = LocalEngine()
 
@@ -29,17 +29,17 @@ def fitted(classes: int, kind: str) -> tuple[object, object, object, np.ndarray]
     model = sm.Logit(y, columns) if classes == 2 else sm.MNLogit(y, columns)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        options = {} if kind == "classical" else {"cov_type": "HC0"}
+        options = {} if kind == "nonrobust" else {"cov_type": "HC0"}
         peer = model.fit(method="newton", maxiter=100, tol=1e-14, disp=0, **options)
     return problem, Newton().solve(problem, ENGINE), peer, x
 
 
 @pytest.mark.parametrize("classes", [2, 3])
-@pytest.mark.parametrize("kind", ["classical", "hc0", "hc1"])
+@pytest.mark.parametrize("kind", ["nonrobust", "hc0", "hc1"])
 def test_the_coefficient_table(classes: int, kind: str) -> None:
     problem, maximum, peer, _ = fitted(classes, kind)
     covariance = covariance_of(kind, problem=problem, maximum=maximum, engine=ENGINE)
-    table = odds(estimate=listed(maximum.theta), variance=covariance.raw.diagonal(), level=0.9)
+    table = odds(estimate=listed(maximum.theta), variance=covariance.raw.diagonal(), confidence_level=0.9)
     d = len(table.estimate)
     # statsmodels gives Logit's HC1 without its n / (n - d).
     inflated = np.sqrt(400 / (400 - d)) if kind == "hc1" else 1.0
@@ -55,7 +55,7 @@ def test_the_coefficient_table(classes: int, kind: str) -> None:
 
 @pytest.mark.parametrize("classes", [2, 3])
 def test_the_whole_fit(classes: int) -> None:
-    _, maximum, peer, _ = fitted(classes, "classical")
+    _, maximum, peer, _ = fitted(classes, "nonrobust")
     found = likelihoods(maximum=maximum)
     assert found.loglik == pytest.approx(peer.llf, rel=1e-11)
     assert found.null_loglik == pytest.approx(peer.llnull, rel=1e-8)  # statsmodels searches for it
@@ -69,10 +69,10 @@ def test_the_whole_fit(classes: int) -> None:
 
 
 def test_intervals_of_probabilities_of_two_classes() -> None:
-    problem, maximum, peer, x = fitted(2, "classical")
-    covariance = covariance_of("classical", problem=problem, maximum=maximum, engine=ENGINE)
+    problem, maximum, peer, x = fitted(2, "nonrobust")
+    covariance = covariance_of("nonrobust", problem=problem, maximum=maximum, engine=ENGINE)
     found = with_interval(
-        x=torch.from_numpy(x), theta=maximum.theta, curvature=maximum.curvature, inner=covariance.inner,
+        x=torch.from_numpy(x), theta=maximum.theta, basis=maximum.basis, inner=covariance.inner,
         z=normal_quantile(0.95),
     )  # fmt: skip
     columns = sm.add_constant(x)
@@ -84,10 +84,10 @@ def test_intervals_of_probabilities_of_two_classes() -> None:
 
 
 def test_intervals_of_probabilities_of_three_classes() -> None:
-    problem, maximum, _, x = fitted(3, "classical")
-    covariance = covariance_of("classical", problem=problem, maximum=maximum, engine=ENGINE)
+    problem, maximum, _, x = fitted(3, "nonrobust")
+    covariance = covariance_of("nonrobust", problem=problem, maximum=maximum, engine=ENGINE)
     rows = torch.from_numpy(x[:5])
-    found = with_interval(x=rows, theta=maximum.theta, curvature=maximum.curvature, inner=covariance.inner, z=1.0)
+    found = with_interval(x=rows, theta=maximum.theta, basis=maximum.basis, inner=covariance.inner, z=1.0)
 
     def logits(theta: torch.Tensor) -> torch.Tensor:
         eta = torch.cat([torch.zeros(5, 1, dtype=torch.float64), rows @ theta[1:] + theta[0]], dim=1)
@@ -111,6 +111,6 @@ def test_corners_leave_no_covariance() -> None:
     problem = problem_of(*random_classes(21, n=100, q=2, k=2), penalty=ElasticNet(0.0, 1.0))
     maximum = Coordinate().solve(problem, ENGINE)
     with pytest.raises(FitError, match="there is no covariance: the penalty has corners"):
-        covariance_of("classical", problem=problem, maximum=maximum, engine=ENGINE)
-    with pytest.raises(OptionError, match="errors 'hc3' is not known"):
+        covariance_of("nonrobust", problem=problem, maximum=maximum, engine=ENGINE)
+    with pytest.raises(OptionError, match="cov_type 'hc3' is not known"):
         covariance_of("hc3", problem=problem, maximum=maximum, engine=ENGINE)

@@ -9,7 +9,7 @@ import pytest
 
 from slopewise import api
 from slopewise.errors import ColumnError, DataError
-from slopewise.results.metrics import MetricSums, merge
+from slopewise.results.metrics.regression import MetricSums, merge
 
 ROUNDING = 1e-12
 """Sums of a few hundred terms in another order: 100 units in the last place are 2e-14."""
@@ -21,12 +21,12 @@ def by_hand(y: np.ndarray, predicted: np.ndarray, w: np.ndarray) -> tuple[float,
     return np.sqrt(mse), np.average(np.abs(e), weights=w), 1 - mse / np.average((y - mean) ** 2, weights=w)
 
 
-@pytest.mark.parametrize("errors", ["classical", "hc2"])  # robust errors measure in their own pass
+@pytest.mark.parametrize("errors", ["nonrobust", "hc2"])  # robust errors measure in their own pass
 @pytest.mark.parametrize("weights", ["w", None])
 def test_definitions(random_table: Any, errors: str, weights: str | None) -> None:
     table, other = random_table(seed=3), random_table(seed=4, n=77)
     features = ["x1", "x2", "x3", "x4"]
-    fit = api.fit(table, target="y", features=features, weights=weights, errors=errors)
+    fit = api.fit(table, target="y", features=features, weights=weights, cov_type=errors)
     for rows, metrics in ((table, fit.train), (other, fit.evaluate(other))):
         predicted = fit.theta[0].item() + rows[features].to_numpy() @ fit.theta[1:].numpy()
         w = rows["w"].to_numpy() if weights else np.ones(len(rows))

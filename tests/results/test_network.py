@@ -12,9 +12,9 @@ from torch import nn
 
 import slopewise
 from slopewise.errors import DataError, FitError, OptionError, StoreError
-from slopewise.results import predict_network
-from slopewise.results.classification import ClassMetrics
+from slopewise.results.metrics.classification import ClassMetrics
 from slopewise.results.network import NetworkFit
+from slopewise.results.prediction import predict_network
 from slopewise.solution import Status
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -35,7 +35,7 @@ def mass(penguins):
         activation="tanh",
         validation_size=0.2,
         test_size=0.2,
-        early_stop=True,
+        early_stopping=True,
     )
 
 
@@ -62,7 +62,7 @@ def small():
 def same(a, b, rows):
     """Whether two fits are one to the last bit."""
     assert a.to_json() == b.to_json() and a.summary() == b.summary()
-    assert torch.equal(a.theta, b.theta) and torch.equal(a.trail.history.cost, b.trail.history.cost)
+    assert torch.equal(a.theta, b.theta) and torch.equal(a.descent.history.cost, b.descent.history.cost)
     for one, other in zip(a.predict_table(rows), b.predict_table(rows), strict=True):
         assert one.equals(other)
 
@@ -78,7 +78,7 @@ def test_and_by_logistic_descent_as_in_the_document():
 
 def test_one_layer_stays_a_coin_on_xor_and_the_doctor_says_why():
     fit = slopewise.fit(XOR, target="y", model="logistic", lr=1.0, epochs=500, standardize=False, init="torch")
-    assert fit.trail.cost == pytest.approx(0.6931, abs=5e-5)
+    assert fit.descent.cost == pytest.approx(0.6931, abs=5e-5)
     assert "one-layer" in {finding["code"] for finding in fit.findings}
 
 
@@ -91,9 +91,9 @@ def test_two_layers_solve_xor_as_in_the_document():
         lr=1.0,
         epochs=10_000,
         standardize=False,
-        starts=16,
+        n_init=16,
     )
-    assert fit.trail.cost < 0.0015
+    assert fit.descent.cost < 0.0015
     assert fit.predict(PAIRS)["prediction"].tolist() == ["0", "1", "1", "0"]
     assert fit.starts.count == 16 and fit.starts.solved > 8
     assert f"{fit.starts.solved} of 16 starts solved it" in fit.summary()
@@ -102,9 +102,9 @@ def test_two_layers_solve_xor_as_in_the_document():
 
 
 def test_a_plateau_is_told_of():
-    fit = slopewise.fit(XOR, target="y", hidden=(2,), activation="sigmoid", lr=0.1, epochs=300, starts=8)
+    fit = slopewise.fit(XOR, target="y", hidden=(2,), activation="sigmoid", lr=0.1, epochs=300, n_init=8)
     assert fit.starts.solved == 0
-    assert "no better than answering every row alike" in " ".join(fit.summary().split())
+    assert "no better than the null model" in " ".join(fit.summary().split())
     assert sum(plateau["count"] for plateau in fit.to_dict()["descent"]["starts"]["plateaus"]) == 8
 
 
@@ -115,15 +115,15 @@ def test_penguins_by_a_network_with_early_stopping(mass, penguins):
     assert isinstance(history, pd.DataFrame)
     assert list(history.columns) == ["epoch", "cost", "validation", "lr", "gradient_norm"]
     best = int(history["validation"].idxmin())
-    assert mass.trail.descended.best_epoch == history["epoch"][best]
+    assert mass.descent.descended.best_epoch == history["epoch"][best]
     assert history["validation"][best] == pytest.approx(mass.validation.rmse**2, rel=1e-9)
-    assert mass.trail.cost == pytest.approx(mass.train.rmse**2, rel=1e-9)
+    assert mass.descent.cost == pytest.approx(mass.train.rmse**2, rel=1e-9)
     assert "over-fitting" not in {finding["code"] for finding in mass.findings}
 
 
 def test_penguins_by_a_network_of_three_classes(species, penguins):
     assert isinstance(species.test, ClassMetrics) and species.test.accuracy > 0.95
-    assert species.trail.cost == pytest.approx(species.train.log_loss, rel=1e-9)
+    assert species.descent.cost == pytest.approx(species.train.log_loss, rel=1e-9)
     found = species.predict(penguins.dropna().set_index(pd.RangeIndex(100, 433)))
     assert list(found.columns) == ["prediction", "p(Adelie)", "p(Chinstrap)", "p(Gentoo)"]
     assert found.index[0] == 100
@@ -140,9 +140,9 @@ def test_summary_and_json(name, request):
     fit = request.getfixturevalue(name)
     text = fit.summary()
     assert max(map(len, text.splitlines())) <= 80
-    assert fit.words in text and fit.trail.plan.optimizer in text
+    assert fit.words in text and fit.descent.plan.optimizer in text
     plain = json.loads(fit.to_json())
-    assert plain["parameters"] == len(fit.theta) and plain["descent"]["cost"] == pytest.approx(fit.trail.cost)
+    assert plain["parameters"] == len(fit.theta) and plain["descent"]["cost"] == pytest.approx(fit.descent.cost)
     assert plain["train"]["n"] == fit.n
 
 
@@ -157,7 +157,7 @@ def test_saved_and_loaded_to_the_last_bit(name, request, tmp_path, penguins):
 
 
 def test_every_start_is_saved(tmp_path):
-    fit = slopewise.fit(XOR, target="y", hidden=(2,), lr=0.5, epochs=40, starts=3, activation="tanh", l2=0.1)
+    fit = slopewise.fit(XOR, target="y", hidden=(2,), lr=0.5, epochs=40, n_init=3, activation="tanh", l2=0.1)
     fit.save(tmp_path / "a.fit")
     same(fit, slopewise.load(tmp_path / "a.fit"), XOR)
 
@@ -230,7 +230,7 @@ def test_float32_is_kept_through_saving(tmp_path):
 
 def test_weights_and_class_weights_reach_the_cost(penguins):
     rows = penguins.dropna()
-    words = {"target": "sex", "model": "logistic", "solver": "loop", "epochs": 3000, "momentum": 0.9}
+    words = {"target": "sex", "model": "logistic", "solver": "gd_loop", "epochs": 3000, "momentum": 0.9}
     features = {"features": ["bill_length_mm", "body_mass_g"], "weights": "flipper_length_mm", "l2": 1.0}
     down = slopewise.fit(rows, class_weight="balanced", **words, **features)
     climbed = slopewise.fit(rows, class_weight="balanced", target="sex", model="logistic", **features)
@@ -242,8 +242,8 @@ def test_interrupted_training_resumes(tmp_path):
     words = {"target": "y", "hidden": (3,), "activation": "tanh", "lr": 0.5, "checkpoint": tmp_path / "kept"}
     slopewise.fit(XOR, epochs=20, **words)
     resumed = slopewise.fit(XOR, epochs=60, resume=True, **words)
-    straight = slopewise.fit(XOR, epochs=60, **{**words, "checkpoint": None})
-    assert resumed.theta.equal(straight.theta)
+    is_linear = slopewise.fit(XOR, epochs=60, **{**words, "checkpoint": None})
+    assert resumed.theta.equal(is_linear.theta)
 
 
 @pytest.mark.parametrize(
@@ -258,10 +258,10 @@ def test_interrupted_training_resumes(tmp_path):
         ({"module": nn.Linear(5, 1)}, DataError, "its first layer has to take 2 columns"),
         ({"module": nn.Linear(2, 1), "hidden": (3,)}, OptionError, "leave out hidden, or the module"),
         ({"module": nn.Linear(2, 1), "init": "he"}, OptionError, "leave init out"),
-        ({"module": nn.Linear(2, 1), "starts": 4}, OptionError, "set starts to 1 for a module"),
-        ({"hidden": (3,), "starts": 4, "dropout": 0.5}, OptionError, "without dropout"),
+        ({"module": nn.Linear(2, 1), "n_init": 4}, OptionError, "set n_init to 1 for a module"),
+        ({"hidden": (3,), "n_init": 4, "dropout": 0.5}, OptionError, "without dropout"),
         ({"hidden": (3,), "batch_size": 9}, OptionError, "batch_size 9 is more than the 4 rows"),
-        ({"hidden": (3,), "watch": "validation", "patience": 3}, OptionError, "needs validation rows"),
+        ({"hidden": (3,), "monitor": "validation", "patience": 3}, OptionError, "needs validation rows"),
         ({"hidden": (3,), "init": [1.0, 2.0]}, OptionError, "init has 2 values"),
     ],
 )  # fmt: skip
@@ -290,11 +290,11 @@ CODED = {
     ),
     "rows held out twice, stopped early": (
         PENGUINS,
-        {"target": "body_mass_g", "hidden": (6,), "lr": 0.05, "early_stop": True}
+        {"target": "body_mass_g", "hidden": (6,), "lr": 0.05, "early_stopping": True}
         | {"test_size": 0.15, "validation_size": 0.2, "seed": 2},
     ),
     "three classes": (PENGUINS, {"target": "species", "hidden": (5,), "activation": "tanh", "seed": 4}),
-    "three classes, one layer": (PENGUINS, {"target": "species", "model": "softmax", "solver": "loop", "l2": 2.0}),
+    "three classes, one layer": (PENGUINS, {"target": "species", "model": "softmax", "solver": "gd_loop", "l2": 2.0}),
     "two classes, weights": (
         PENGUINS,
         {
@@ -307,7 +307,7 @@ CODED = {
         },
     ),
     "four rows": (XOR, {"target": "y", "hidden": (3,), "lr": 1.0, "standardize": False, "activation": "sigmoid"}),
-    "the best of many": (XOR, {"target": "y", "hidden": (3,), "lr": 1.0, "activation": "sigmoid", "starts": 4}),
+    "the best of many": (XOR, {"target": "y", "hidden": (3,), "lr": 1.0, "activation": "sigmoid", "n_init": 4}),
     "a given start": (XOR, {"target": "y", "hidden": (2,), "lr": 1.0, "init": [0.1 * i for i in range(9)]}),
     "single precision": (PENGUINS, {"target": "body_mass_g", "hidden": (4,), "dtype": "float32", "lr": 0.01}),
     "columns of zeros and ones": (EXAMPLES / "xor.csv", {"target": "y", "hidden": (3,), "init": "he", "lr": 0.5}),
@@ -332,7 +332,7 @@ def test_the_script_reproduces_the_fit(case, style, capsys):
         line.split(": ", 1) for line in capsys.readouterr().out.splitlines() if line.startswith(("cost", "pred"))
     )
     close = 1e-4 if words.get("dtype") == "float32" else 1e-9
-    assert float(said["cost"]) == pytest.approx(fit.trail.cost, rel=close)
+    assert float(said["cost"]) == pytest.approx(fit.descent.cost, rel=close)
     rows = next(fit.rows.train.batches(1))
     answer = predict_network.answers(fit, rows.x)[0]
     expected = answer.exp().tolist() if fit.classes else [answer.item()]
@@ -357,7 +357,7 @@ def test_no_script_is_written_where_it_could_not_reproduce_the_fit(mass, tmp_pat
 
 def test_the_limit_along_the_run_is_that_of_the_states_in_the_history(tmp_path):
     fit = slopewise.fit(XOR, target="y", hidden=(3,), activation="sigmoid", lr=1.0, epochs=4000)
-    found = fit.trail.sharpening
+    found = fit.descent.sharpness_history
     assert found.epoch.tolist() == [0, 1000, 2000, 3000, 4000]
     x, y, _ = (torch.tensor(XOR[name], dtype=torch.float64) for name in ("x1", "x2", "y"))
     u = (torch.stack([x, y], 1) - fit.units.mean) / fit.units.scale
@@ -369,10 +369,10 @@ def test_the_limit_along_the_run_is_that_of_the_states_in_the_history(tmp_path):
 
     columns = (found.epoch.tolist(), found.eigenvalue.tolist(), found.lr.tolist())
     for epoch, eigenvalue, lr in zip(*columns, strict=True):
-        hessian = torch.autograd.functional.hessian(cost, fit.trail.history.parameters[epoch])
+        hessian = torch.autograd.functional.hessian(cost, fit.descent.history.parameters[epoch])
         assert eigenvalue == pytest.approx(float(torch.linalg.eigvalsh(hessian)[-1]), rel=1e-3)
         assert lr == pytest.approx(2 / eigenvalue)
-    assert fit.trail.largest_lr == found.lr[0]
+    assert fit.descent.largest_lr == found.lr[0]
     history = fit.history_table().to_pandas()
     assert history["largest_lr"].dropna().index.tolist() == found.epoch.tolist()
     assert history["sharpness"][4000] == found.eigenvalue[-1]
@@ -385,17 +385,17 @@ def test_the_limit_along_the_run_is_that_of_the_states_in_the_history(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "words", [{"hidden": (3,), "optimizer": "adam"}, {"model": "logistic"}, {"hidden": (3,), "starts": 2}]
+    "words", [{"hidden": (3,), "optimizer": "adam"}, {"model": "logistic"}, {"hidden": (3,), "n_init": 2}]
 )
 def test_no_limit_along_the_run_where_it_has_none_or_is_known_for_all_of_it(words):
     fit = slopewise.fit(XOR, target="y", epochs=3, **words)
-    assert fit.trail.sharpening is None and "sharpness" not in fit.history_table().column_names
+    assert fit.descent.sharpness_history is None and "sharpness" not in fit.history_table().column_names
 
 
 def test_a_batch_norm_has_a_limit_at_the_start_alone():
     own = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Tanh(), nn.Linear(3, 1))
     fit = slopewise.fit(XOR, target="y", module=own, epochs=3, optimizer="sgd", lr=0.1)
-    assert fit.trail.sharpening is None and np.isfinite(fit.trail.largest_lr)
+    assert fit.descent.sharpness_history is None and np.isfinite(fit.descent.largest_lr)
 
 
 def test_the_edge_of_stability_is_noticed():
@@ -405,7 +405,7 @@ def test_the_edge_of_stability_is_noticed():
     table = {f"x{j}": x[:, j] for j in range(3)} | {"y": np.sin(2 * x[:, 0]) + x[:, 1] * x[:, 2]}
     fit = slopewise.fit(table, target="y", hidden=(32, 32), activation="tanh", lr=0.12, epochs=1500)
     (found,) = [finding for finding in fit.findings if finding["code"] == "edge-of-stability"]
-    limits = fit.trail.sharpening.lr
+    limits = fit.descent.sharpness_history.lr
     assert limits[0] > 0.12 and found["number"]["value"] == pytest.approx(0.12 / float(limits[-1]))
     calm = slopewise.fit(table, target="y", hidden=(32, 32), activation="tanh", lr=0.01, epochs=300)
     assert "edge-of-stability" not in [finding["code"] for finding in calm.findings]
@@ -414,7 +414,7 @@ def test_the_edge_of_stability_is_noticed():
 def test_a_step_beyond_the_limit_is_named_and_not_refused():
     fit = slopewise.fit(XOR, target="y", model="logistic", lr=50.0, epochs=5)
     (found,) = [finding for finding in fit.findings if finding["code"] == "lr-beyond-limit"]
-    assert found["number"]["value"] == pytest.approx(50 / fit.trail.largest_lr)
+    assert found["number"]["value"] == pytest.approx(50 / fit.descent.largest_lr)
     assert "wherever the descent goes" in found["cause"]
     wild = slopewise.fit(
         {"x": list(np.linspace(-3, 3, 40)), "y": list(np.linspace(-3, 3, 40) ** 3)},
@@ -430,9 +430,9 @@ def test_a_step_beyond_the_limit_is_named_and_not_refused():
 def test_classes_thrown_far_off_by_a_step_have_diverged():
     """A logistic cost grows by no factor: one step too large throws it off, and it comes back by small ones."""
     fit = slopewise.fit(XOR, target="y", model="logistic", lr=1e9, epochs=20, init=(0.3, -0.2, 0.1))
-    assert fit.status is Status.DIVERGED and fit.trail.descended.best_epoch < 20
-    assert f"lr={fit.trail.largest_lr / 2:.2g}" in fit.trail.descended.advice
-    assert fit.trail.cost < 1.0
+    assert fit.status is Status.DIVERGED and fit.descent.descended.best_epoch < 20
+    assert f"lr={fit.descent.largest_lr / 2:.2g}" in fit.descent.descended.advice
+    assert fit.descent.cost < 1.0
 
 
 def test_a_model_worse_than_a_constant_is_told_so():
@@ -453,11 +453,11 @@ def test_the_cost_of_a_state_between_two_recorded_ones_is_its_own(tmp_path):
         "epochs": 2000,
     }
     words |= {"validation_size": 0.3, "seed": 3}
-    whole = slopewise.fit(PENGUINS, **words, early_stop=True)
-    thin = slopewise.fit(PENGUINS, **words, early_stop=True, record=0)
-    kept = whole.trail.descended.best_epoch
-    assert 0 < kept < whole.trail.descended.epochs and thin.trail.descended.best_epoch == kept
-    assert kept not in thin.trail.history.epoch.tolist()
-    assert thin.trail.cost == pytest.approx(whole.trail.cost, rel=1e-12)
+    whole = slopewise.fit(PENGUINS, **words, early_stopping=True)
+    thin = slopewise.fit(PENGUINS, **words, early_stopping=True, history_every=0)
+    kept = whole.descent.descended.best_epoch
+    assert 0 < kept < whole.descent.descended.epochs and thin.descent.descended.best_epoch == kept
+    assert kept not in thin.descent.history.epoch.tolist()
+    assert thin.descent.cost == pytest.approx(whole.descent.cost, rel=1e-12)
     thin.save(tmp_path / "a.fit")
-    assert slopewise.load(tmp_path / "a.fit").trail.cost == thin.trail.cost
+    assert slopewise.load(tmp_path / "a.fit").descent.cost == thin.descent.cost

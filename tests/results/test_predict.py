@@ -20,20 +20,20 @@ from slopewise.results.fit import Fit
 RELATIVE = 1e-9  # as in test_inference
 
 
-@pytest.mark.parametrize("errors", ["classical", "hc3"])
+@pytest.mark.parametrize("errors", ["nonrobust", "hc3"])
 @pytest.mark.parametrize("intercept", [True, False])
 @pytest.mark.parametrize("weighted", [True, False])
 def test_intervals_agree_with_statsmodels(random_table: Any, errors: str, intercept: bool, weighted: bool) -> None:
     table, new = random_table(seed=1), random_table(seed=2, n=9)
     names = ["x1", "x2", "x3", "x4"]
     weights = "w" if weighted else None
-    fit = api.fit(table, target="y", features=names, weights=weights, intercept=intercept, errors=errors)
+    fit = api.fit(table, target="y", features=names, weights=weights, intercept=intercept, cov_type=errors)
 
     def columns(rows: pd.DataFrame) -> np.ndarray:
         return sm.add_constant(rows[names].to_numpy()) if intercept else rows[names].to_numpy()
 
     model = sm.WLS(table["y"].to_numpy(), columns(table), weights=table["w"].to_numpy() if weighted else 1.0)
-    other = model.fit() if errors == "classical" else model.fit().get_robustcov_results("HC3")
+    other = model.fit() if errors == "nonrobust" else model.fit().get_robustcov_results("HC3")
     wanted = other.get_prediction(columns(new)).summary_frame(alpha=0.1)
     for mean, name in ((True, "mean_ci"), (False, "obs_ci")):
         ours = fit.predict(new, interval=0.9, of="mean" if mean else "observation")

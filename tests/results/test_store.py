@@ -19,7 +19,7 @@ from safetensors.torch import save as save_tensors
 from slopewise import api
 from slopewise.errors import StoreError
 from slopewise.results.fit import Fit
-from slopewise.results.store import load
+from slopewise.results.storage.fit_file import load
 
 
 def taken_apart(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
@@ -44,7 +44,7 @@ def saved(mass: Fit, tmp_path: Path) -> Path:
     "words",
     [
         {},
-        {"errors": "hc3", "level": 0.9},
+        {"cov_type": "hc3", "confidence_level": 0.9},
         {"weights": "w", "intercept": False},
         {"l2": 2.5, "missing": "mean"},
         {"test_size": 0.25, "missing": "drop"},
@@ -65,7 +65,12 @@ def test_there_and_back(random_table: Any, tmp_path: Path, words: dict[str, Any]
     assert back.design == fit.design and back.train == fit.train and back.test == fit.test
     pd.testing.assert_frame_equal(back.coefficients, fit.coefficients)
     assert back.evaluate(new) == fit.evaluate(new)
-    assert (back.solver, back.reason, back.status, back.level) == (fit.solver, fit.reason, fit.status, fit.level)
+    assert (back.solver, back.reason, back.status, back.confidence_level) == (
+        fit.solver,
+        fit.reason,
+        fit.status,
+        fit.confidence_level,
+    )
 
 
 def test_a_fit_of_nothing_but_infinities_comes_back(tmp_path: Path) -> None:
@@ -152,7 +157,7 @@ def test_parts_that_do_not_belong_together(saved: Path) -> None:
         ({k: v for k, v in header.items() if k != "design"}, tensors, "there is no 'design'"),
         ({**header, "design": {**design, "colour": "red"}}, tensors, "colour"),
         ({**header, "status": "HOPEFUL"}, tensors, "there is no 'HOPEFUL'"),
-        ({**header, "errors": "hc9"}, tensors, "errors are 'hc9'"),
+        ({**header, "cov_type": "hc9"}, tensors, "cov_type is 'hc9'"),
         ({**header, "train": None}, tensors, "NoneType"),
     ]
     for head, parts, sentence in spoiled:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from slopewise import api
 from slopewise.results.fit import Fit
-from slopewise.results.text import align, figure, shorten, tail, width, wrap
+from slopewise.results.report.text import align, figure, shorten, tail, width, wrap
 
 KEYS = [
     "n", "n_dropped", "solver", "reason", "status", "digits", "coefficients", "r2", "adj_r2", "f", "aic", "bic",
@@ -43,18 +43,18 @@ sizes = st.floats(-14, 6).map(lambda e: 10.0**e)
     name=st.lists(names.filter(str.strip), min_size=4, max_size=4, unique=True),
     scale=st.tuples(sizes, sizes, sizes),
     noise=st.sampled_from([0.0, 1e-3, 1.0]),
-    errors=st.sampled_from(["classical", "hc1"]),
-    level=st.sampled_from([0.5, 0.95, 0.99999]),
+    cov_type=st.sampled_from(["nonrobust", "hc1"]),
+    confidence_level=st.sampled_from([0.5, 0.95, 0.99999]),
 )
 def test_never_wider_than_eighty(
-    name: list[str], scale: tuple[float, ...], noise: float, errors: str, level: float
+    name: list[str], scale: tuple[float, ...], noise: float, cov_type: str, confidence_level: float
 ) -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(30, 2)) * np.array(scale[:2])
     level_names = [name[3] + "a", "b" + name[3]]
     columns = {name[0]: x[:, 0], name[1]: x[:, 1], name[2]: [level_names[i % 2] for i in range(30)]}
     columns["y" + name[3] * 3] = scale[2] * (x @ (1 / np.array(scale[:2])) + noise * rng.normal(size=30))
-    fit = api.fit(columns, target="y" + name[3] * 3, errors=errors, level=level)
+    fit = api.fit(columns, target="y" + name[3] * 3, cov_type=cov_type, confidence_level=confidence_level)
     lines = fit.summary().splitlines()
     assert max(map(width, lines)) <= 80
     head = next(i for i, line in enumerate(lines) if "std error" in line)
@@ -63,7 +63,7 @@ def test_never_wider_than_eighty(
 
 
 def test_every_kind_of_note(random_table: Any) -> None:
-    fit = api.fit(random_table(seed=1), target="y", weights="w", intercept=False, errors="hc0", l2=1.0)
+    fit = api.fit(random_table(seed=1), target="y", weights="w", intercept=False, cov_type="hc0", l2=1.0)
     text = fit.summary()
     assert ", weights w" in text and "robust to unequal scatter: HC0" in text
     assert "L2 penalty 1: errors" in text and "no intercept" in text

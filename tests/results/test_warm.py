@@ -56,7 +56,7 @@ def test_a_line_begins_where_the_exact_fit_is_and_stays() -> None:
     for words in ({}, {"standardize": False}):
         fit = slopewise.fit(PENGUINS, **MASS, epochs=3, warm_start=exact, **words)
         assert torch.allclose(fit.at(0).theta, exact.theta, rtol=1e-9)
-        assert float(fit.trail.history.cost[-1]) == pytest.approx(float(exact.solution.rss) / exact.n, rel=1e-12)
+        assert float(fit.descent.history.cost[-1]) == pytest.approx(float(exact.solution.rss) / exact.n, rel=1e-12)
 
 
 def test_newton_starts_from_a_descent_and_a_descent_from_newton(tmp_path: Path) -> None:
@@ -66,8 +66,8 @@ def test_newton_starts_from_a_descent_and_a_descent_from_newton(tmp_path: Path) 
     assert torch.allclose(again.theta, top.theta, rtol=1e-7) and again.maximum.passes < top.maximum.passes
     top.save(tmp_path / "top.fit")
     down = slopewise.fit(PENGUINS, **SPECIES, epochs=2, warm_start=tmp_path / "top.fit")
-    assert down.trail.history.cost[0] == pytest.approx(top.maximum.loss / top.n, rel=1e-12)
-    assert float(down.trail.norms[0]) < 1e-6
+    assert down.descent.history.cost[0] == pytest.approx(top.maximum.loss / top.n, rel=1e-12)
+    assert float(down.descent.norms[0]) < 1e-6
 
 
 def test_the_script_writes_the_start_out(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_the_script_writes_the_start_out(capsys: pytest.CaptureFixture[str], tmp
     finally:
         torch.set_default_dtype(before)
     cost = [line for line in capsys.readouterr().out.splitlines() if line.startswith("cost: ")]
-    assert float(cost[0].removeprefix("cost: ")) == pytest.approx(warm.trail.cost, rel=1e-9)
+    assert float(cost[0].removeprefix("cost: ")) == pytest.approx(warm.descent.cost, rel=1e-9)
 
 
 def test_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
@@ -95,7 +95,7 @@ def test_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
         except SystemExit as end:
             assert not end.code
     first, second = slopewise.load("a.fit"), slopewise.load("b.fit")
-    assert second.trail.history.cost[0] == pytest.approx(float(first.trail.history.cost[-1]), rel=1e-9)
+    assert second.descent.history.cost[0] == pytest.approx(float(first.descent.history.cost[-1]), rel=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
         ({**MASS, "features": ["sex"], "epochs": 1}, "start from a fit of the same"),
         ({**MASS, "hidden": (5,), "epochs": 1}, "same layers"),
         ({**MASS, "hidden": (3,), "epochs": 1, "activation": "tanh"}, "3-1 with relu.*3-1 with tanh"),
-        ({**MASS, "hidden": (3,), "epochs": 1, "starts": 2}, "leave one of them out"),
+        ({**MASS, "hidden": (3,), "epochs": 1, "n_init": 2}, "leave one of them out"),
         ({**MASS, "module": nn.Linear(2, 1), "epochs": 1}, "starts from the parameters it comes with"),
         ({**MASS, "epochs": 1}, "has no coefficients"),
     ],

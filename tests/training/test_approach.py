@@ -2,8 +2,8 @@
 
 import torch
 
-from slopewise.training.approach import approach, corrected
-from slopewise.training.score import Derivatives
+from slopewise.training.likelihood.quasi_newton import corrected, quasi_newton
+from slopewise.training.likelihood.score import Derivatives
 
 HESSIAN = torch.tensor([[4.0, 1.0, 0.5], [1.0, 3.0, 0.2], [0.5, 0.2, 2.0]], dtype=torch.float64)
 OPTIMUM = torch.tensor([1.0, -2.0, 3.0], dtype=torch.float64)
@@ -18,15 +18,17 @@ def test_a_hessian_that_is_a_little_off_is_enough() -> None:
     nothing = torch.zeros(3, 3, dtype=torch.float64)
     start = OPTIMUM + torch.tensor([0.3, -0.2, 0.1], dtype=torch.float64)
     off = torch.linalg.inv(HESSIAN + 0.1 * torch.ones_like(HESSIAN))
-    near = approach(quadratic, start, off, nothing, stale=1e-6)
+    near = quasi_newton(quadratic, start, off, nothing, stale=1e-6)
     assert near.passes <= 5
     torch.testing.assert_close(near.c, OPTIMUM, rtol=1e-5, atol=0)
 
 
 def test_a_hessian_that_says_nothing_is_given_up() -> None:
     nothing = torch.zeros(3, 3, dtype=torch.float64)
-    near = approach(quadratic, torch.zeros_like(OPTIMUM), 0.01 * torch.eye(3, dtype=torch.float64), nothing, stale=1e-6)
-    assert near.bend == float("inf")
+    near = quasi_newton(
+        quadratic, torch.zeros_like(OPTIMUM), 0.01 * torch.eye(3, dtype=torch.float64), nothing, stale=1e-6
+    )
+    assert near.quadratic_rate == float("inf")
 
 
 def test_the_correction_keeps_what_it_was_shown() -> None:

@@ -17,10 +17,10 @@ from torch import nn
 
 from slopewise.errors import StoreError
 from slopewise.losses.squared import Squared
-from slopewise.optimizers.plan import plan_descent
+from slopewise.optimizers.parse import plan_descent
 from slopewise.solution import Status
-from slopewise.training.checkpoint import ENTRY, FILE, FORMAT, Checkpoint
-from slopewise.training.run import run_loop
+from slopewise.training.descent.checkpoint import ENTRY, FILE, FORMAT, Checkpoint
+from slopewise.training.descent.runner import run_loop
 
 SCRIPT = """
 import sys
@@ -32,7 +32,7 @@ run(sys.argv[1], Path(sys.argv[2]), out=Path(sys.argv[3]), slow=0.002)
 PLANS = {
     "sgd": {"momentum": 0.9, "schedule": "step", "step_size": 40, "gamma": 0.5, "lr": 0.01},
     "adam": {"optimizer": "adam", "schedule": "plateau", "plateau_patience": 2, "threshold": 1e-2, "lr": 0.02},
-    "full": {"optimizer": "adamw", "batch_size": None, "record": 7, "patience": 500, "lr": 0.02},
+    "full": {"optimizer": "adamw", "batch_size": None, "history_every": 7, "patience": 500, "lr": 0.02},
 }
 
 
@@ -52,7 +52,7 @@ def run(name, folder=None, *, out=None, slow=0.0, resume=None, epochs=150, about
     checkpoint = None
     if folder is not None:
         checkpoint = Checkpoint(folder, folder.is_dir() if resume is None else resume, every=0.0, about=about or {})
-    fit = run_loop(x=x, y=y, module=nn.Sequential(*layers), loss=loss, descent=plan, checkpoint=checkpoint)
+    fit = run_loop(x=x, y=y, module=nn.Sequential(*layers), loss=loss, plan=plan, checkpoint=checkpoint)
     if out is not None:
         save_file(answer(fit), out)
     return fit
@@ -121,7 +121,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path):
 
     x = torch.arange(12.0).reshape(4, 3)
     plan, module = plan_descent(lr=1e-4, epochs=100), nn.Sequential(nn.Linear(3, 1), nn.Flatten(0))
-    fit = run_loop(x=x, y=x[:, 0], module=module, loss=loss, descent=plan, checkpoint=Checkpoint(folder, every=0.0))
+    fit = run_loop(x=x, y=x[:, 0], module=module, loss=loss, plan=plan, checkpoint=Checkpoint(folder, every=0.0))
     assert fit.status is Status.INTERRUPTED
     assert epoch_of(folder) <= fit.epochs + 1
     assert fit.advice == f"resume from {folder}: it goes on from epoch {epoch_of(folder)}"
@@ -151,7 +151,7 @@ def test_other_rows(tmp_path):
         module = nn.Sequential(nn.Linear(3, 1), nn.Flatten(0))
         checkpoint = Checkpoint(tmp_path / "kept", resume)
         plan = plan_descent(lr=1e-4, epochs=3)
-        run_loop(x=x, y=y, module=module, loss=Squared().value, descent=plan, checkpoint=checkpoint)
+        run_loop(x=x, y=y, module=module, loss=Squared().value, plan=plan, checkpoint=checkpoint)
 
     descend(x[:, 0], False)
     with pytest.raises(StoreError, match="belongs to another problem: other rows; resume with the same settings"):
@@ -210,7 +210,7 @@ def test_the_same_layers_in_a_module_that_is_stepped_otherwise(tmp_path):
     def descend(kind, resume):
         checkpoint, plan = Checkpoint(tmp_path / "kept", resume), plan_descent(lr=1e-4, epochs=3, optimizer="adam")
         module = kind(nn.Linear(3, 1), nn.Flatten(0))
-        run_loop(x=x, y=x[:, 0], module=module, loss=Squared().value, descent=plan, checkpoint=checkpoint)
+        run_loop(x=x, y=x[:, 0], module=module, loss=Squared().value, plan=plan, checkpoint=checkpoint)
 
     descend(nn.Sequential, False)
     with pytest.raises(

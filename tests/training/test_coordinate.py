@@ -10,8 +10,8 @@ from sklearn.linear_model import LogisticRegression
 from slopewise.engine.local import LocalEngine
 from slopewise.losses.penalty import ElasticNet
 from slopewise.losses.squared import Squared
-from slopewise.training.coordinate import Coordinate
-from slopewise.training.corners import lowest
+from slopewise.training.likelihood.coordinate_descent import lowest
+from slopewise.training.likelihood.proximal_newton import Coordinate
 
 ENGINE = LocalEngine()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from slopewise.training.corners import lowest
+from slopewise.training.likelihood.coordinate_descent import lowest
 
 
 @pytest.mark.parametrize("seed", range(12))

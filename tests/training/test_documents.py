@@ -5,10 +5,10 @@ import torch
 
 from slopewise.losses.squared import Squared
 from slopewise.models.linear import Linear
-from slopewise.optimizers.plan import plan_descent
-from slopewise.training.measure import mean_cost
-from slopewise.training.run import run_loop
-from slopewise.training.start import initial_parameters
+from slopewise.optimizers.parse import plan_descent
+from slopewise.training.descent.objective import mean_cost
+from slopewise.training.descent.runner import run_loop
+from slopewise.training.descent.start import initial_parameters
 
 HOURS = [[1.0], [2.0], [3.0]]
 QUIZZES = [[73.0, 80, 75], [93, 88, 93], [89, 91, 80], [96, 98, 100], [73, 66, 70]]
@@ -19,7 +19,7 @@ def descend(x, y, start, dtype=torch.float32, **words):
     """Return the descent; its parameters are b, then W."""
     module = Linear().module(torch.tensor(start, dtype=dtype))
     x, y = torch.tensor(x, dtype=dtype), torch.tensor(y, dtype=dtype)
-    return run_loop(x=x, y=y, module=module, loss=Squared().value, descent=plan_descent(**words))
+    return run_loop(x=x, y=y, module=module, loss=Squared().value, plan=plan_descent(**words))
 
 
 def printed(value, text):
@@ -54,7 +54,7 @@ def test_d3_a_cost():
     assert losses.sum() == 210
     assert mean_cost(losses, None) == 52.5
     for w in (20.0, 1.0):  # the two steep sides
-        slope = Squared().slope(w * hours[:, 0], actual) @ hours[:, 0]
+        slope = Squared().gradient(w * hours[:, 0], actual) @ hours[:, 0]
         assert (slope > 0) == (w > 13)
 
 

@@ -131,8 +131,8 @@ def test_unknown_solver_and_impossible_numbers():
         slopewise.fit(table, target="y", solver="choleski")
     with pytest.raises(OptionError, match="l2 is -1"):
         slopewise.fit(table, target="y", l2=-1)
-    with pytest.raises(OptionError, match="block_rows is 0"):
-        slopewise.fit(table, target="y", block_rows=0)
+    with pytest.raises(OptionError, match="batch_rows is 0"):
+        slopewise.fit(table, target="y", batch_rows=0)
 
 
 def test_large_offsets_cost_no_digits():

@@ -10,7 +10,7 @@ from problems import problem_of, random_classes
 from slopewise.engine.local import LocalEngine
 from slopewise.errors import FitError
 from slopewise.losses.penalty import L2
-from slopewise.training.firth import Firth
+from slopewise.training.likelihood.firth import Firth
 
 ENGINE = LocalEngine()
 

@@ -7,8 +7,8 @@ from problems import problem_of, random_classes
 from slopewise.engine.local import LocalEngine
 from slopewise.losses.penalty import L2
 from slopewise.solution import Status
-from slopewise.training.lbfgs import Lbfgs
-from slopewise.training.newton import Newton
+from slopewise.training.likelihood.lbfgs import Lbfgs
+from slopewise.training.likelihood.newton import Newton
 
 ENGINE = LocalEngine()
 

@@ -12,14 +12,14 @@ from slopewise.engine.local import one_torch_thread
 from slopewise.errors import DataError, FitError, OptionError
 from slopewise.losses.squared import Squared
 from slopewise.models.linear import Linear
-from slopewise.optimizers.named import OPTIMIZERS
-from slopewise.optimizers.plan import plan_descent
+from slopewise.optimizers.parse import plan_descent
+from slopewise.optimizers.torch_optimizers import OPTIMIZERS
 from slopewise.solution import Status
-from slopewise.training.batches import SHUFFLED_ROWS, batches_of, permutation, rows_of
-from slopewise.training.measure import ridge
-from slopewise.training.run import run_loop
-from slopewise.training.start import initial_parameters
-from slopewise.training.units import Units
+from slopewise.training.descent.minibatches import SHUFFLED_ROWS, batches_of, permutation, weighted_arrays
+from slopewise.training.descent.objective import ridge
+from slopewise.training.descent.runner import run_loop
+from slopewise.training.descent.start import initial_parameters
+from slopewise.training.moments.standardize import Standardization
 from slopewise.types import Batch
 
 DOUBLE = torch.float64
@@ -36,10 +36,10 @@ def descend(x, y, w=None, module=None, **rest):
     words = {key: rest.pop(key) for key in list(rest) if key not in RUN}
     module = Linear().module(torch.zeros(x.shape[1] + 1, dtype=x.dtype)) if module is None else module
     plan = plan_descent(**{"lr": 0.1, "epochs": 50, **words})
-    return run_loop(x=x, y=y, w=w, module=module, loss=rest.pop("loss", Squared().value), descent=plan, **rest)
+    return run_loop(x=x, y=y, w=w, module=module, loss=rest.pop("loss", Squared().value), plan=plan, **rest)
 
 
-RUN = ("penalty", "observer", "validation", "checkpoint", "optimum", "lowest", "gradients", "loss")
+RUN = ("penalty", "callback", "validation", "checkpoint", "optimum", "lowest", "gradients", "loss")
 
 
 def plain(x, y, w, l2, epochs, size, make, seed=0, schedule=None):
@@ -120,7 +120,7 @@ def test_recording_less_changes_nothing_else():
     for size in (None, 16):
         whole = descend(x, y, epochs=25, batch_size=size)
         for record, rows in ((10, [0, 10, 20, 25]), (0, [0, 25])):
-            some = descend(x, y, epochs=25, batch_size=size, record=record)
+            some = descend(x, y, epochs=25, batch_size=size, history_every=record)
             assert some.history.epoch.tolist() == rows
             assert torch.equal(some.history.cost, whole.history.cost[rows])
             assert torch.equal(some.history.parameters, whole.history.parameters[rows])
@@ -132,7 +132,7 @@ def test_any_module_and_dtype():
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Dropout(0.2), nn.Linear(8, 1), nn.Flatten(0))
     before = torch.get_rng_state()
-    fit = descend(x.float(), y.float(), module=network, lr=0.05, epochs=200, optimizer="adam", record=20)
+    fit = descend(x.float(), y.float(), module=network, lr=0.05, epochs=200, optimizer="adam", history_every=20)
     assert torch.equal(torch.get_rng_state(), before)
     assert fit.history.parameters.shape == (11, 41)
     assert fit.history.cost[-1] < 0.1 * fit.history.cost[0]
@@ -228,7 +228,7 @@ def test_a_parameter_without_a_gradient_is_left_alone(name):
     before = module.never.weight.detach().clone()
     make, how = OPTIMIZERS[name].make, OPTIMIZERS[name].how
     theta = by_parameters(x, y, other, 20, 16, make(other.parameters(), lr=0.01, **words, **how))
-    fit = descend(x, y, module=module, optimizer=name, lr=0.01, epochs=20, batch_size=16, record=0, **words)
+    fit = descend(x, y, module=module, optimizer=name, lr=0.01, epochs=20, batch_size=16, history_every=0, **words)
     assert torch.equal(fit.theta, theta)
     assert torch.equal(module.never.weight, before)
 
@@ -267,7 +267,7 @@ def test_rows_of_weight_zero_are_not_there():
 @pytest.mark.parametrize("record", [1, 0])
 def test_divergence_is_noticed_and_the_last_good_state_kept(size, record):
     x, y, _ = problem()
-    fit = descend(x, y, lr=5.0, epochs=10_000, batch_size=size, record=record)
+    fit = descend(x, y, lr=5.0, epochs=10_000, batch_size=size, history_every=record)
     assert fit.status is Status.DIVERGED
     assert fit.epochs < 300
     assert fit.best_epoch == 0
@@ -287,7 +287,7 @@ def test_momentum_swings_without_alarm():
 
 
 def test_a_start_that_is_not_finite():
-    with pytest.raises(FitError, match="the cost of the start is inf, so there is nowhere to go down from"):
+    with pytest.raises(FitError, match="the cost of the start is inf, so no descent can begin there"):
         descend(torch.full((3, 1), 1e200, dtype=DOUBLE), torch.full((3,), 1e200, dtype=DOUBLE))
 
 
@@ -308,7 +308,7 @@ class Interrupting:
 def test_ctrl_c_keeps_the_best_state(record):
     x, y, _ = problem()
     whole = descend(x, y)
-    fit = descend(x, y, loss=Interrupting(22), record=record)  # one call beforehand, then epoch 0
+    fit = descend(x, y, loss=Interrupting(22), history_every=record)  # one call beforehand, then epoch 0
     assert fit.status is Status.INTERRUPTED
     assert (fit.epochs, fit.best_epoch) == (19, 19)
     assert torch.equal(fit.theta, whole.history.parameters[19])
@@ -325,7 +325,7 @@ def test_ctrl_c_before_anything_is_known():
 def test_early_stopping_keeps_the_best():
     """The validation rows have half the coefficients: a descent from zeros comes past them and goes on."""
     x, y, _ = problem()
-    fit = descend(x, y, validation=(x, y / 2, None), watch="validation", patience=10, lr=0.02)
+    fit = descend(x, y, validation=(x, y / 2, None), monitor="validation", patience=10, lr=0.02)
     assert fit.best_epoch > 0
     assert fit.status is Status.STOPPED
     assert fit.epochs == fit.best_epoch + 10
@@ -340,13 +340,13 @@ def test_gap_and_gradient_stop_where_they_hold():
     optimum = torch.linalg.lstsq(ones, y).solution
     lowest = ((ones @ optimum - y) ** 2).mean()
     for record in (1, 1000):
-        fit = descend(x, y, epochs=5000, gap=1e-6, lowest=lowest, optimum=optimum, record=record)
+        fit = descend(x, y, epochs=5000, gap_tol=1e-6, lowest=lowest, optimum=optimum, history_every=record)
         assert fit.status is Status.STOPPED
         gaps = fit.history.cost - lowest
         assert gaps[-1] <= 1e-6 * gaps[0]
         assert fit.history.epoch[-1] == fit.epochs == fit.best_epoch
         assert fit.history.lowest == lowest
-    fit = descend(x, y, epochs=5000, gradient=1e-5)
+    fit = descend(x, y, epochs=5000, grad_tol=1e-5)
     assert fit.history.gradient[-1].norm() <= 1e-5 < fit.history.gradient[-2].norm()
 
 
@@ -376,7 +376,7 @@ class Heard:
 def test_the_observer_is_not_flooded():
     x, y, _ = problem()
     heard = Heard()
-    fit = descend(x, y, epochs=500, observer=heard)
+    fit = descend(x, y, epochs=500, callback=heard)
     assert heard.told[0][:2] == (0, 500)
     assert heard.told[-1] == (500, 500, fit.history.cost[-1].item())
     assert len(heard.told) <= 12 + 10 * fit.seconds
@@ -392,7 +392,7 @@ def test_shuffles_depend_on_seed_and_epoch_alone():
 @pytest.mark.parametrize("n", [10, SHUFFLED_ROWS + 5])
 def test_every_row_comes_once_and_the_last_batch_is_short(n):
     y = torch.arange(n, dtype=DOUBLE)
-    rows = rows_of(y[:, None], y, torch.ones(n, dtype=DOUBLE))
+    rows = weighted_arrays(y[:, None], y, torch.ones(n, dtype=DOUBLE))
     parts = list(batches_of(rows, 4, 0)(2))
     assert [len(part[1]) for part in parts][-1] == n % 4 or n % 4 == 0
     assert {len(part[1]) for part in parts[:-1]} == {4}
@@ -402,7 +402,7 @@ def test_every_row_comes_once_and_the_last_batch_is_short(n):
     assert not torch.equal(order, y)
 
 
-class Rows:
+class Arrays:
     """A source of given batches."""
 
     def __init__(self, batches, in_memory):
@@ -411,16 +411,16 @@ class Rows:
     def batches(self, size):
         return iter(self.given)
 
-    def blame(self):
+    def first_invalid_value(self):
         return DataError("column 'a' holds 1 missing value")
 
 
 def test_gather():
     x, y, w = problem()
-    whole = gather(Rows([Batch(x, y, w)], True), 10)
+    whole = gather(Arrays([Batch(x, y, w)], True), 10)
     assert whole.x.data_ptr() == x.data_ptr()
-    units = Units(torch.ones(3, dtype=DOUBLE), 2 * torch.ones(3, dtype=DOUBLE), True)
-    parts = Rows([Batch(x[:25], y[:25], w[:25]), Batch(x[:0], y[:0], w[:0]), Batch(x[25:], y[25:], w[25:])], False)
+    units = Standardization(torch.ones(3, dtype=DOUBLE), 2 * torch.ones(3, dtype=DOUBLE), True)
+    parts = Arrays([Batch(x[:25], y[:25], w[:25]), Batch(x[:0], y[:0], w[:0]), Batch(x[25:], y[25:], w[25:])], False)
     joined = gather(parts, 25, mean=units.mean, scale=units.scale, dtype=torch.float32)
     assert torch.equal(joined.x, ((x - 1) / 2).float())
     assert torch.equal(joined.w, w.float())
@@ -428,7 +428,7 @@ def test_gather():
     with pytest.raises(DataError, match="column 'a' holds 1 missing value"):
         gather(parts, 25)
     with pytest.raises(DataError, match="there are no rows to descend on"):
-        gather(Rows([], False), 25)
+        gather(Arrays([], False), 25)
 
 
 def test_a_matrix_is_used_where_it_lies():

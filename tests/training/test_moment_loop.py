@@ -9,24 +9,24 @@ import torch
 from torch import Tensor
 
 from slopewise.errors import OptionError
-from slopewise.optimizers.descent import Descent, Schedule, Stopping
-from slopewise.optimizers.named import build_optimizer
+from slopewise.optimizers.plan import DescentPlan, Schedule, Stopping
 from slopewise.optimizers.schedules import build_scheduler
-from slopewise.training.moment_loop import descend_moments
-from slopewise.training.quadratic import Quadratic
-from slopewise.training.replay import descend_replay
-from slopewise.training.stopping import first_stop
+from slopewise.optimizers.torch_optimizers import build_optimizer
+from slopewise.training.descent.closed_form import descend_closed_form
+from slopewise.training.descent.moment_descent import descend_moments
+from slopewise.training.descent.stopping import first_stop
+from slopewise.training.moments.quadratic import Quadratic
 
 EPOCHS = 600
 
 PLANS = {
-    "adam": Descent("adam", {"lr": 0.05}),
-    "adam with decay": Descent("adam", {"lr": 0.002, "betas": (0.8, 0.99), "weight_decay": 0.1}),
-    "adamw": Descent("adamw", {"lr": 0.05, "weight_decay": 0.01}, schedule=Schedule("cosine", {"t_max": EPOCHS})),
-    "rmsprop": Descent("rmsprop", {"lr": 0.01}, schedule=Schedule("exponential", {"gamma": 0.99})),
-    "adagrad": Descent("adagrad", {"lr": 0.5, "lr_decay": 0.01}),
-    "sgd": Descent("sgd", {"lr": 0.05, "momentum": 0.9, "nesterov": True}),
-    "plateau": Descent(
+    "adam": DescentPlan("adam", {"lr": 0.05}),
+    "adam with decay": DescentPlan("adam", {"lr": 0.002, "betas": (0.8, 0.99), "weight_decay": 0.1}),
+    "adamw": DescentPlan("adamw", {"lr": 0.05, "weight_decay": 0.01}, schedule=Schedule("cosine", {"t_max": EPOCHS})),
+    "rmsprop": DescentPlan("rmsprop", {"lr": 0.01}, schedule=Schedule("exponential", {"gamma": 0.99})),
+    "adagrad": DescentPlan("adagrad", {"lr": 0.5, "lr_decay": 0.01}),
+    "sgd": DescentPlan("sgd", {"lr": 0.05, "momentum": 0.9, "nesterov": True}),
+    "plateau": DescentPlan(
         "sgd",
         {"lr": 0.1, "momentum": 0.9},
         schedule=Schedule("plateau", {"factor": 0.5, "patience": 3, "threshold": 1e-3, "min_lr": 1e-4}),
@@ -53,10 +53,10 @@ def rows(seed: int, n: int = 40, q: int = 4) -> tuple[Tensor, Tensor, Tensor, Qu
 @pytest.mark.parametrize("name", PLANS)
 def test_every_epoch_is_that_of_the_loop_over_the_rows(name: str) -> None:
     u, y, share, quadratic, start = rows(1)
-    descent = replace(PLANS[name], epochs=EPOCHS)
+    plan = replace(PLANS[name], epochs=EPOCHS)
     theta = start.clone().requires_grad_()
-    optimizer = build_optimizer([theta], descent)
-    scheduler = build_scheduler(optimizer, descent.schedule, EPOCHS)
+    optimizer = build_optimizer([theta], plan)
+    scheduler = build_scheduler(optimizer, plan.schedule, EPOCHS)
     costs, states, rates = [], [], []
     for _ in range(EPOCHS + 1):
         cost = share @ (u @ theta - y) ** 2
@@ -66,11 +66,11 @@ def test_every_epoch_is_that_of_the_loop_over_the_rows(name: str) -> None:
         states.append(theta.detach().clone())
         rates.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
-        if descent.schedule.name == "plateau":
+        if plan.schedule.name == "plateau":
             scheduler.step(cost.item())
         elif scheduler is not None:
             scheduler.step()
-    history = descend_moments(quadratic, descent, start)
+    history = descend_moments(quadratic, plan, start)
     assert history.epoch.tolist() == list(range(EPOCHS + 1))
     torch.testing.assert_close(history.parameters, torch.stack(states), rtol=1e-9, atol=1e-9)
     assert history.cost.tolist() == pytest.approx(costs, rel=1e-9)
@@ -81,23 +81,25 @@ def test_every_epoch_is_that_of_the_loop_over_the_rows(name: str) -> None:
 
 def test_sgd_goes_the_road_of_the_replay() -> None:
     *_, quadratic, start = rows(2)
-    descent = replace(PLANS["sgd"], epochs=EPOCHS)
-    stepped, replayed = descend_moments(quadratic, descent, start), descend_replay(quadratic, descent, start)
+    plan = replace(PLANS["sgd"], epochs=EPOCHS)
+    stepped, spectral = descend_moments(quadratic, plan, start), descend_closed_form(quadratic, plan, start)
     for field in ("cost", "parameters", "gradient", "lr"):
-        torch.testing.assert_close(getattr(stepped, field), getattr(replayed, field), rtol=1e-10, atol=1e-12)
+        torch.testing.assert_close(getattr(stepped, field), getattr(spectral, field), rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("record", [0, 1, 50])
-@pytest.mark.parametrize("stopping", [Stopping(), Stopping(gap=1e-3), Stopping(gradient=0.05), Stopping(patience=2)])
+@pytest.mark.parametrize(
+    "stopping", [Stopping(), Stopping(gap_tol=1e-3), Stopping(grad_tol=0.05), Stopping(patience=2)]
+)
 def test_record_and_rules(monkeypatch: pytest.MonkeyPatch, record: int, stopping: Stopping) -> None:
     *_, quadratic, start = rows(3)
     whole = replace(PLANS["adam"], epochs=EPOCHS)
     every = descend_moments(quadratic, whole, start)
-    monkeypatch.setattr("slopewise.training.moment_loop.BLOCK", 64)
-    some = descend_moments(quadratic, replace(whole, record=record, stopping=stopping), start)
+    monkeypatch.setattr("slopewise.training.descent.moment_descent.BLOCK", 64)
+    some = descend_moments(quadratic, replace(whole, history_every=record, stopping=stopping), start)
     stop = first_stop(stopping, every.cost, every.gradient.norm(dim=1), float(quadratic.lowest))
     last = EPOCHS if stop is None else stop
-    assert (stop is None) == (not stopping.looks)
+    assert (stop is None) == (not stopping.is_active)
     assert some.epoch.tolist() == sorted({0, last, *range(0, last + 1, record or EPOCHS)})
     torch.testing.assert_close(some.parameters, every.parameters[some.epoch], rtol=0, atol=0)
 
@@ -110,13 +112,16 @@ def test_the_start_is_left_as_it_was() -> None:
 
 
 @pytest.mark.parametrize(
-    ("descent", "sentence"),
+    ("plan", "sentence"),
     [
         (replace(PLANS["adam"], batch_size=4), "know all rows at once and no mini-batch; leave the batch size out"),
-        (replace(PLANS["adam"], stopping=Stopping("validation", patience=2)), "hold no validation rows; watch 'train'"),
+        (
+            replace(PLANS["adam"], stopping=Stopping("validation", patience=2)),
+            "hold no validation rows; monitor 'train'",
+        ),
     ],
 )
-def test_what_needs_single_rows_is_refused(descent: Descent, sentence: str) -> None:
+def test_what_needs_single_rows_is_refused(plan: DescentPlan, sentence: str) -> None:
     *_, quadratic, start = rows(5)
     with pytest.raises(OptionError, match=sentence):
-        descend_moments(quadratic, descent, start)
+        descend_moments(quadratic, plan, start)

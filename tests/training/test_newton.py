@@ -19,9 +19,9 @@ from slopewise.losses.logistic import Logistic
 from slopewise.losses.penalty import L2, ElasticNet
 from slopewise.losses.poisson import Poisson
 from slopewise.losses.softmax import Softmax
-from slopewise.results.likelihood import covariance_of, listed
+from slopewise.results.inference.likelihood import covariance_of, listed
 from slopewise.solution import Maximum, Status
-from slopewise.training.newton import Newton
+from slopewise.training.likelihood.newton import Newton
 
 Table = tuple[np.ndarray, np.ndarray]
 
@@ -68,14 +68,14 @@ def by_statsmodels(x: np.ndarray, y: np.ndarray) -> tuple[torch.Tensor, torch.Te
         warnings.simplefilter("ignore")
         found = model.fit(method="newton", maxiter=100, tol=1e-14, disp=0)
     k = int(y.max())
-    to_raw = np.eye(len(scale) + 1)
-    to_raw[1:, 1:] /= scale[:, None]
-    to_raw[0, 1:] = -mean / scale
+    to_raw_scale = np.eye(len(scale) + 1)
+    to_raw_scale[1:, 1:] /= scale[:, None]
+    to_raw_scale[0, 1:] = -mean / scale
     params = np.asarray(found.params).reshape(-1, k)
-    every = np.kron(np.eye(k), to_raw)
+    every = np.kron(np.eye(k), to_raw_scale)
     covariance = every @ np.asarray(found.cov_params()) @ every.T
     return (
-        torch.from_numpy((to_raw @ params).T.ravel().copy()),
+        torch.from_numpy((to_raw_scale @ params).T.ravel().copy()),
         torch.from_numpy(np.sqrt(np.diag(covariance))),
         float(found.llf),
     )
@@ -85,7 +85,7 @@ def agree(x: np.ndarray, y: np.ndarray) -> Maximum:
     problem = problem_of(x, y)
     maximum = Newton().solve(problem, ENGINE)
     params, errors, llf = by_statsmodels(x, y)
-    ours = covariance_of("classical", problem=problem, maximum=maximum, engine=ENGINE).raw.diagonal().sqrt()
+    ours = covariance_of("nonrobust", problem=problem, maximum=maximum, engine=ENGINE).raw.diagonal().sqrt()
     # Relative to the coefficient, or to its standard error where chance brings it close to zero.
     assert bool(((listed(maximum.theta) - params).abs() <= 1e-8 * params.abs().maximum(errors)).all())
     torch.testing.assert_close(ours, errors, rtol=1e-6, atol=0)
@@ -126,11 +126,11 @@ def test_it_agrees_with_glum(table: Callable[[], Table]) -> None:
 
 
 @pytest.mark.parametrize("classes", [2, 3])
-@pytest.mark.parametrize("block_rows", [1, 7, 100_000])
-def test_the_batch_size_changes_nothing(classes: int, block_rows: int) -> None:
+@pytest.mark.parametrize("batch_rows", [1, 7, 100_000])
+def test_the_batch_size_changes_nothing(classes: int, batch_rows: int) -> None:
     x, y = random_classes(5, n=250, q=3, k=classes)
     whole = Newton().solve(problem_of(x, y), ENGINE)
-    parts = Newton().solve(problem_of(x, y), LocalEngine(block_rows))
+    parts = Newton().solve(problem_of(x, y), LocalEngine(batch_rows))
     torch.testing.assert_close(parts.theta, whole.theta, rtol=1e-11, atol=0)
     assert parts.loss == pytest.approx(whole.loss, rel=1e-13)
 
@@ -159,13 +159,15 @@ def test_a_file_gives_what_memory_gives(tmp_path: Path, classes: int) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from slopewise.data.designed import Designed
+    from slopewise.data.design_source import DesignSource
     from slopewise.data.open import as_table
 
     x, y = random_classes(16, n=270_000, q=2, k=classes)
     problem = problem_of(x, y)
     pq.write_table(pa.table({"x1": x[:, 0], "x2": x[:, 1], "y": y}), tmp_path / "rows.parquet")
-    streamed = replace(problem, source=Designed(as_table(str(tmp_path / "rows.parquet"), None), problem.source.design))
+    streamed = replace(
+        problem, source=DesignSource(as_table(str(tmp_path / "rows.parquet"), None), problem.source.design)
+    )
     a, b = Newton().solve(problem, ENGINE), Newton().solve(streamed, ENGINE)
     torch.testing.assert_close(b.theta, a.theta, rtol=1e-9, atol=1e-12)
     assert b.passes <= 5
@@ -242,5 +244,5 @@ def test_dependent_columns_are_named() -> None:
 
 
 def test_a_corner_is_refused() -> None:
-    with pytest.raises(OptionError, match="solver 'newton' cannot take l1 3; choose solver 'coordinate'"):
+    with pytest.raises(OptionError, match="solver 'newton' cannot take l1 3; choose solver 'coordinate_descent'"):
         Newton().solve(problem_of([[1], [2], [3]], [0, 1, 0], penalty=ElasticNet(0.0, 3.0)), ENGINE)

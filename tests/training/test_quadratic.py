@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from slopewise.solution import Moments
-from slopewise.training.quadratic import cost_at, gradient_at, quadratic_of
-from slopewise.training.units import from_raw, to_raw, units_of
+from slopewise.training.moments.quadratic import cost_at, gradient_at, quadratic_of
+from slopewise.training.moments.standardize import standardization, to_raw_scale, to_standard_scale
 
 
 def table(shift: float = 3.0) -> tuple[Tensor, Tensor, Tensor, Moments]:
@@ -27,11 +27,11 @@ def table(shift: float = 3.0) -> tuple[Tensor, Tensor, Tensor, Moments]:
 @pytest.mark.parametrize("l2", [0.0, 4.0])
 def test_cost_and_gradient_are_those_of_the_rows(intercept: bool, standardize: bool, l2: float) -> None:
     x, y, w, moments = table()
-    units = units_of(moments, standardize=standardize, intercept=intercept)
+    units = standardization(moments, standardize=standardize, intercept=intercept)
     quadratic = quadratic_of(moments, units, l2=l2)
     theta = torch.randn(5, 3 + intercept, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     theta.requires_grad_()
-    raw = to_raw(theta, units)
+    raw = to_raw_scale(theta, units)
     slopes = raw[:, 1:] if intercept else raw
     eta = slopes @ x.T + (raw[:, :1] if intercept else 0.0)
     cost = (((eta - y) ** 2) @ w + l2 * slopes.square().sum(1)) / w.sum()
@@ -45,7 +45,7 @@ def test_cost_and_gradient_are_those_of_the_rows(intercept: bool, standardize: b
 
 def test_the_cost_near_the_optimum_is_not_lost_by_subtraction() -> None:
     *_, moments = table()
-    quadratic = quadratic_of(moments, units_of(moments, standardize=True, intercept=True))
+    quadratic = quadratic_of(moments, standardization(moments, standardize=True, intercept=True))
     step = 1e-6 * torch.ones(4, dtype=torch.float64)
     gap = cost_at(quadratic, quadratic.optimum + step) - quadratic.lowest
     assert float(gap) == pytest.approx(float(step @ quadratic.hessian @ step) / 2, rel=1e-3)
@@ -55,10 +55,10 @@ def test_the_cost_near_the_optimum_is_not_lost_by_subtraction() -> None:
 @pytest.mark.parametrize("standardize", [True, False])
 def test_there_and_back(intercept: bool, standardize: bool) -> None:
     *_, moments = table()
-    units = units_of(moments, standardize=standardize, intercept=intercept)
+    units = standardization(moments, standardize=standardize, intercept=intercept)
     theta = torch.arange(1.0, 4.0 + intercept, dtype=torch.float64).expand(2, -1)
-    torch.testing.assert_close(to_raw(from_raw(theta, units), units), theta, rtol=1e-13, atol=1e-13)
-    torch.testing.assert_close(from_raw(to_raw(theta, units), units), theta, rtol=1e-13, atol=1e-13)
+    torch.testing.assert_close(to_raw_scale(to_standard_scale(theta, units), units), theta, rtol=1e-13, atol=1e-13)
+    torch.testing.assert_close(to_standard_scale(to_raw_scale(theta, units), units), theta, rtol=1e-13, atol=1e-13)
 
 
 def test_a_constant_column_keeps_its_scale() -> None:
@@ -66,6 +66,6 @@ def test_a_constant_column_keeps_its_scale() -> None:
     gram = moments.gram.clone()
     gram[1], gram[:, 1] = 0.0, 0.0
     flat = Moments(25, moments.weight, moments.mean, moments.y_mean, gram, moments.xy, moments.yy)
-    units = units_of(flat, standardize=True, intercept=True)
+    units = standardization(flat, standardize=True, intercept=True)
     assert float(units.scale[1]) == 1.0
     assert float(units.scale[0]) == pytest.approx(float((moments.gram[0, 0] / moments.weight).sqrt()))

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from slopewise.errors import OptionError
-from slopewise.training.recorder import Recorder, as_one, is_chain, lay_flat, plan_rows
+from slopewise.training.descent.history import Recorder, as_one, is_chain, lay_flat, plan_rows
 
 
 class Heard:
@@ -87,7 +87,7 @@ def test_rows_hold_states_and_gradients():
         module(x).mean().backward()
         recorder.keep(epoch, float(epoch), 0.1)
         expected = torch.cat([part.grad.reshape(-1) for part in parameters])
-        assert torch.equal(recorder.slopes[epoch], expected)
+        assert torch.equal(recorder.gradients[epoch], expected)
         assert torch.equal(recorder.states[epoch], flat)
         flat.add_(1.0)
     history = recorder.history()
@@ -102,23 +102,23 @@ def test_rows_hold_states_and_gradients():
 def test_wanted_epochs(record, kept):
     recorder = Recorder(torch.zeros(1), [], 9, record)
     assert [epoch for epoch in range(7) if recorder.wants(epoch)] == kept
-    assert plan_rows(epochs=6, record=record, p=1) > len(kept)
+    assert plan_rows(epochs=6, history_every=record, p=1) > len(kept)
 
 
 def test_memory_is_announced():
     heard = Heard()
-    plan_rows(epochs=1000, record=1, p=20, observer=heard)
+    plan_rows(epochs=1000, history_every=1, p=20, callback=heard)
     assert heard.notes == []
-    plan_rows(epochs=1_000_000, record=1, p=20, observer=heard)
+    plan_rows(epochs=1_000_000, history_every=1, p=20, callback=heard)
     assert heard.notes == ["keeping 1,000,002 epochs x 20 parameters, 352 MB"]
 
 
 def test_too_much_memory_is_refused_and_the_advice_fits():
     with pytest.raises(OptionError) as caught:
-        plan_rows(epochs=10_000_000, record=1, p=100)
+        plan_rows(epochs=10_000_000, history_every=1, p=100)
     sentence = str(caught.value)
     assert "a history of 10,000,002 epochs x 100 parameters would take 16.3 GB, and at most 4 GB" in sentence
-    enough = int(sentence.split("record=")[1].split()[0])
-    assert plan_rows(epochs=10_000_000, record=enough, p=100) < 2_500_000
+    enough = int(sentence.split("history_every=")[1].split()[0])
+    assert plan_rows(epochs=10_000_000, history_every=enough, p=100) < 2_500_000
     with pytest.raises(OptionError, match="choose a smaller model"):
-        plan_rows(epochs=10, record=0, p=200_000_000)
+        plan_rows(epochs=10, history_every=0, p=200_000_000)

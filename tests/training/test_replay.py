@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from slopewise.errors import OptionError
-from slopewise.optimizers.descent import Descent, Schedule, Stopping
+from slopewise.optimizers.plan import DescentPlan, Schedule, Stopping
 from slopewise.optimizers.schedules import build_scheduler
 from slopewise.solution import History, Moments
-from slopewise.training.quadratic import Quadratic, quadratic_of
-from slopewise.training.replay import descend_replay, state_at
-from slopewise.training.stopping import first_stop
-from slopewise.training.units import units_of
+from slopewise.training.descent.closed_form import descend_closed_form, state_at
+from slopewise.training.descent.stopping import first_stop
+from slopewise.training.moments.quadratic import Quadratic, quadratic_of
+from slopewise.training.moments.standardize import standardization
 
 EPOCHS = 2000
 
@@ -51,7 +51,7 @@ SCHEDULES = {
 
 
 @dataclass(frozen=True)
-class Rows:
+class Arrays:
     """Rows in the units of the descent: u (n, p) with the ones in front where there is an intercept, y (n,), w (n,)."""
 
     u: Tensor
@@ -66,7 +66,7 @@ class Rows:
         return float(torch.linalg.eigvalsh(self.quadratic.hessian)[-1])
 
 
-def rows_of(
+def weighted_arrays(
     seed: int,
     *,
     n: int = 30,
@@ -76,7 +76,7 @@ def rows_of(
     intercept: bool,
     standardize: bool,
     spread: float = 1,
-) -> Rows:
+) -> Arrays:
     """Return a random problem, whose columns' sizes differ by up to 10**spread."""
     g = torch.Generator().manual_seed(seed)
 
@@ -89,7 +89,7 @@ def rows_of(
     mean, y_mean = w @ x / w.sum(), w @ y / w.sum()
     xc, yc = x - mean, y - y_mean
     moments = Moments(n, float(w.sum()), mean, y_mean, xc.T @ (w[:, None] * xc), xc.T @ (w * yc), yc @ (w * yc))
-    units = units_of(moments, standardize=standardize, intercept=intercept)
+    units = standardization(moments, standardize=standardize, intercept=intercept)
     u = (x - units.mean) / units.scale
     ridge = l2 / units.scale**2
     if intercept:
@@ -100,20 +100,20 @@ def rows_of(
     optimum = torch.linalg.lstsq(tall, torch.cat([root * y, torch.zeros(len(ridge))])[:, None]).solution[:, 0]
     rss = w @ (y - u @ optimum) ** 2
     quadratic = quadratic_of(moments, units, l2=l2, optimum=optimum, rss=rss)
-    return Rows(u, y, w, ridge, quadratic, normal(u.shape[1]))
+    return Arrays(u, y, w, ridge, quadratic, normal(u.shape[1]))
 
 
-def plain_loop(rows: Rows, descent: Descent) -> tuple[Tensor, Tensor, Tensor]:
+def plain_loop(rows: Arrays, plan: DescentPlan) -> tuple[Tensor, Tensor, Tensor]:
     """Return costs (r,), parameters (r, p) and learning rates (r,) as anybody would write it in PyTorch.
 
     It goes on while the squares of the parameters are far enough from the largest number.
     """
     theta = rows.start.clone().requires_grad_()
-    optimizer = torch.optim.SGD([theta], **descent.options, foreach=False)
-    scheduler = build_scheduler(optimizer, descent.schedule, descent.epochs)
+    optimizer = torch.optim.SGD([theta], **plan.options, foreach=False)
+    scheduler = build_scheduler(optimizer, plan.schedule, plan.epochs)
     costs, states, rates = [], [], []
     share = rows.w / rows.w.sum()
-    for _ in range(descent.epochs + 1):
+    for _ in range(plan.epochs + 1):
         cost = share @ (rows.u @ theta - rows.y) ** 2 + rows.ridge @ theta**2 / rows.w.sum()
         optimizer.zero_grad()
         cost.backward()
@@ -128,9 +128,9 @@ def plain_loop(rows: Rows, descent: Descent) -> tuple[Tensor, Tensor, Tensor]:
     return torch.stack(costs), torch.stack(states), torch.tensor(rates, dtype=torch.float64)
 
 
-def assert_same_road(history: History, rows: Rows, descent: Descent) -> int:
+def assert_same_road(history: History, rows: Arrays, plan: DescentPlan) -> int:
     """Compare every epoch while the loop's numbers are finite, and return how many epochs that is."""
-    costs, states, rates = plain_loop(rows, descent)
+    costs, states, rates = plain_loop(rows, plan)
     finite = len(costs)
     of_y = float((rows.w @ rows.y**2 / rows.w.sum()).sqrt())
     unknown = ROUNDING * (of_y + costs.cummax(0).values.sqrt())
@@ -142,30 +142,32 @@ def assert_same_road(history: History, rows: Rows, descent: Descent) -> int:
     allowed = RELATIVE * costs + 2 * unknown * costs.sqrt() + unknown**2
     apart = (history.cost[:finite] - costs).abs() / allowed
     assert float(apart.max()) <= 1, (int(apart.argmax()), float(costs[apart.argmax()]))
-    torch.testing.assert_close(history.lr[:finite], rates, rtol=1e-10, atol=1e-12 * descent.lr)
+    torch.testing.assert_close(history.lr[:finite], rates, rtol=1e-10, atol=1e-12 * plan.lr)
     return finite
 
 
-def planned(rows: Rows, share: float, options: dict[str, object], **rest: object) -> Descent:
+def planned(rows: Arrays, share: float, options: dict[str, object], **rest: object) -> DescentPlan:
     """Return a descent whose lr is a share of 2 / lambda_max."""
-    return Descent(options={"lr": share * 2 / rows.steepest, **options}, epochs=EPOCHS, **rest)  # type: ignore[arg-type]
+    return DescentPlan(options={"lr": share * 2 / rows.steepest, **options}, epochs=EPOCHS, **rest)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", SGDS)
 @pytest.mark.parametrize("share", [0.3, 4.0], ids=["stable", "diverging"])
 def test_every_epoch_is_that_of_the_loop(kind: str, share: float) -> None:
-    rows = rows_of(hash_of(kind), weights=share < 1, l2=3.0 * (share < 1), intercept=True, standardize=share < 1)
-    descent = planned(rows, share, SGDS[kind])
-    finite = assert_same_road(descend_replay(rows.quadratic, descent, rows.start), rows, descent)
+    rows = weighted_arrays(
+        hash_of(kind), weights=share < 1, l2=3.0 * (share < 1), intercept=True, standardize=share < 1
+    )
+    plan = planned(rows, share, SGDS[kind])
+    finite = assert_same_road(descend_closed_form(rows.quadratic, plan, rows.start), rows, plan)
     assert (finite == EPOCHS + 1) == (share < 1)
 
 
 @pytest.mark.parametrize("name", [name for name in SCHEDULES if name != "constant"])
 @pytest.mark.parametrize("kind", ["plain", "nesterov and decay"])
 def test_every_epoch_is_that_of_the_loop_under_a_schedule(name: str, kind: str) -> None:
-    rows = rows_of(hash_of(name + kind), weights=True, l2=0.0, intercept=True, standardize=False)
-    descent = planned(rows, 0.4, SGDS[kind], schedule=SCHEDULES[name])
-    assert_same_road(descend_replay(rows.quadratic, descent, rows.start), rows, descent)
+    rows = weighted_arrays(hash_of(name + kind), weights=True, l2=0.0, intercept=True, standardize=False)
+    plan = planned(rows, 0.4, SGDS[kind], schedule=SCHEDULES[name])
+    assert_same_road(descend_closed_form(rows.quadratic, plan, rows.start), rows, plan)
 
 
 @settings(max_examples=16, deadline=None, derandomize=True, phases=[Phase.generate])
@@ -194,9 +196,11 @@ def test_every_epoch_of_random_problems_is_that_of_the_loop(
     standardize: bool,
     spread: float,
 ) -> None:
-    rows = rows_of(seed, q=q, weights=weights, l2=l2, intercept=intercept, standardize=standardize, spread=spread)
-    descent = planned(rows, share, SGDS[kind], schedule=SCHEDULES[schedule])
-    assert_same_road(descend_replay(rows.quadratic, descent, rows.start), rows, descent)
+    rows = weighted_arrays(
+        seed, q=q, weights=weights, l2=l2, intercept=intercept, standardize=standardize, spread=spread
+    )
+    plan = planned(rows, share, SGDS[kind], schedule=SCHEDULES[schedule])
+    assert_same_road(descend_closed_form(rows.quadratic, plan, rows.start), rows, plan)
 
 
 def line(y: tuple[float, ...] = (2.0, 4.0, 6.0)) -> Quadratic:
@@ -209,7 +213,9 @@ def line(y: tuple[float, ...] = (2.0, 4.0, 6.0)) -> Quadratic:
 
 
 def test_the_road_of_the_first_document() -> None:
-    history = descend_replay(line(), Descent(options={"lr": 0.01}, epochs=2000), torch.zeros(2, dtype=torch.float64))
+    history = descend_closed_form(
+        line(), DescentPlan(options={"lr": 0.01}, epochs=2000), torch.zeros(2, dtype=torch.float64)
+    )
     assert float(history.cost[0]) == pytest.approx(18.666666, abs=1e-6)
     assert history.gradient[0].tolist() == pytest.approx([-8.0, -18.666668], abs=2e-6)
     assert history.parameters[1].tolist() == pytest.approx([0.08, 0.186667], abs=1e-6)
@@ -225,14 +231,14 @@ def test_the_road_of_the_first_document() -> None:
 
 def test_the_road_of_its_variant() -> None:
     quadratic, start = line((4.0, 5.0, 6.0)), torch.zeros(2, dtype=torch.float64)
-    last = state_at(quadratic, Descent(options={"lr": 0.01}), start, 1000)
+    last = state_at(quadratic, DescentPlan(options={"lr": 0.01}), start, 1000)
     assert last.parameters[0].tolist() == pytest.approx([2.806733, 1.085018], abs=1e-6)
     assert float(last.cost) == pytest.approx(0.0053584, abs=1e-7)
 
 
 def test_gradients_are_those_of_the_cost() -> None:
-    rows = rows_of(7, weights=True, l2=2.0, intercept=True, standardize=False)
-    history = descend_replay(rows.quadratic, planned(rows, 0.2, SGDS["nesterov and decay"]), rows.start)
+    rows = weighted_arrays(7, weights=True, l2=2.0, intercept=True, standardize=False)
+    history = descend_closed_form(rows.quadratic, planned(rows, 0.2, SGDS["nesterov and decay"]), rows.start)
     theta = history.parameters[10].clone().requires_grad_()
     cost = (rows.w @ (rows.u @ theta - rows.y) ** 2 + rows.ridge @ theta**2) / rows.w.sum()
     (gradient,) = torch.autograd.grad(cost, theta)
@@ -243,9 +249,11 @@ def test_gradients_are_those_of_the_cost() -> None:
 @pytest.mark.parametrize("kind", ["plain", "nesterov and decay"])
 @pytest.mark.parametrize("record", [0, 1, 7, 5000])
 def test_a_sparse_record_keeps_the_same_rows(name: str, kind: str, record: int) -> None:
-    rows = rows_of(3, weights=False, l2=0.0, intercept=True, standardize=True)
+    rows = weighted_arrays(3, weights=False, l2=0.0, intercept=True, standardize=True)
     whole = planned(rows, 0.3, SGDS[kind], schedule=SCHEDULES[name])
-    every, some = (descend_replay(rows.quadratic, plan, rows.start) for plan in (whole, replace(whole, record=record)))
+    every, some = (
+        descend_closed_form(rows.quadratic, plan, rows.start) for plan in (whole, replace(whole, history_every=record))
+    )
     expected = sorted({0, EPOCHS, *range(0, EPOCHS + 1, record or EPOCHS)})
     assert some.epoch.tolist() == expected
     for field in ("cost", "parameters", "gradient", "lr"):
@@ -253,49 +261,49 @@ def test_a_sparse_record_keeps_the_same_rows(name: str, kind: str, record: int) 
 
 
 def test_a_road_longer_than_a_block_goes_on_where_the_block_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = rows_of(4, weights=False, l2=0.0, intercept=True, standardize=True)
+    rows = weighted_arrays(4, weights=False, l2=0.0, intercept=True, standardize=True)
     for schedule in SCHEDULES.values():
-        descent = planned(rows, 0.3, SGDS["momentum"], schedule=schedule)
-        whole = descend_replay(rows.quadratic, descent, rows.start)
+        plan = planned(rows, 0.3, SGDS["momentum"], schedule=schedule)
+        whole = descend_closed_form(rows.quadratic, plan, rows.start)
         with monkeypatch.context() as shorter:
             # 2001 rows in blocks of 400 leave a last block of one row.
-            shorter.setattr("slopewise.training.replay.BLOCK", 400)
-            parts = descend_replay(rows.quadratic, descent, rows.start)
-            last = state_at(rows.quadratic, descent, rows.start, EPOCHS)
+            shorter.setattr("slopewise.training.descent.closed_form.BLOCK", 400)
+            parts = descend_closed_form(rows.quadratic, plan, rows.start)
+            last = state_at(rows.quadratic, plan, rows.start, EPOCHS)
         torch.testing.assert_close(parts.parameters, whole.parameters, rtol=1e-12, atol=1e-13)
         torch.testing.assert_close(last.parameters[0], whole.parameters[-1], rtol=1e-12, atol=1e-13)
 
 
 @pytest.mark.parametrize("kind", SGDS)
 def test_any_epoch_without_those_before_it(kind: str) -> None:
-    rows = rows_of(5, weights=True, l2=0.0, intercept=True, standardize=True)
-    descent = planned(rows, 0.3, SGDS[kind])
-    history = descend_replay(rows.quadratic, descent, rows.start)
+    rows = weighted_arrays(5, weights=True, l2=0.0, intercept=True, standardize=True)
+    plan = planned(rows, 0.3, SGDS[kind])
+    history = descend_closed_form(rows.quadratic, plan, rows.start)
     for epoch in (0, 1, 2, 777, EPOCHS):
-        row = state_at(rows.quadratic, descent, rows.start, epoch)
+        row = state_at(rows.quadratic, plan, rows.start, epoch)
         assert row.epoch.tolist() == [epoch]
         for field in ("cost", "parameters", "gradient", "lr"):
             torch.testing.assert_close(getattr(row, field)[0], getattr(history, field)[epoch], rtol=1e-11, atol=1e-13)
 
 
 def test_the_billionth_epoch_is_the_optimum() -> None:
-    rows = rows_of(6, weights=False, l2=0.0, intercept=True, standardize=False)
+    rows = weighted_arrays(6, weights=False, l2=0.0, intercept=True, standardize=False)
     row = state_at(rows.quadratic, planned(rows, 0.5, {}), rows.start, 10**9)
     torch.testing.assert_close(row.parameters[0], rows.quadratic.optimum, rtol=1e-10, atol=1e-12)
     assert float(row.cost) == float(rows.quadratic.lowest)
 
 
 @pytest.mark.parametrize(
-    "stopping", [Stopping(gap=1e-6), Stopping(gradient=1e-3), Stopping(patience=5, min_delta=1e-4)]
+    "stopping", [Stopping(gap_tol=1e-6), Stopping(grad_tol=1e-3), Stopping(patience=5, min_delta=1e-4)]
 )
 @pytest.mark.parametrize("record", [1, 100])
 def test_a_rule_ends_the_road_at_the_first_epoch_at_which_it_holds(stopping: Stopping, record: int) -> None:
-    rows = rows_of(8, weights=False, l2=0.0, intercept=True, standardize=True)
+    rows = weighted_arrays(8, weights=False, l2=0.0, intercept=True, standardize=True)
     whole = planned(rows, 0.3, SGDS["momentum"])
-    every = descend_replay(rows.quadratic, whole, rows.start)
+    every = descend_closed_form(rows.quadratic, whole, rows.start)
     stop = first_stop(stopping, every.cost, every.gradient.norm(dim=1), float(rows.quadratic.lowest))
     assert stop is not None and 0 < stop < EPOCHS
-    cut = descend_replay(rows.quadratic, replace(whole, stopping=stopping, record=record), rows.start)
+    cut = descend_closed_form(rows.quadratic, replace(whole, stopping=stopping, history_every=record), rows.start)
     assert cut.epoch.tolist() == sorted({stop, *range(0, stop + 1, record)})
     torch.testing.assert_close(cut.cost[-1], every.cost[stop])
 
@@ -313,7 +321,7 @@ def test_a_repeated_column_does_not_disturb_the_others() -> None:
         torch.tensor(0.0, dtype=torch.float64),
     )
     start = torch.tensor([3.0, 0.0, 1.0], dtype=torch.float64)
-    history = descend_replay(quadratic, Descent(options={"lr": 0.3}, epochs=500), start)
+    history = descend_closed_form(quadratic, DescentPlan(options={"lr": 0.3}, epochs=500), start)
     # Both copies feel the same slope, so that their difference stays what it was.
     assert history.parameters[-1].tolist() == pytest.approx([1.5, -2.0, -0.5], abs=1e-12)
     assert float(history.cost[-1]) < 1e-25
@@ -321,33 +329,40 @@ def test_a_repeated_column_does_not_disturb_the_others() -> None:
 
 def test_a_start_at_the_optimum_stays_there_whatever_the_step() -> None:
     quadratic = line()
-    history = descend_replay(quadratic, Descent(options={"lr": 10.0}, epochs=3000), torch.zeros(2, dtype=torch.float64))
+    history = descend_closed_form(
+        quadratic, DescentPlan(options={"lr": 10.0}, epochs=3000), torch.zeros(2, dtype=torch.float64)
+    )
     assert not math.isfinite(float(history.cost[-1]))
     flat = replace(quadratic, hessian=torch.eye(2, dtype=torch.float64), linear=torch.ones(2, dtype=torch.float64))
     still = replace(
         flat, constant=torch.tensor(1.0), optimum=torch.ones(2, dtype=torch.float64), lowest=torch.tensor(0.0)
     )
-    history = descend_replay(still, Descent(options={"lr": 10.0}, epochs=3000), torch.ones(2, dtype=torch.float64))
+    history = descend_closed_form(
+        still, DescentPlan(options={"lr": 10.0}, epochs=3000), torch.ones(2, dtype=torch.float64)
+    )
     assert history.parameters[-1].tolist() == [1.0, 1.0]
 
 
 @pytest.mark.parametrize(
-    ("descent", "sentence"),
+    ("plan", "sentence"),
     [
-        (Descent(optimizer="adam", options={"lr": 0.1}), "no closed form for optimizer 'adam', only for 'sgd'"),
-        (Descent(options={"lr": 0.1}, batch_size=2), "know all rows at once and no mini-batch"),
-        (Descent(options={"lr": 0.1}, schedule=Schedule("plateau")), "schedule 'plateau' looks at the cost"),
-        (Descent(options={"lr": 0.1}, stopping=Stopping(watch="validation", patience=3)), "hold no validation rows"),
+        (DescentPlan(optimizer="adam", options={"lr": 0.1}), "no closed form for optimizer 'adam', only for 'sgd'"),
+        (DescentPlan(options={"lr": 0.1}, batch_size=2), "know all rows at once and no mini-batch"),
+        (DescentPlan(options={"lr": 0.1}, schedule=Schedule("plateau")), "schedule 'plateau' looks at the cost"),
+        (
+            DescentPlan(options={"lr": 0.1}, stopping=Stopping(monitor="validation", patience=3)),
+            "hold no validation rows",
+        ),
     ],
 )
-def test_what_has_no_closed_form_is_refused_with_the_reason(descent: Descent, sentence: str) -> None:
+def test_what_has_no_closed_form_is_refused_with_the_reason(plan: DescentPlan, sentence: str) -> None:
     with pytest.raises(OptionError, match=sentence):
-        descend_replay(line(), descent, torch.zeros(2, dtype=torch.float64))
+        descend_closed_form(line(), plan, torch.zeros(2, dtype=torch.float64))
 
 
 def test_an_epoch_before_the_start_is_refused() -> None:
     with pytest.raises(OptionError, match="epoch -1 does not exist; the start is epoch 0"):
-        state_at(line(), Descent(options={"lr": 0.1}), torch.zeros(2, dtype=torch.float64), -1)
+        state_at(line(), DescentPlan(options={"lr": 0.1}), torch.zeros(2, dtype=torch.float64), -1)
 
 
 def hash_of(text: str) -> int:

@@ -11,25 +11,25 @@ import pytest
 import torch
 from problems import problem_of, random_classes
 
-from slopewise.data.designed import Designed
+from slopewise.data.design_source import DesignSource
 from slopewise.data.learn import learn_design
 from slopewise.data.memory import matrix_table
 from slopewise.data.open import as_table
 from slopewise.data.source import Source
 from slopewise.data.split import Split
+from slopewise.engine.buffered import BufferedRows, StartedRead, every_nth, joined, start_read
 from slopewise.engine.local import LocalEngine
 from slopewise.errors import DataError
 from slopewise.losses.penalty import ElasticNet
 from slopewise.losses.squared import Squared
 from slopewise.problem import Problem
-from slopewise.training import foot
-from slopewise.training.coordinate import Coordinate
-from slopewise.training.firth import Firth
-from slopewise.training.foot import at_foot
-from slopewise.training.held import Begun, Held, begin, joined, picked
-from slopewise.training.lbfgs import Lbfgs
-from slopewise.training.newton import Newton
-from slopewise.training.sample import SAMPLE_ROWS, first_read
+from slopewise.training.likelihood import setup as setup
+from slopewise.training.likelihood.first_pass import SAMPLE_ROWS, first_pass
+from slopewise.training.likelihood.firth import Firth
+from slopewise.training.likelihood.lbfgs import Lbfgs
+from slopewise.training.likelihood.newton import Newton
+from slopewise.training.likelihood.proximal_newton import Coordinate
+from slopewise.training.likelihood.setup import likelihood_setup
 from slopewise.training.solver import Climber
 from slopewise.types import Batch
 
@@ -67,8 +67,8 @@ class Streamed(Source):
     def partitions(self, k: int) -> list[Source]:
         return [self]
 
-    def blame(self) -> DataError | None:
-        return self.inner.blame()
+    def first_invalid_value(self) -> DataError | None:
+        return self.inner.first_invalid_value()
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Given(Source):
     def partitions(self, k: int) -> list[Source]:
         return [self]
 
-    def blame(self) -> DataError | None:
+    def first_invalid_value(self) -> DataError | None:
         return None
 
 
@@ -128,7 +128,7 @@ def test_rows_that_fit_are_read_once(n: int, known: bool, climber: Climber) -> N
 @pytest.mark.parametrize("climber", CLIMBERS, ids=NAMES)
 @pytest.mark.parametrize("known", [True, False], ids=["rows known", "rows unknown"])
 def test_rows_that_do_not_fit_are_read_again(monkeypatch: pytest.MonkeyPatch, known: bool, climber: Climber) -> None:
-    monkeypatch.setattr(foot, "KEPT", 299_999 * ROW)
+    monkeypatch.setattr(setup, "KEPT", 299_999 * ROW)
     problem, source = streamed(300_000, known=known)
     maximum = climber.solve(problem, ENGINE)
     assert source.read == [300_000] * maximum.passes
@@ -146,7 +146,7 @@ def test_kept_or_not_the_answer_is_the_same(
     problem, source = streamed(300_000, classes=classes, weighted=weighted)
     kept = climber.solve(problem, ENGINE)
     memory = climber.solve(replace(problem, source=source.inner), ENGINE)
-    monkeypatch.setattr(foot, "KEPT", 0)
+    monkeypatch.setattr(setup, "KEPT", 0)
     again = climber.solve(problem, ENGINE)
     for other in (memory, again):
         torch.testing.assert_close(kept.theta, other.theta, rtol=1e-9, atol=1e-12)
@@ -165,7 +165,7 @@ def test_a_file_is_read_once_and_gives_what_memory_gives(tmp_path: Path, ending:
     table = pa.table({"x1": x[:, 0], "x2": x[:, 1], "y": y})
     path = tmp_path / f"rows.{ending}"
     (pyarrow.csv.write_csv if ending == "csv" else pq.write_table)(table, path)
-    file = Streamed(Designed(as_table(str(path), None), memory.source.design))
+    file = Streamed(DesignSource(as_table(str(path), None), memory.source.design))
     found, expected = (climber.solve(problem, ENGINE) for problem in (replace(memory, source=file), memory))
     assert file.read == [70_000]
     torch.testing.assert_close(found.theta, expected.theta, rtol=1e-9, atol=1e-12)
@@ -174,7 +174,7 @@ def test_a_file_is_read_once_and_gives_what_memory_gives(tmp_path: Path, ending:
 
 def test_torch_has_its_threads_back_however_a_climb_ends() -> None:
     before = torch.get_num_threads()
-    with pytest.raises(ZeroDivisionError), at_foot(streamed(500)[0], ENGINE):
+    with pytest.raises(ZeroDivisionError), likelihood_setup(streamed(500)[0], ENGINE):
         assert torch.get_num_threads() == 1
         1 / 0  # noqa: B018
     assert torch.get_num_threads() == before
@@ -185,45 +185,45 @@ def test_a_line_with_corners_needs_no_row_after_the_first_read() -> None:
     line = replace(problem, loss=Squared(), penalty=ElasticNet(0.0, 5.0))
     assert Coordinate().solve(line, ENGINE).passes == 1
     assert source.read == [500]
-    with at_foot(line, ENGINE, again=False) as here:
-        assert here.first.held is here.first.sample is None
+    with likelihood_setup(line, ENGINE, again=False) as here:
+        assert here.first.buffered is here.first.sample is None
         assert here.problem.source is source
 
 
 def test_kept_rows_are_the_tables() -> None:
     problem, source = streamed(70_000, weighted=True)
-    held = first_read(problem, ENGINE, keep=70_000 * ROW).held
-    assert held is not None
-    expected, found = joined(tuple(source.inner.batches(1000))), joined(held.pieces)
+    buffered = first_pass(problem, ENGINE, keep=70_000 * ROW).buffered
+    assert buffered is not None
+    expected, found = joined(tuple(source.inner.batches(1000))), joined(buffered.pieces)
     assert torch.equal(found.x, expected.x)
     assert torch.equal(found.y, expected.y)
     assert torch.equal(found.w, expected.w)
-    assert held.nbytes == 70_000 * ROW
+    assert buffered.nbytes == 70_000 * ROW
 
 
 @pytest.mark.parametrize("keep", [0, 299_999 * ROW])
 def test_beyond_the_bound_only_a_sample_is_kept(keep: float) -> None:
     problem, _ = streamed(300_000, known=False)
-    first = first_read(problem, ENGINE, keep=keep)
-    assert first.held is None
+    first = first_pass(problem, ENGINE, keep=keep)
+    assert first.buffered is None
     assert first.sample is not None
     assert SAMPLE_ROWS <= len(first.sample) <= 2 * SAMPLE_ROWS
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["rows known", "rows unknown"])
-@pytest.mark.parametrize(("keep", "held"), [(299_999 * ROW, False), (300_000 * ROW, True)])
-def test_who_asks_for_no_sample_gets_all_rows_or_none(known: bool, keep: float, held: bool) -> None:
+@pytest.mark.parametrize(("keep", "buffered"), [(299_999 * ROW, False), (300_000 * ROW, True)])
+def test_who_asks_for_no_sample_gets_all_rows_or_none(known: bool, keep: float, buffered: bool) -> None:
     problem, _ = streamed(300_000, known=known)
-    first = first_read(problem, ENGINE, keep=keep, sample=0)
+    first = first_pass(problem, ENGINE, keep=keep, sample=0)
     assert first.sample is None
-    assert (first.held is not None) == held
+    assert (first.buffered is not None) == buffered
 
 
 @pytest.mark.parametrize(("rows", "known"), [(100, False), (99, True), (0, False)])
 def test_no_more_rows_are_kept_than_there_is_room_for(rows: int, known: bool) -> None:
     problem, source = streamed(150, known=known)
-    begun = begin(source, 7, room=rows)
-    assert isinstance(begun, Begun)
+    begun = start_read(source, 7, room=rows)
+    assert isinstance(begun, StartedRead)
     assert sum(map(len, begun.seen)) == (105 if rows == 100 else 7)
     assert sum(map(len, begun.batches(7))) == 150
     assert source.read == [150]
@@ -232,9 +232,9 @@ def test_no_more_rows_are_kept_than_there_is_room_for(rows: int, known: bool) ->
 def test_kept_rows_are_not_copied() -> None:
     _, source = streamed(150)
     batches = tuple(source.batches(100))
-    held = begin(Given(batches), 100, room=150)
-    assert isinstance(held, Held)
-    assert all(kept is given for kept, given in zip(held.pieces, batches, strict=True))
+    buffered = start_read(Given(batches), 100, room=150)
+    assert isinstance(buffered, BufferedRows)
+    assert all(kept is given for kept, given in zip(buffered.pieces, batches, strict=True))
 
 
 @pytest.mark.parametrize("missing", ["drop", "mean"])
@@ -246,10 +246,10 @@ def test_what_is_left_out_is_counted_all_the_same(missing: str) -> None:
     design = learn_design(
         table, target="y", features=None, weights=None, intercept=True, missing=missing, split=Split(0.0)
     )
-    memory = replace(problem_of(np.nan_to_num(x), y), source=Designed(table, design))
+    memory = replace(problem_of(np.nan_to_num(x), y), source=DesignSource(table, design))
     file = replace(memory, source=Streamed(memory.source))
-    kept, expected = (first_read(problem, LocalEngine(50), keep=1e9) for problem in (file, memory))
-    assert kept.held is not None
+    kept, expected = (first_pass(problem, LocalEngine(50), keep=1e9) for problem in (file, memory))
+    assert kept.buffered is not None
     assert (kept.moments.n, kept.moments.dropped) == (expected.moments.n, expected.moments.dropped)
     assert kept.moments.missing == expected.moments.missing
     assert sum(kept.moments.missing) == 53
@@ -258,21 +258,21 @@ def test_what_is_left_out_is_counted_all_the_same(missing: str) -> None:
 def test_a_file_of_which_every_row_is_left_out_is_refused() -> None:
     table = matrix_table(np.full((9, 2), np.nan), np.arange(9.0) % 2, None)
     problem = problem_of(np.ones((9, 2)), np.arange(9.0) % 2)
-    dropping = Designed(table, replace(problem.source.design, missing="drop"))
+    dropping = DesignSource(table, replace(problem.source.design, missing="drop"))
     with pytest.raises(DataError, match="no rows to fit on: all 9 were dropped for missing values"):
-        first_read(replace(problem, source=Streamed(dropping)), ENGINE, keep=1e9)
+        first_pass(replace(problem, source=Streamed(dropping)), ENGINE, keep=1e9)
 
 
 def test_progress_is_told_while_rows_are_kept() -> None:
     problem, _ = streamed(150)
     told = Told()
-    first_read(problem, LocalEngine(100, told), keep=1e9)
+    first_pass(problem, LocalEngine(100, told), keep=1e9)
     assert told.counted == [(100, 150), (150, 150)]
 
 
 def test_what_lies_in_memory_is_not_kept_again() -> None:
     problem, source = streamed(500)
-    assert first_read(replace(problem, source=source.inner), ENGINE, keep=1e9).held is None
+    assert first_pass(replace(problem, source=source.inner), ENGINE, keep=1e9).buffered is None
 
 
 def test_much_memory_is_announced() -> None:
@@ -280,7 +280,7 @@ def test_much_memory_is_announced() -> None:
         told = Told()
         x = np.random.default_rng(0).normal(size=(n, 2))
         problem = problem_of(x, (x[:, 0] > 0).astype(float))
-        first_read(replace(problem, source=Streamed(problem.source)), LocalEngine(observer=told), keep=1e9)
+        first_pass(replace(problem, source=Streamed(problem.source)), LocalEngine(callback=told), keep=1e9)
         assert told.notes == notes
 
 
@@ -297,13 +297,15 @@ def test_a_missing_value_is_still_named() -> None:
 def test_every_so_many_rows_whatever_the_pieces(step: int) -> None:
     x = torch.arange(20, dtype=torch.float64)[:, None]
     pieces = tuple(Batch(x[a:b], x[a:b, 0]) for a, b in ((0, 1), (1, 8), (8, 8), (8, 9), (9, 20)))
-    assert torch.equal(joined(picked(pieces, step)).x, x[::step])
+    assert torch.equal(joined(every_nth(pieces, step)).x, x[::step])
 
 
 def test_parts_are_cut_alike_whatever_the_pieces() -> None:
     x = torch.arange(100_000, dtype=torch.float64)[:, None]
-    whole = Held((Batch(x, x[:, 0]),)).partitions(4)
-    pieces = Held(tuple(Batch(x[a : a + 7000], x[a : a + 7000, 0]) for a in range(0, 100_000, 7000))).partitions(4)
+    whole = BufferedRows((Batch(x, x[:, 0]),)).partitions(4)
+    pieces = BufferedRows(
+        tuple(Batch(x[a : a + 7000], x[a : a + 7000, 0]) for a in range(0, 100_000, 7000))
+    ).partitions(4)
     assert len(whole) == len(pieces) == 4
     for one, other in zip(whole, pieces, strict=True):
         a, b = (joined(tuple(part.batches(1024))) for part in (one, other))

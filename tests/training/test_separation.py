@@ -11,8 +11,8 @@ from slopewise.engine.local import LocalEngine
 from slopewise.errors import FitError
 from slopewise.losses.penalty import L2
 from slopewise.solution import Status
-from slopewise.training.lbfgs import Lbfgs
-from slopewise.training.newton import Newton
+from slopewise.training.likelihood.lbfgs import Lbfgs
+from slopewise.training.likelihood.newton import Newton
 
 ENGINE = LocalEngine()
 HOURS = [[9], [14], [21], [27], [32], [37]]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from slopewise.training.spectrum import spectrum_of
+from slopewise.training.moments.spectrum import spectrum_of
 
 
 def hessian_of(seed: int, p: int, span: float, shift: float = 1.0) -> Tensor:

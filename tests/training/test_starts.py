@@ -10,18 +10,18 @@ from torch import nn
 
 from slopewise.engine.local import one_torch_thread
 from slopewise.errors import FitError, OptionError
-from slopewise.losses.constant import constant_cost
 from slopewise.losses.logistic import Logistic
+from slopewise.losses.null_model import null_model_cost
 from slopewise.losses.softmax import Softmax
 from slopewise.losses.squared import Squared
 from slopewise.models.mlp import MLP
-from slopewise.optimizers.named import build_optimizer
-from slopewise.optimizers.plan import plan_descent
+from slopewise.optimizers.parse import plan_descent
 from slopewise.optimizers.schedules import build_scheduler
-from slopewise.training.batches import batches_of
-from slopewise.training.plateaus import plateaus_of
-from slopewise.training.stacked import descend_stacked, groups_of
-from slopewise.training.starts import seed_of, train_starts
+from slopewise.optimizers.torch_optimizers import build_optimizer
+from slopewise.training.descent.minibatches import batches_of
+from slopewise.training.network.batched import descend_batched, groups_of
+from slopewise.training.network.multistart import start_seed, train_multistart
+from slopewise.training.network.plateaus import plateaus_of
 
 CORNERS = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], dtype=torch.float64)
 XOR = torch.tensor([0.0, 1.0, 1.0, 0.0], dtype=torch.float64)
@@ -39,13 +39,13 @@ CASES = {
 }
 
 
-def alone(model, loss, rows, descent, seed):
+def alone(model, loss, rows, plan, seed):
     """One network in plain torch: its own module, its own optimizer."""
-    module = model.module(model.init(descent.init, seed))
-    optimizer = build_optimizer(module.parameters(), descent)
-    scheduler = build_scheduler(optimizer, descent.schedule, descent.epochs)
-    for epoch in range(descent.epochs):
-        for x, y, w in batches_of(rows, descent.batch_size, descent.seed)(epoch):
+    module = model.module(model.init(plan.init, seed))
+    optimizer = build_optimizer(module.parameters(), plan)
+    scheduler = build_scheduler(optimizer, plan.schedule, plan.epochs)
+    for epoch in range(plan.epochs):
+        for x, y, w in batches_of(rows, plan.batch_size, plan.seed)(epoch):
             optimizer.zero_grad()
             losses = loss.value(module(x), y)
             (losses if w is None else w * losses).mean().backward()
@@ -69,24 +69,24 @@ def alone(model, loss, rows, descent, seed):
 def test_each_start_is_the_network_trained_alone(case, words, w):
     loss, y, outputs = CASES[case]
     model, rows = MLP(3, (5, 4), outputs, "tanh"), (X, y, w)
-    descent = plan_descent(epochs=20, init="torch", seed=7, **words)
-    found = train_starts(model, loss.value, rows, descent, starts=5, constant=1.0)
+    plan = plan_descent(epochs=20, init="torch", seed=7, **words)
+    found = train_multistart(model, loss.value, rows, plan, n_init=5, null_cost=1.0)
     for start in (0, 4):
         with one_torch_thread():
-            expected = alone(model, loss, rows, descent, seed_of(7, start))
+            expected = alone(model, loss, rows, plan, start_seed(7, start))
         # batched products round in another order; 20 to 80 steps let that grow a little
         torch.testing.assert_close(found.parameters[start], expected, rtol=1e-9, atol=1e-10)
 
 
 def test_start_0_has_the_runs_own_seed_and_neighbouring_runs_share_none():
-    assert seed_of(3, 0) == 3
-    assert not {seed_of(0, i) for i in range(4000)} & {seed_of(1, i) for i in range(4000)}
+    assert start_seed(3, 0) == 3
+    assert not {start_seed(0, i) for i in range(4000)} & {start_seed(1, i) for i in range(4000)}
 
 
 def test_repeats_by_seed_and_in_any_grouping():
-    descent = plan_descent(epochs=40, lr=1.0, init="torch")
+    plan = plan_descent(epochs=40, lr=1.0, init="torch")
     first, again, grouped = (
-        train_starts(NETWORK, Logistic().value, XOR_ROWS, descent, starts=12, constant=math.log(2), memory=memory)
+        train_multistart(NETWORK, Logistic().value, XOR_ROWS, plan, n_init=12, null_cost=math.log(2), memory=memory)
         for memory in (512e6, 512e6, 1.0)
     )
     assert torch.equal(first.parameters, again.parameters)
@@ -96,9 +96,9 @@ def test_repeats_by_seed_and_in_any_grouping():
 
 def test_xor_many_starts():
     """C4, and what is asked of many starts: how many solve it, where the others stop, the best one's parameters."""
-    descent = plan_descent(epochs=2000, lr=1.0, init="torch")
-    constant = constant_cost(Logistic(), XOR)
-    found = train_starts(NETWORK, Logistic().value, XOR_ROWS, descent, starts=256, constant=constant)
+    plan = plan_descent(epochs=2000, lr=1.0, init="torch")
+    null_cost = null_model_cost(Logistic(), XOR)
+    found = train_multistart(NETWORK, Logistic().value, XOR_ROWS, plan, n_init=256, null_cost=null_cost)
     assert int(found.solved.sum()) > 200
     stopped = 256 - int(found.solved.sum())
     assert sum(plateau.count for plateau in found.plateaus) == stopped
@@ -106,37 +106,33 @@ def test_xor_many_starts():
     assert torch.equal(found.costs[-1], found.cost)
     best = torch.sigmoid(NETWORK.forward(found.parameters[found.best], CORNERS))[:, 0]
     assert bool((best.round() == XOR).all()) and float(found.cost.min()) == float(found.cost[found.best])
-    assert found.lines()[0].endswith(
-        "starts solved it: cost at most 0.1 of the 0.6931 that answering every row alike costs"
-    )
-    assert f"seed {seed_of(0, found.best)}" in found.lines()[-1]
+    assert found.lines()[0].endswith("starts solved it: cost at most 0.1 of the 0.6931 that the null model costs")
+    assert f"seed {start_seed(0, found.best)}" in found.lines()[-1]
 
 
 def test_xor_by_two_layers_from_seeds_0_to_3():
     first = torch.stack([NETWORK.init("torch", seed) for seed in range(4)])
-    descent = plan_descent(epochs=10_000, lr=1.0)
-    found = descend_stacked(NETWORK.forward, Logistic().value, XOR_ROWS, descent, first)
+    plan = plan_descent(epochs=10_000, lr=1.0)
+    found = descend_batched(NETWORK.forward, Logistic().value, XOR_ROWS, plan, first)
     assert float(found.cost.max()) < 0.0015
     outputs = torch.sigmoid(NETWORK.forward(found.parameters, CORNERS))[..., 0]
     assert float((outputs - XOR).abs().max()) < 0.0015
 
 
 def test_xor_one_layer_stays_at_ln_2_from_every_start():
-    descent = plan_descent(epochs=2000, lr=1.0, init="torch")
-    found = train_starts(
-        MLP(2, (), 1), Logistic().value, XOR_ROWS, descent, starts=16, constant=constant_cost(Logistic(), XOR)
+    plan = plan_descent(epochs=2000, lr=1.0, init="torch")
+    found = train_multistart(
+        MLP(2, (), 1), Logistic().value, XOR_ROWS, plan, n_init=16, null_cost=null_model_cost(Logistic(), XOR)
     )
     assert not bool(found.solved.any())
-    assert [str(plateau) for plateau in found.plateaus] == [
-        "16 starts at cost 0.6931, no better than answering every row alike"
-    ]
+    assert [str(plateau) for plateau in found.plateaus] == ["16 starts at cost 0.6931, no better than the null model"]
 
 
 def test_ridge_is_added_to_the_mean_loss():
     model, (loss, y, _) = MLP(3, (), 1), CASES["squared"]
     ridge = torch.tensor([0.5, 0.5, 0.5, 0.0], dtype=torch.float64)
-    descent = plan_descent(epochs=2000, lr=0.1, init="torch")
-    found = train_starts(model, loss.value, (X, y, None), descent, starts=2, constant=1.0, ridge=ridge)
+    plan = plan_descent(epochs=2000, lr=0.1, init="torch")
+    found = train_multistart(model, loss.value, (X, y, None), plan, n_init=2, null_cost=1.0, ridge=ridge)
     design = torch.cat([X, torch.ones(50, 1, dtype=torch.float64)], dim=1)
     exact = torch.linalg.solve(design.T @ design / 50 + torch.diag(ridge), design.T @ y / 50)
     torch.testing.assert_close(found.parameters, exact.expand(2, 4), rtol=1e-9, atol=1e-12)
@@ -148,18 +144,18 @@ def test_a_start_that_diverges_disturbs_no_other():
     model, (loss, y, _) = MLP(3, (4,), 1, "relu"), CASES["squared"]
     first = torch.stack([model.init("torch", 0), model.init("torch", 1)])
     first[1] *= 1e100
-    descent = plan_descent(epochs=50, lr=0.05)
-    both = descend_stacked(model.forward, loss.value, (X, y, None), descent, first)
-    one = descend_stacked(model.forward, loss.value, (X, y, None), descent, first[:1])
+    plan = plan_descent(epochs=50, lr=0.05)
+    both = descend_batched(model.forward, loss.value, (X, y, None), plan, first)
+    one = descend_batched(model.forward, loss.value, (X, y, None), plan, first[:1])
     assert not bool(both.cost[1].isfinite())
     torch.testing.assert_close(both.parameters[0], one.parameters[0], rtol=1e-12, atol=1e-14)
 
 
 def test_all_diverged_is_an_error_with_a_fix():
     loss, y, _ = CASES["squared"]
-    descent = plan_descent(epochs=300, lr=50.0, init="torch")
+    plan = plan_descent(epochs=300, lr=50.0, init="torch")
     with pytest.raises(FitError) as caught:
-        train_starts(MLP(3, (4,), 1), loss.value, (X, y, None), descent, starts=3, constant=1.0)
+        train_multistart(MLP(3, (4,), 1), loss.value, (X, y, None), plan, n_init=3, null_cost=1.0)
     assert str(caught.value) == "all 3 starts diverged with lr 50; choose a smaller one, such as 5."
 
 
@@ -169,7 +165,7 @@ def test_plateaus_are_grouped_counted_and_told():
     assert [str(plateau) for plateau in plateaus_of(cost, earlier, math.log(2))] == [
         "2 starts at cost 0.3466 to 0.3470",
         "1 start at cost 0.4774, 1 still falling",
-        "2 starts at cost 0.6930 to 0.6940, no better than answering every row alike",
+        "2 starts at cost 0.6930 to 0.6940, no better than the null model",
         "1 start diverged",
     ]
     assert plateaus_of(cost[:0], cost[:0], 1.0) == ()
@@ -184,9 +180,9 @@ def test_groups_fit_the_memory():
 
 
 @pytest.mark.parametrize(
-    ("model", "words", "starts", "sentence"),
+    ("model", "words", "n_init", "sentence"),
     [
-        (NETWORK, {"init": "torch"}, 0, "starts is 0; give the number of networks"),
+        (NETWORK, {"init": "torch"}, 0, "n_init is 0; give the number of networks"),
         (NETWORK, {"init": tuple(range(13))}, 2, "with the initial values given, all starts would be one"),
         (NETWORK, {"init": "zeros"}, 2, "each gets the same gradient"),
         (NETWORK, {"init": "torch", "schedule": "plateau"}, 2, "schedule 'plateau' waits for one cost"),
@@ -194,10 +190,10 @@ def test_groups_fit_the_memory():
         (MLP(2, (3,), 1, dropout=0.5), {"init": "torch"}, 2, "trained without dropout"),
     ],
 )
-def test_refusals(model, words, starts, sentence):
+def test_refusals(model, words, n_init, sentence):
     with pytest.raises(OptionError) as caught:
-        train_starts(
-            model, Logistic().value, XOR_ROWS, plan_descent(lr=1.0, epochs=5, **words), starts=starts, constant=0.7
+        train_multistart(
+            model, Logistic().value, XOR_ROWS, plan_descent(lr=1.0, epochs=5, **words), n_init=n_init, null_cost=0.7
         )
     assert sentence in str(caught.value)
 
@@ -224,10 +220,10 @@ def heeded():
 
 @pytest.mark.usefixtures("heeded")
 def test_ctrl_c_keeps_what_there_is():
-    observer = Interrupts()
-    descent = plan_descent(epochs=100_000, lr=1.0, init="torch")
-    found = train_starts(
-        NETWORK, Logistic().value, XOR_ROWS, descent, starts=4, constant=math.log(2), observer=observer
+    callback = Interrupts()
+    plan = plan_descent(epochs=100_000, lr=1.0, init="torch")
+    found = train_multistart(
+        NETWORK, Logistic().value, XOR_ROWS, plan, n_init=4, null_cost=math.log(2), callback=callback
     )
     assert found.interrupted and 0 < found.epochs < 100_000
-    assert bool(found.cost.isfinite().all()) and observer.told[0][1] == 100_000
+    assert bool(found.cost.isfinite().all()) and callback.told[0][1] == 100_000

@@ -6,31 +6,31 @@ import pytest
 import torch
 
 from slopewise.errors import OptionError
-from slopewise.optimizers.descent import Stopping
-from slopewise.training.stopping import (
+from slopewise.optimizers.plan import Stopping
+from slopewise.training.descent.stopping import (
     RISES,
-    Explosion,
-    Rules,
+    DivergenceDetector,
+    StoppingRules,
     check_stopping,
-    explosion_limit,
+    divergence_limit,
     find_stop,
     first_stop,
-    settled,
+    has_converged,
     swing,
 )
 
 
 def by_definition(stopping, cost, norm, lowest, validation):
     """The rules once more, in their plainest words."""
-    watched = validation if stopping.watch == "validation" else cost
+    activations_of = validation if stopping.monitor == "validation" else cost
     best, since = math.inf, 0
     for k in range(len(cost)):
-        if stopping.gap is not None and cost[k] - lowest <= stopping.gap * (cost[0] - lowest):
+        if stopping.gap_tol is not None and cost[k] - lowest <= stopping.gap_tol * (cost[0] - lowest):
             return k
-        if stopping.gradient is not None and norm[k] <= stopping.gradient:
+        if stopping.grad_tol is not None and norm[k] <= stopping.grad_tol:
             return k
-        if watched[k] < best - stopping.min_delta:
-            best, since = watched[k], k
+        if activations_of[k] < best - stopping.min_delta:
+            best, since = activations_of[k], k
         if stopping.patience is not None and k - since >= stopping.patience:
             return k
     return None
@@ -45,35 +45,35 @@ def test_whole_curves_and_single_epochs_agree(seed):
     validation = 2 + fall + 0.2 * torch.rand(t, generator=draw)
     norm = fall * torch.rand(t, generator=draw)
     stopping = Stopping(
-        watch=("train", "validation")[seed % 2],
+        monitor=("train", "validation")[seed % 2],
         patience=(None, 3, 10)[seed % 3],
         min_delta=(0.0, 0.01)[seed % 4 // 2],
-        gap=(None, 0.05)[seed % 5 % 2],
-        gradient=(None, 0.01)[seed % 7 % 2],
+        gap_tol=(None, 0.05)[seed % 5 % 2],
+        grad_tol=(None, 0.01)[seed % 7 % 2],
     )
     found = first_stop(stopping, cost, norm, 1.0, validation)
-    rules = Rules(stopping, 1.0)
+    rules = StoppingRules(stopping, 1.0)
     told = (k for k in range(t) if rules.stops(k, float(cost[k]), float(norm[k]), float(validation[k])) is not None)
     expected = by_definition(stopping, cost.tolist(), norm.tolist(), 1.0, validation.tolist())
     assert found == expected
-    assert (next(told, None) if stopping.looks else None) == expected
+    assert (next(told, None) if stopping.is_active else None) == expected
 
 
 def test_the_reason_is_given():
     cost, norm = torch.tensor([8.0, 4.0, 2.0, 2.0, 2.0]), torch.tensor([4.0, 2.0, 1.0, 1.0, 1.0])
     assert find_stop(Stopping(patience=2), cost, norm, None) == (
         4, "the training cost did not improve on 2 of epoch 2 for 2 epochs")  # fmt: skip
-    assert find_stop(Stopping(gap=0.5), cost, norm, 1.0) == (
+    assert find_stop(Stopping(gap_tol=0.5), cost, norm, 1.0) == (
         1, "the cost came within 0.5 of its first distance to the lowest cost at epoch 1")  # fmt: skip
-    assert find_stop(Stopping(gradient=1.0), cost, norm, None) == (2, "the gradient's norm fell to 1 at epoch 2")
+    assert find_stop(Stopping(grad_tol=1.0), cost, norm, None) == (2, "the gradient's norm fell to 1 at epoch 2")
     assert find_stop(Stopping(), cost, norm, None) is None
 
 
 def test_rules_without_what_they_need():
-    with pytest.raises(OptionError, match="gap needs the lowest cost, which is known only for a linear model"):
-        check_stopping(Stopping(gap=0.1), lowest=None, validation=None)
-    with pytest.raises(OptionError, match="watch='validation' needs validation rows; hold some out"):
-        check_stopping(Stopping(watch="validation", patience=1), lowest=None, validation=None)
+    with pytest.raises(OptionError, match="gap_tol needs the lowest cost, which is known only for a linear model"):
+        check_stopping(Stopping(gap_tol=0.1), lowest=None, validation=None)
+    with pytest.raises(OptionError, match="monitor='validation' needs validation rows; hold some out"):
+        check_stopping(Stopping(monitor="validation", patience=1), lowest=None, validation=None)
 
 
 def costs_of_a_quadratic(x, momentum, epochs):
@@ -93,10 +93,10 @@ def test_a_stable_descent_never_fires_and_an_unstable_one_does(momentum):
     for x in (0.01, 0.5, 1.0, 0.99 * limit, double_root * (1 - 1e-9)):
         costs = costs_of_a_quadratic(x, momentum, 5000)
         assert max(costs) <= swing(momentum) * (1 + 1e-6)
-        explosion = Explosion(explosion_limit(start=1.0, nothing=0.0, options={"momentum": momentum}))
-        assert not any(explosion.happened(cost) for cost in costs)
-    explosion = Explosion(explosion_limit(start=1.0, nothing=0.0, options={"momentum": momentum}))
-    assert any(explosion.happened(cost) for cost in costs_of_a_quadratic(1.05 * limit, momentum, 20000))
+        divergence = DivergenceDetector(divergence_limit(start=1.0, nothing=0.0, options={"momentum": momentum}))
+        assert not any(divergence.diverges(cost) for cost in costs)
+    divergence = DivergenceDetector(divergence_limit(start=1.0, nothing=0.0, options={"momentum": momentum}))
+    assert any(divergence.diverges(cost) for cost in costs_of_a_quadratic(1.05 * limit, momentum, 20000))
 
 
 def test_swing_is_reached():
@@ -107,19 +107,19 @@ def test_swing_is_reached():
 
 
 def test_a_high_cost_that_does_not_rise_is_no_explosion():
-    explosion = Explosion(limit=10.0)
-    assert not any(explosion.happened(cost) for cost in [1.0, *[1e6] * 50])
-    explosion = Explosion(limit=10.0)
-    assert [explosion.happened(1e6 + k) for k in range(RISES + 1)] == [False] * RISES + [True]
-    assert Explosion(limit=10.0).happened(math.nan)
-    assert Explosion(limit=math.inf).happened(math.nan)
-    assert Explosion(limit=math.inf).happened(math.inf)
+    divergence = DivergenceDetector(limit=10.0)
+    assert not any(divergence.diverges(cost) for cost in [1.0, *[1e6] * 50])
+    divergence = DivergenceDetector(limit=10.0)
+    assert [divergence.diverges(1e6 + k) for k in range(RISES + 1)] == [False] * RISES + [True]
+    assert DivergenceDetector(limit=10.0).diverges(math.nan)
+    assert DivergenceDetector(limit=math.inf).diverges(math.nan)
+    assert DivergenceDetector(limit=math.inf).diverges(math.inf)
 
 
 def test_settled():
-    still = Explosion(1.0).recent
-    assert settled(start=10.0, cost=1 + 1e-10, lowest=1.0, recent=still, epsilon=2e-16)
-    assert not settled(start=10.0, cost=1 + 1e-8, lowest=1.0, recent=still, epsilon=2e-16)
-    assert settled(start=10.0, cost=1 + 1e-7, lowest=1.0, recent=still, epsilon=1e-7)
+    still = DivergenceDetector(1.0).recent
+    assert has_converged(start=10.0, cost=1 + 1e-10, lowest=1.0, recent=still, epsilon=2e-16)
+    assert not has_converged(start=10.0, cost=1 + 1e-8, lowest=1.0, recent=still, epsilon=2e-16)
+    assert has_converged(start=10.0, cost=1 + 1e-7, lowest=1.0, recent=still, epsilon=1e-7)
     still.extend([1.0] * (RISES + 1))
-    assert settled(start=10.0, cost=1.0, lowest=None, recent=still, epsilon=2e-16)
+    assert has_converged(start=10.0, cost=1.0, lowest=None, recent=still, epsilon=2e-16)

@@ -9,19 +9,19 @@ from problems import problem_of, random_classes
 
 from slopewise.engine.local import LocalEngine
 from slopewise.errors import OptionError
-from slopewise.losses.constant import constant_cost
+from slopewise.losses.null_model import null_model_cost
 from slopewise.losses.penalty import L2
 from slopewise.losses.squared import Squared
 from slopewise.models.mlp import MLP
-from slopewise.optimizers.plan import plan_descent
+from slopewise.optimizers.parse import plan_descent
 from slopewise.problem import Problem
-from slopewise.training.curved import looked_at
-from slopewise.training.decay import penalty_of, ridge_of
-from slopewise.training.moments import read_moments
-from slopewise.training.newton import Newton
-from slopewise.training.outset import settle
-from slopewise.training.train import train_many, train_one
-from slopewise.training.units import units_of
+from slopewise.training.likelihood.newton import Newton
+from slopewise.training.moments.moments import read_moments
+from slopewise.training.moments.standardize import standardization
+from slopewise.training.network.decay import penalty_of, ridge_of
+from slopewise.training.network.prepare import prepare_network
+from slopewise.training.network.sharpness import measured_rows
+from slopewise.training.network.train import train_multiple, train_one
 
 ENGINE = LocalEngine()
 MAKE = np.random.default_rng(3)
@@ -30,12 +30,12 @@ Y = 4000 + 800 * np.tanh(X[:, 0]) + 3 * X[:, 1]
 
 
 def outset_of(problem, model, **words):
-    descent = plan_descent(**({"init": "torch"} | words))
+    plan = plan_descent(**({"init": "torch"} | words))
     problem = Problem(problem.source, model, problem.loss, problem.penalty, problem.names, True)
     moments = read_moments(problem, ENGINE)
-    start = model.init(descent.init, descent.seed)
-    straight = not model.hidden
-    return problem, settle(problem, ENGINE, moments=moments, descent=descent, start=start, straight=straight)
+    start = model.init(plan.init, plan.seed)
+    is_linear = not model.hidden
+    return problem, prepare_network(problem, ENGINE, moments=moments, plan=plan, start=start, is_linear=is_linear)
 
 
 def numbers(hidden=(5,), **words):
@@ -43,12 +43,12 @@ def numbers(hidden=(5,), **words):
 
 
 def test_a_target_is_scaled_inside_and_its_costs_told_in_its_own_units():
-    problem, outset = numbers(epochs=60, lr=0.1)
-    assert float(outset.rows[1].mean()) == pytest.approx(0, abs=1e-12)
-    assert outset.y_scale == pytest.approx(Y.std()) and outset.unit == pytest.approx(Y.var())
-    found = train_one(problem, outset)
+    problem, setup = numbers(epochs=60, lr=0.1)
+    assert float(setup.rows[1].mean()) == pytest.approx(0, abs=1e-12)
+    assert setup.y_scale == pytest.approx(Y.std()) and setup.unit == pytest.approx(Y.var())
+    found = train_one(problem, setup)
     with torch.no_grad():
-        answers = found.module(outset.rows[0]) * outset.y_scale + outset.y_mean
+        answers = found.module(setup.rows[0]) * setup.y_scale + setup.y_mean
     mean_squared = float((answers - torch.from_numpy(Y)).square().mean())
     history = found.descended.history
     assert float(history.cost[-1]) == pytest.approx(mean_squared, rel=1e-12)
@@ -57,54 +57,54 @@ def test_a_target_is_scaled_inside_and_its_costs_told_in_its_own_units():
 
 
 def test_the_gradient_is_that_of_the_cost_in_the_same_units():
-    problem, outset = numbers(epochs=1, lr=1e-6)
-    history = train_one(problem, outset).descended.history
+    problem, setup = numbers(epochs=1, lr=1e-6)
+    history = train_one(problem, setup).descended.history
     gradient = history.gradient[0]
     fell = float(history.cost[0] - history.cost[1])
-    assert fell == pytest.approx(1e-6 * float(gradient @ gradient) / outset.unit, rel=1e-4)
+    assert fell == pytest.approx(1e-6 * float(gradient @ gradient) / setup.unit, rel=1e-4)
 
 
 def test_rules_of_stopping_compare_costs_in_the_units_of_the_table():
-    problem, outset = numbers(epochs=500, lr=0.1, patience=5, min_delta=100.0)
-    found = train_one(problem, outset).descended
+    problem, setup = numbers(epochs=500, lr=0.1, patience=5, min_delta=100.0)
+    found = train_one(problem, setup).descended
     costs = found.history.cost
     assert 5 < found.epochs < 500
     assert float(costs[-7] - costs[-6]) > 10 and float(costs[-6] - costs[-1]) < 100
 
 
 def test_raw_units_leave_columns_and_target_alone():
-    _, outset = numbers(epochs=1, standardize=False, lr=1e-9)
-    assert (outset.y_mean, outset.y_scale) == (0.0, 1.0)
-    assert torch.equal(outset.rows[0], torch.from_numpy(X)) and torch.equal(outset.rows[1], torch.from_numpy(Y))
+    _, setup = numbers(epochs=1, standardize=False, lr=1e-9)
+    assert (setup.y_mean, setup.y_scale) == (0.0, 1.0)
+    assert torch.equal(setup.rows[0], torch.from_numpy(X)) and torch.equal(setup.rows[1], torch.from_numpy(Y))
 
 
 def test_without_an_lr_half_the_largest_stable_one_at_the_start_is_taken():
-    problem, outset = numbers(hidden=(), epochs=3)
-    u = torch.cat([torch.ones(60, 1, dtype=torch.float64), outset.rows[0]], dim=1)
+    problem, setup = numbers(hidden=(), epochs=3)
+    u = torch.cat([torch.ones(60, 1, dtype=torch.float64), setup.rows[0]], dim=1)
     exact = 2 / float(torch.linalg.eigvalsh(2 * u.T @ u / 60)[-1])
-    assert outset.largest_lr == pytest.approx(exact) and outset.descent.lr == pytest.approx(exact / 2)
+    assert setup.largest_lr == pytest.approx(exact) and setup.plan.lr == pytest.approx(exact / 2)
     _, bent = numbers(epochs=3)
-    assert bent.descent.lr == pytest.approx(bent.largest_lr / 2) and math.isfinite(bent.largest_lr)
+    assert bent.plan.lr == pytest.approx(bent.largest_lr / 2) and math.isfinite(bent.largest_lr)
     _, adam = numbers(epochs=3, optimizer="adam")
-    assert adam.descent.lr == 1e-3 and math.isnan(adam.largest_lr)
+    assert adam.plan.lr == 1e-3 and math.isnan(adam.largest_lr)
 
 
 def test_the_limit_of_a_logistic_descent_is_a_quarter_of_the_columns_curvature():
     x, y = random_classes(0, 80, 3, 2)
-    _, outset = outset_of(problem_of(x, y), MLP(3, (), 1), epochs=1)
-    u = torch.cat([torch.ones(80, 1, dtype=torch.float64), outset.rows[0]], dim=1)
-    assert outset.largest_lr == pytest.approx(2 / float(torch.linalg.eigvalsh(u.T @ u / 320)[-1]))
+    _, setup = outset_of(problem_of(x, y), MLP(3, (), 1), epochs=1)
+    u = torch.cat([torch.ones(80, 1, dtype=torch.float64), setup.rows[0]], dim=1)
+    assert setup.largest_lr == pytest.approx(2 / float(torch.linalg.eigvalsh(u.T @ u / 320)[-1]))
 
 
 def test_the_sharpness_of_a_network_is_that_of_its_whole_hessian():
-    problem, outset = numbers(hidden=(3,), epochs=1)
-    x, y, _ = outset.rows
+    problem, setup = numbers(hidden=(3,), epochs=1)
+    x, y, _ = setup.rows
 
     def cost(theta):
         return (problem.model.forward(theta, x)[:, 0] - y).square().mean()
 
-    hessian = torch.autograd.functional.hessian(cost, outset.start)
-    assert outset.largest_lr == pytest.approx(2 / float(torch.linalg.eigvalsh(hessian)[-1]), rel=1e-4)
+    hessian = torch.autograd.functional.hessian(cost, setup.start)
+    assert setup.largest_lr == pytest.approx(2 / float(torch.linalg.eigvalsh(hessian)[-1]), rel=1e-4)
 
 
 @pytest.mark.parametrize("k", [2, 3, 4])
@@ -112,10 +112,10 @@ def test_classes_without_hidden_layers_come_where_newton_is_penalty_and_all(k):
     x, y = random_classes(k, 120, 2, k)
     problem = problem_of(x, y, penalty=L2(2.0))
     exact = Newton().solve(problem, ENGINE).theta.reshape(3, k - 1)
-    penalised, outset = outset_of(problem, MLP(2, (), k - 1), epochs=4000, gradient=1e-9, momentum=0.9)
-    found = train_one(penalised, outset).descended
+    penalised, setup = outset_of(problem, MLP(2, (), k - 1), epochs=4000, grad_tol=1e-9, momentum=0.9)
+    found = train_one(penalised, setup).descended
     c = found.theta
-    slopes = c[: 2 * (k - 1)].reshape(k - 1, 2) / outset.units.scale
+    slopes = c[: 2 * (k - 1)].reshape(k - 1, 2) / setup.units.scale
     assert slopes.T.tolist() == [pytest.approx(row, rel=1e-5, abs=1e-9) for row in exact[1:].tolist()]
 
 
@@ -130,34 +130,34 @@ def test_the_penalty_is_on_weights_alone():
 
 
 def test_many_starts_give_the_best_with_costs_in_the_units_of_the_table():
-    problem, outset = numbers(epochs=200, lr=0.1)
-    constant = constant_cost(problem.loss, torch.from_numpy(Y))
-    found = train_many(problem, outset, problem.model, starts=6, constant=constant)
-    assert found.starts.constant == pytest.approx(Y.var())
+    problem, setup = numbers(epochs=200, lr=0.1)
+    null_cost = null_model_cost(problem.loss, torch.from_numpy(Y))
+    found = train_multiple(problem, setup, problem.model, n_init=6, null_cost=null_cost)
+    assert found.starts.null_cost == pytest.approx(Y.var())
     assert float(found.starts.cost.min()) == pytest.approx(float(found.descended.history.cost[-1]))
-    alone = train_one(problem, outset).descended
+    alone = train_one(problem, setup).descended
     assert float(found.starts.cost[0]) == pytest.approx(float(alone.history.cost[-1]), rel=1e-8)
     assert torch.equal(found.descended.theta, found.starts.parameters[found.starts.best])
 
 
 def test_what_many_starts_cannot_do_is_said():
-    problem, outset = numbers(epochs=5, lr=0.1, patience=2)
+    problem, setup = numbers(epochs=5, lr=0.1, patience=2)
     with pytest.raises(OptionError, match="early stopping watches one network"):
-        train_many(problem, outset, problem.model, starts=2, constant=1.0)
+        train_multiple(problem, setup, problem.model, n_init=2, null_cost=1.0)
     x, y = random_classes(1, 60, 2, 3)
-    problem, outset = outset_of(problem_of(x, y, penalty=L2(1.0)), MLP(2, (), 2), epochs=5)
+    problem, setup = outset_of(problem_of(x, y, penalty=L2(1.0)), MLP(2, (), 2), epochs=5)
     with pytest.raises(OptionError, match="one layer has one lowest point"):
-        train_many(problem, outset, problem.model, starts=2, constant=1.0)
+        train_multiple(problem, setup, problem.model, n_init=2, null_cost=1.0)
 
 
 def test_a_constant_column_and_a_constant_target_are_left_alone():
     x = np.column_stack([X[:, 0], np.full(60, 7.0)])
-    problem, outset = outset_of(problem_of(x, np.full(60, 5.0), loss=Squared()), MLP(2, (2,), 1), epochs=20, lr=0.1)
-    assert outset.y_scale == 1.0 and outset.units.scale[1] == 1.0
-    assert float(train_one(problem, outset).descended.history.cost[-1]) < 0.1
-    assert units_of(read_moments(problem, ENGINE), standardize=True, intercept=True).scale[1] == 1.0
+    problem, setup = outset_of(problem_of(x, np.full(60, 5.0), loss=Squared()), MLP(2, (2,), 1), epochs=20, lr=0.1)
+    assert setup.y_scale == 1.0 and setup.units.scale[1] == 1.0
+    assert float(train_one(problem, setup).descended.history.cost[-1]) < 0.1
+    assert standardization(read_moments(problem, ENGINE), standardize=True, intercept=True).scale[1] == 1.0
 
 
 def test_large_networks_are_looked_at_on_fewer_rows():
-    assert looked_at(13) == looked_at(16_000) == 4096
-    assert looked_at(100_000) == 2**26 // 100_000 and looked_at(10**7) == 256
+    assert measured_rows(13) == measured_rows(16_000) == 4096
+    assert measured_rows(100_000) == 2**26 // 100_000 and measured_rows(10**7) == 256

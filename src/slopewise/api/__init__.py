@@ -5,8 +5,8 @@ from slopewise.api.fit import fit
 from slopewise.api.load import load
 from slopewise.api.options import CheckOptions, DescentOptions, FitOptions
 from slopewise.results.fitted import Fitted
-from slopewise.results.measured import measured_json as metrics_json
-from slopewise.results.measured import measured_text as metrics_text
+from slopewise.results.report.metrics_text import measured_json as metrics_json
+from slopewise.results.report.metrics_text import measured_text as metrics_text
 
 __all__ = [
     "CheckOptions",

@@ -37,7 +37,7 @@ def check(table: Any, *, model: str = "auto", task: str = "auto", **options: Unp
     >>> round(slopewise.check(points, target="points", standardize=False).limits.plain, 6)
     0.180295
     """
-    resolved = resolve_options(CheckOptions, model=model, task=task, given=options, solver="descent")
+    resolved = resolve_options(CheckOptions, model=model, task=task, given=options, solver="gd")
     data = prepare_data(table, resolved)
     if resolved.model == "mlp" or data.is_classification:
         from slopewise.api.network import check_network

@@ -13,11 +13,11 @@ from slopewise.losses.penalty import L2, ElasticNet
 from slopewise.losses.softmax import Softmax
 from slopewise.models.linear import Linear
 from slopewise.problem import Problem
+from slopewise.results.build_classification import build_classifier
 from slopewise.results.classifier import Classifier
-from slopewise.results.conclude_classes import conclude_classes
-from slopewise.results.warm import climb_start
+from slopewise.results.warm_start import likelihood_start
 from slopewise.training.ascent import choose_ascent
-from slopewise.training.balance import balanced_weights
+from slopewise.training.likelihood.class_weights import balanced_class_weights
 
 
 def model_of(data: TrainingData, model: str) -> str:
@@ -43,7 +43,7 @@ def loss_of(data: TrainingData, class_weight: str | None = None) -> Loss:
     k = len(data.design.target_levels)
     if class_weight is not None:
         check_choice("class_weight", class_weight, ("balanced",))
-    weights = None if class_weight is None else balanced_weights(data.train, data.engine, k)
+    weights = None if class_weight is None else balanced_class_weights(data.train, data.engine, k)
     if k > 2:
         return Softmax(k, weights)
     return Logistic(None if weights is None else (weights[0], weights[1]))
@@ -63,9 +63,9 @@ def fit_classes(data: TrainingData, options: ResolvedOptions, *, warm_start: Any
     penalty = ElasticNet(options["l2"], options["l1"]) if options["l1"] else L2(options["l2"])
     loss = loss_of(data, options["class_weight"])
     problem = Problem(data.train, Linear(design.intercept), loss, penalty, design.names, design.intercept)
-    theta = None if warm_start is None else climb_start(warm_start, design)
+    theta = None if warm_start is None else likelihood_start(warm_start, design)
     ascent = choose_ascent(problem, design.target_levels, options["solver"], firth=options["firth"], start=theta)
-    return conclude_classes(
+    return build_classifier(
         problem=problem,
         maximum=ascent.climber.solve(problem, data.engine),
         design=design,
@@ -73,8 +73,8 @@ def fit_classes(data: TrainingData, options: ResolvedOptions, *, warm_start: Any
         solver=ascent.climber.name,
         reason=f"{design.target!r} has {len(design.target_levels)} classes; {ascent.reason}",
         engine=data.engine,
-        errors=options["errors"],
-        level=options["level"],
+        cov_type=options["cov_type"],
+        confidence_level=options["confidence_level"],
         test=data.part("test"),
         library=data.library,
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from slopewise.api.options import ResolvedOptions
 from slopewise.data.design import Design
-from slopewise.data.designed import Designed
+from slopewise.data.design_source import DesignSource
 from slopewise.data.learn import learn_design
 from slopewise.data.open import as_table, library_of, with_weights
 from slopewise.data.split import Split
@@ -20,7 +20,7 @@ class TrainingData:
     """The design learned from a table, its training rows, what sums over them, and whose frames come out."""
 
     design: Design
-    train: Designed
+    train: DesignSource
     engine: LocalEngine
     library: str
 
@@ -29,7 +29,7 @@ class TrainingData:
         """Whether the target is one of several classes."""
         return bool(self.design.target_levels)
 
-    def part(self, name: str) -> Designed | None:
+    def part(self, name: str) -> DesignSource | None:
         """Return the rows held out as `test` or `validation`, None where none were."""
         split = self.train.split
         share = split.test_size if name == "test" else split.validation_size
@@ -59,8 +59,8 @@ def prepare_data(table: Any, options: ResolvedOptions) -> TrainingData:
         split=split,
         classes=options.is_classification,
     )
-    engine = LocalEngine(options["block_rows"], options["observer"])
-    return TrainingData(design, Designed(rows, design, split, "train"), engine, library_of(table))
+    engine = LocalEngine(options["batch_rows"], options["callback"])
+    return TrainingData(design, DesignSource(rows, design, split, "train"), engine, library_of(table))
 
 
 def _target_of(table: Any, target: str | None) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from slopewise.results.classifier import Classifier
     from slopewise.results.fitted import Fitted
     from slopewise.results.network import NetworkFit
-    from slopewise.training.checkpoint import Checkpoint
+    from slopewise.training.descent.checkpoint import Checkpoint
 
 # What a plain line does not need is imported where it is needed: the shell waits for every import.
 
@@ -59,10 +59,10 @@ def fit(table: Any, *, model: str = "auto", task: str = "auto", **options: Unpac
         l1: penalty on absolute coefficients, likewise.
         firth: Firth's penalised likelihood, for two classes that are separated.
         class_weight: "balanced" lets every class count alike.
-        errors: "classical", or robust "hc0", "hc1", and for lines "hc2", "hc3".
+        errors: "nonrobust", or robust "hc0", "hc1", and for lines "hc2", "hc3".
         level: of the confidence intervals.
-        solver: "auto"; "cholesky" or "qr" (exact lines); "newton", "lbfgs", "coordinate" or "firth"; "descent" (the
-            fastest road down), or that road by name: "replay", "moments" or "loop".
+        solver: "auto"; "cholesky" or "qr" (exact lines); "newton", "lbfgs", "coordinate_descent" or "firth"; "gd" (the
+            fastest road down), or that road by name: "gd_closed_form", "gd_moments" or "gd_loop".
         hidden: sizes of a network's hidden layers, (64, 64) or "64,64".
         activation: of a network: sigmoid, tanh, relu, gelu, silu or identity.
         dropout: share of a network's hidden values left out at each training step.
@@ -117,6 +117,6 @@ def fit(table: Any, *, model: str = "auto", task: str = "auto", **options: Unpac
 def _checkpoint(options: ResolvedOptions, data: TrainingData) -> Checkpoint | None:
     if options["checkpoint"] is None:
         return None
-    from slopewise.training.checkpoint import Checkpoint
+    from slopewise.training.descent.checkpoint import Checkpoint
 
     return Checkpoint(Path(options["checkpoint"]), resume=options["resume"], about=data.design.to_dict())

@@ -16,16 +16,16 @@ from slopewise.losses.penalty import L2, ElasticNet
 from slopewise.losses.squared import Squared
 from slopewise.models.linear import Linear
 from slopewise.problem import Problem
-from slopewise.results.conclude import conclude
+from slopewise.results.build import build_fit
 from slopewise.results.fit import Fit
 from slopewise.solution import Moments, Solution
 from slopewise.training.choose import choose
-from slopewise.training.moments import read_moments
+from slopewise.training.moments.moments import read_moments
 
 if TYPE_CHECKING:
     from slopewise.doctor.examine import Report
-    from slopewise.optimizers.descent import Descent
-    from slopewise.training.checkpoint import Checkpoint
+    from slopewise.optimizers.plan import DescentPlan
+    from slopewise.training.descent.checkpoint import Checkpoint
 
 
 def fit_line(
@@ -49,14 +49,14 @@ def fit_line(
 
 def check_line(data: TrainingData, options: ResolvedOptions) -> Report:
     """Return what is known before the first step."""
-    from slopewise.doctor.examine import examine
-    from slopewise.training.down import survey
+    from slopewise.doctor.examine import examine_before
+    from slopewise.training.descent.linear import prepare_descent
 
     refuse_class_weight(data, options)
     problem = problem_of(data, options["l2"])
     moments = read_moments(problem, data.engine)
     exact = _exact(problem, data.engine, moments)
-    return examine(problem, moments, survey(problem, moments, exact, options.plan()))
+    return examine_before(problem, moments, prepare_descent(problem, moments, exact, options.plan()))
 
 
 def problem_of(data: TrainingData, l2: float, l1: float = 0.0) -> Problem:
@@ -82,16 +82,16 @@ def _fit_exactly(data: TrainingData, options: ResolvedOptions) -> Fit:
     problem = problem_of(data, options["l2"], l1)
     told = _told(data, options, problem)
     if l1:
-        from slopewise.results.conclude_descent import conclude_corners
-        from slopewise.training.coordinate import Coordinate
+        from slopewise.results.build_descent import build_l1_fit
+        from slopewise.training.likelihood.proximal_newton import Coordinate
 
         found = Coordinate().solve(problem, data.engine)
         reason = f"l1 {l1:g} has corners, which coordinate descent stops at: {found.evidence}"
-        return conclude_corners(maximum=found, reason=reason, **told)
+        return build_l1_fit(maximum=found, reason=reason, **told)
     moments = read_moments(problem, data.engine)
     choice = choose(problem, moments, options["solver"])
     solution = choice.solver.solve(problem, data.engine)
-    fit = conclude(solution=solution, solver=choice.solver.name, reason=choice.reason, **told)
+    fit = build_fit(solution=solution, solver=choice.solver.name, reason=choice.reason, **told)
     findings = data_findings(moments, problem.names[int(problem.intercept) :], intercept=problem.intercept)
     return replace(fit, findings=plain(ranked(findings)))
 
@@ -100,49 +100,49 @@ def _fit_by_descent(
     data: TrainingData, options: ResolvedOptions, warm_start: Any, checkpoint: Checkpoint | None
 ) -> Fit:
     """Return the fit of a descent, with the exact answer beside it."""
-    from slopewise.doctor.descent import refuse
-    from slopewise.doctor.examine import look_back
-    from slopewise.results.conclude_descent import conclude_descent
-    from slopewise.training.down import go_down, survey
+    from slopewise.doctor.before_training import refuse
+    from slopewise.doctor.examine import examine_after
+    from slopewise.results.build_descent import build_descent_fit
+    from slopewise.training.descent.linear import descend_linear, prepare_descent
 
     problem = problem_of(data, options["l2"])
     moments = read_moments(problem, data.engine)
-    descent = _started(options.plan(), warm_start, data, moments)
+    plan = _started(options.plan(), warm_start, data, moments)
     exact = _exact(problem, data.engine, moments)
-    ground = survey(problem, moments, exact, descent)
-    refuse(ground.descent, ground.limits, anyway=options["anyway"])
+    setup = prepare_descent(problem, moments, exact, plan)
+    refuse(setup.plan, setup.limits, allow_divergence=options["allow_divergence"])
     held_out = data.part("validation")
-    descended, road, reason = go_down(
+    descended, road, reason = descend_linear(
         problem,
         data.engine,
-        ground=ground,
+        setup=setup,
         moments=moments,
-        wanted="descent" if options["solver"] == "auto" else options["solver"],
-        observer=options["observer"],
+        wanted="gd" if options["solver"] == "auto" else options["solver"],
+        callback=options["callback"],
         checkpoint=checkpoint,
         validation=None if held_out is None else replace(problem, source=held_out),
     )
-    return conclude_descent(
-        ground=ground,
+    return build_descent_fit(
+        setup=setup,
         descended=descended,
         exact=exact,
         moments=moments,
         road=road,
         reason=reason,
-        findings=plain(look_back(problem, moments, ground, descended)),
+        findings=plain(examine_after(problem, moments, setup, descended)),
         **_told(data, options, problem),
     )
 
 
-def _started(descent: Descent, warm_start: Any, data: TrainingData, moments: Moments) -> Descent:
+def _started(plan: DescentPlan, warm_start: Any, data: TrainingData, moments: Moments) -> DescentPlan:
     """Return the plan with the parameters of another fit for a start, where one is given."""
     if warm_start is None:
-        return descent
-    from slopewise.results.warm import line_start
-    from slopewise.training.units import units_of
+        return plan
+    from slopewise.results.warm_start import line_start
+    from slopewise.training.moments.standardize import standardization
 
-    units = units_of(moments, standardize=descent.standardize, intercept=data.design.intercept)
-    return replace(descent, init=tuple(line_start(warm_start, data.design, units).tolist()))
+    units = standardization(moments, standardize=plan.standardize, intercept=data.design.intercept)
+    return replace(plan, init=tuple(line_start(warm_start, data.design, units).tolist()))
 
 
 def _told(data: TrainingData, options: ResolvedOptions, problem: Problem) -> dict[str, Any]:
@@ -151,8 +151,8 @@ def _told(data: TrainingData, options: ResolvedOptions, problem: Problem) -> dic
         "problem": problem,
         "design": data.design,
         "engine": data.engine,
-        "errors": options["errors"],
-        "level": options["level"],
+        "cov_type": options["cov_type"],
+        "confidence_level": options["confidence_level"],
         "test": data.part("test"),
         "library": data.library,
     }

@@ -22,6 +22,6 @@ def load(path: str | PathLike[str], module: Any = None) -> Fitted[Any]:
     Raises:
         StoreError: the file is missing, damaged, not a fit, made by a newer slopewise, or needs a module.
     """
-    from slopewise.results.store import load as load_file
+    from slopewise.results.storage.fit_file import load as load_file
 
     return load_file(path, module)

@@ -12,22 +12,22 @@ from slopewise.api.classification import loss_of, model_of
 from slopewise.api.dataset import TrainingData
 from slopewise.api.linear import plain, refuse_class_weight
 from slopewise.api.options import ResolvedOptions
+from slopewise.doctor.after_network import examine_network_after
+from slopewise.doctor.before_network import examine_network_before
 from slopewise.doctor.examine import Report
-from slopewise.doctor.examine_curve import examine_curve
-from slopewise.doctor.examine_network import examine_network
 from slopewise.errors import OptionError
 from slopewise.losses.loss import Loss
 from slopewise.losses.penalty import L2
 from slopewise.losses.squared import Squared
-from slopewise.models.build import build_network, in_dtype, is_straight
+from slopewise.models.build import build_network, in_dtype, is_linear_model
 from slopewise.models.sizes import hidden_sizes
-from slopewise.optimizers.descent import Descent
+from slopewise.optimizers.plan import DescentPlan
 from slopewise.problem import Problem
-from slopewise.results import conclude_network
+from slopewise.results import build_network as conclude_network
 from slopewise.results.network import NetworkFit
-from slopewise.training.checkpoint import Checkpoint
-from slopewise.training.columns import check_classes
-from slopewise.training.sample import first_read
+from slopewise.training.descent.checkpoint import Checkpoint
+from slopewise.training.likelihood.checks import check_classes
+from slopewise.training.likelihood.first_pass import first_pass
 
 
 def fit_network(
@@ -39,32 +39,32 @@ def fit_network(
         OptionError: a solver that networks do not have, or options that make no sense.
     """
     _refuse(options)
-    if options["solver"] in ("replay", "moments"):
+    if options["solver"] in ("gd_closed_form", "gd_moments"):
         raise OptionError(
-            f"there is no {options['solver']} of this descent: only a line with squared loss has a closed form; 'loop' "
-            "would be used, choose it or leave solver out."
+            f"there is no {options['solver']} of this descent: only a line with squared loss has a closed form; "
+            "'gd_loop' would be used, choose it or leave solver out."
         )
     problem = _problem(data, options)
-    starts = options.network.get("starts", 1)
-    if isinstance(starts, bool) or not isinstance(starts, int) or starts < 1:
-        raise OptionError(f"starts is {starts!r}; give a whole number of at least 1.")
-    if warm_start is not None and starts > 1:
-        raise OptionError("warm_start is where one network begins, and starts asks for many; leave one of them out.")
+    n_init = options.network.get("n_init", 1)
+    if isinstance(n_init, bool) or not isinstance(n_init, int) or n_init < 1:
+        raise OptionError(f"n_init is {n_init!r}; give a whole number of at least 1.")
+    if warm_start is not None and n_init > 1:
+        raise OptionError("warm_start is where one network begins, and n_init asks for many; leave one of them out.")
     held_out = data.part("validation")
     fit = conclude_network.fit_network(
         problem=problem,
         design=data.design,
         engine=data.engine,
-        descent=_plan(options, problem, drawn=starts > 1),
+        plan=_plan(options, problem, drawn=n_init > 1),
         validation=None if held_out is None else replace(problem, source=held_out),
         test=data.part("test"),
-        starts=starts,
+        n_init=n_init,
         start=warm_start,
         checkpoint=checkpoint,
-        observer=options["observer"],
+        callback=options["callback"],
         library=data.library,
     )
-    return replace(fit, findings=plain(examine_network(fit)))
+    return replace(fit, findings=plain(examine_network_after(fit)))
 
 
 def check_network(data: TrainingData, options: ResolvedOptions) -> Report:
@@ -78,20 +78,22 @@ def check_network(data: TrainingData, options: ResolvedOptions) -> Report:
         raise OptionError("a network keeps its biases; leave out intercept=False, or look at a linear model.")
     problem = _problem(data, options)
     problem = replace(problem, model=in_dtype(problem.model, torch.float64))
-    first = first_read(problem, data.engine, sample=0)
+    first = first_pass(problem, data.engine, sample=0)
     labels = data.design.target_levels
     check_classes(first.rows, labels)
-    return examine_curve(problem, first, descent=_plan(options, problem), labels=labels)
+    return examine_network_before(problem, first, plan=_plan(options, problem), labels=labels)
 
 
 def _refuse(options: ResolvedOptions) -> None:
     """Raise OptionError for what only a likelihood or a line has."""
-    if options["anyway"]:
-        raise OptionError("anyway is for a line: no step of classes or of a network is refused; leave it out.")
+    if options["allow_divergence"]:
+        raise OptionError(
+            "allow_divergence is for a line: no step of classes or of a network is refused; leave it out."
+        )
     if options["firth"]:
         raise OptionError("firth is for two classes by their likelihood, without a descent; leave one of them out.")
-    for name in ("errors", "level"):
-        if name in options.said and options[name] != "classical":
+    for name in ("cov_type", "confidence_level"):
+        if name in options.said and options[name] != "nonrobust":
             raise OptionError(
                 f"{name} is {options[name]!r}, and a model trained by gradient descent has no standard errors; leave "
                 "it out, or solve classes by their likelihood."
@@ -121,9 +123,9 @@ def _loss(data: TrainingData, options: ResolvedOptions) -> Loss:
     return loss_of(data, options["class_weight"])
 
 
-def _plan(options: ResolvedOptions, problem: Problem, *, drawn: bool = False) -> Descent:
+def _plan(options: ResolvedOptions, problem: Problem, *, drawn: bool = False) -> DescentPlan:
     """Return the plan, from a start that is drawn where zeros would be a place no descent can leave."""
-    return options.plan("torch" if drawn or not is_straight(problem.model) else "zeros")
+    return options.plan("torch" if drawn or not is_linear_model(problem.model) else "zeros")
 
 
 def _hidden(network: Mapping[str, Any]) -> tuple[int, ...]:

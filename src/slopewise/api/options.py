@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
 
-from slopewise.engine.local import BLOCK_ROWS
+from slopewise.engine.local import BATCH_ROWS
 from slopewise.errors import OptionError, check_choice, nearest
-from slopewise.results.conclude import check_inference
+from slopewise.results.build import check_inference
 from slopewise.training.choose import SOLVERS
 
 if TYPE_CHECKING:
-    from slopewise.optimizers.descent import Descent
-    from slopewise.types import Observer
+    from slopewise.optimizers.plan import DescentPlan
+    from slopewise.types import Callback
 
 MODELS = ("auto", "linear", "logistic", "softmax", "mlp")
 TASKS = ("auto", "regression", "classification")
-ROADS = ("descent", "replay", "moments", "loop")
-CLIMBERS = ("newton", "lbfgs", "coordinate", "firth")
+ROADS = ("gd", "gd_closed_form", "gd_moments", "gd_loop")
+CLIMBERS = ("newton", "lbfgs", "coordinate_descent", "firth")
 ALL_SOLVERS = (*SOLVERS, *ROADS, *CLIMBERS)
 
 PATIENCE = 20
@@ -39,8 +39,8 @@ class DataOptions(TypedDict, total=False):
     intercept: bool
     missing: Literal["error", "drop", "mean"]
     seed: int
-    block_rows: int
-    observer: Observer | None
+    batch_rows: int
+    callback: Callback | None
 
 
 class ModelOptions(TypedDict, total=False):
@@ -81,13 +81,13 @@ class DescentOptions(TypedDict, total=False):
     batch_size: int | None
     init: str | Sequence[float] | None
     standardize: bool | None
-    record: int | None
+    history_every: int | str | None
     dtype: str | None
-    watch: str | None
+    monitor: str | None
     patience: int | None
     min_delta: float | None
-    gap: float | None
-    gradient: float | None
+    gap_tol: float | None
+    grad_tol: float | None
 
 
 class CheckOptions(DataOptions, ModelOptions, DescentOptions, total=False):
@@ -101,14 +101,14 @@ class FitOptions(CheckOptions, total=False):
     validation_size: float | None
     l1: float
     firth: bool
-    errors: str
-    level: float
+    cov_type: str
+    confidence_level: float
     solver: str
     dropout: float | None
-    starts: int | None
+    n_init: int | None
     warm_start: Any
-    early_stop: bool
-    anyway: bool
+    early_stopping: bool
+    allow_divergence: bool
     checkpoint: str | PathLike[str] | None
     resume: bool
 
@@ -117,20 +117,20 @@ DEFAULTS: dict[str, Any] = {
     "intercept": True,
     "missing": "error",
     "seed": 0,
-    "block_rows": BLOCK_ROWS,
+    "batch_rows": BATCH_ROWS,
     "l2": 0.0,
     "l1": 0.0,
     "firth": False,
-    "errors": "classical",
-    "level": 0.95,
+    "cov_type": "nonrobust",
+    "confidence_level": 0.95,
     "solver": "auto",
-    "early_stop": False,
-    "anyway": False,
+    "early_stopping": False,
+    "allow_divergence": False,
     "resume": False,
 }
 """What an option is where it is not given; None where it is not listed."""
 
-NETWORK = ("hidden", "activation", "dropout", "starts", "module")
+NETWORK = ("hidden", "activation", "dropout", "n_init", "module")
 """Options that only a network has; any of them chooses one."""
 
 
@@ -149,17 +149,17 @@ class ResolvedOptions:
     model: str
     is_classification: bool | None
     descends: bool
-    descent: Mapping[str, Any]
+    descent_options: Mapping[str, Any]
     network: Mapping[str, Any]
 
     def __getitem__(self, name: str) -> Any:
         return self.given[name]
 
-    def plan(self, init: str = "zeros") -> Descent:
+    def plan(self, init: str = "zeros") -> DescentPlan:
         """Return the plan of the descent; `init` is the start where none was given."""
-        from slopewise.optimizers.plan import plan_descent
+        from slopewise.optimizers.parse import plan_descent
 
-        return plan_descent(**{"init": init, **self.descent, "seed": self["seed"]})
+        return plan_descent(**{"init": init, **self.descent_options, "seed": self["seed"]})
 
 
 def takes(options: type) -> Callable[[F], F]:
@@ -202,14 +202,14 @@ def resolve_options(
     check_choice("model", model, MODELS)
     check_choice("task", task, TASKS)
     check_choice("solver", filled["solver"], ALL_SOLVERS)
-    check_inference(filled["errors"], filled["level"])
+    check_inference(filled["cov_type"], filled["confidence_level"])
     _check_numbers(filled)
     return _chosen(filled, frozenset(said), model, task)
 
 
 def _chosen(filled: dict[str, Any], said: frozenset[str], model: str, task: str) -> ResolvedOptions:
     solver = filled["solver"]
-    descent = {name: filled[name] for name in DescentOptions.__annotations__ if filled.get(name) is not None}
+    descent_options = {name: filled[name] for name in DescentOptions.__annotations__ if filled.get(name) is not None}
     network = {name: filled[name] for name in NETWORK if filled.get(name) is not None}
     if network and model not in ("auto", "mlp"):
         raise OptionError(
@@ -217,24 +217,26 @@ def _chosen(filled: dict[str, Any], said: frozenset[str], model: str, task: str)
         )
     if network:
         model = "mlp"
-    if filled["early_stop"]:
-        descent = {"watch": "validation", "patience": PATIENCE, **descent}
+    if filled["early_stopping"]:
+        descent_options = {"monitor": "validation", "patience": PATIENCE, **descent_options}
     exact = solver in ("cholesky", "qr", *CLIMBERS)
-    if exact and descent:
+    if exact and descent_options:
         raise OptionError(
-            f"solver {solver!r} does not descend, so it takes no {sorted(descent)[0]}; leave one of them out."
+            f"solver {solver!r} does not descend, so it takes no {sorted(descent_options)[0]}; leave one of them out."
         )
     if exact and model == "mlp":
         raise OptionError(f"solver {solver!r} is for models without hidden layers; leave it out for a network.")
-    descends = model == "mlp" or solver in ROADS or bool(descent)
+    descends = model == "mlp" or solver in ROADS or bool(descent_options)
     if filled.get("resume") and filled.get("checkpoint") is None:
         raise OptionError("resume needs the folder of the checkpoint; give checkpoint='DIR' too.")
-    for name in ("checkpoint", "resume", "anyway"):
+    for name in ("checkpoint", "resume", "allow_divergence"):
         if filled.get(name) and not descends:
-            raise OptionError(f"{name} is for a descent; choose one with solver='descent' too.")
-    if filled.get("warm_start") is not None and "init" in descent:
+            raise OptionError(f"{name} is for a descent; choose one with solver='gd' too.")
+    if filled.get("warm_start") is not None and "init" in descent_options:
         raise OptionError("warm_start and init both say where the descent begins; leave one of them out.")
-    return ResolvedOptions(filled, said, model, _is_classification(model, task, filled), descends, descent, network)
+    return ResolvedOptions(
+        filled, said, model, _is_classification(model, task, filled), descends, descent_options, network
+    )
 
 
 def _is_classification(model: str, task: str, filled: Mapping[str, Any]) -> bool | None:
@@ -248,7 +250,7 @@ def _is_classification(model: str, task: str, filled: Mapping[str, Any]) -> bool
         return True
     if filled.get("firth"):
         return True
-    if model == "linear" or task == "regression" or solver in ("cholesky", "qr", "replay", "moments"):
+    if model == "linear" or task == "regression" or solver in ("cholesky", "qr", "gd_closed_form", "gd_moments"):
         return False
     return None
 
@@ -257,5 +259,5 @@ def _check_numbers(filled: Mapping[str, Any]) -> None:
     for name in ("l2", "l1"):
         if not 0 <= filled[name] < float("inf"):
             raise OptionError(f"{name} is {filled[name]}; give a finite number, zero or above.")
-    if filled["block_rows"] < 1:
-        raise OptionError(f"block_rows is {filled['block_rows']}; give at least 1.")
+    if filled["batch_rows"] < 1:
+        raise OptionError(f"batch_rows is {filled['batch_rows']}; give at least 1.")

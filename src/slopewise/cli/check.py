@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from slopewise.cli.descending import descending
+from slopewise.cli.descent_options import takes_descent_options
 from slopewise.cli.options import (
     Activation,
     AsJson,
@@ -23,11 +23,11 @@ from slopewise.cli.options import (
     Weights,
     split_names,
 )
-from slopewise.cli.printing import put
-from slopewise.cli.progress import watching
+from slopewise.cli.printing import print_result
+from slopewise.cli.progress import progress_callback
 
 
-@descending
+@takes_descent_options
 def check(
     *,
     table: Table,
@@ -64,6 +64,6 @@ def check(
         "seed": seed,
         **words,
     }
-    with watching(quiet=json) as observer:
-        report = api.check(table, model=model, task=task, observer=observer, **options)
-    put(report.to_json() if json else str(report))
+    with progress_callback(quiet=json) as callback:
+        report = api.check(table, model=model, task=task, callback=callback, **options)
+    print_result(report.to_json() if json else str(report))

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from slopewise.cli.options import Saved
-from slopewise.cli.printing import put
+from slopewise.cli.printing import print_result
 
 
 def code(
@@ -17,4 +17,4 @@ def code(
     """Print plain PyTorch that reproduces a saved fit, with no slopewise in it."""
     from slopewise import api
 
-    put(api.load(file).code(style=style).rstrip("\n"))
+    print_result(api.load(file).code(style=style).rstrip("\n"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from slopewise.cli.options import AsJson, Saved, Table, TableName, Threshold
-from slopewise.cli.printing import put
+from slopewise.cli.printing import print_result
 
 
 def evaluate(
@@ -18,4 +18,4 @@ def evaluate(
 
     found = api.load(file)
     metrics = found.evaluate(table, table_name=table_name, threshold=threshold)
-    put(api.metrics_json(metrics) if json else api.metrics_text(metrics, found.classes))
+    print_result(api.metrics_json(metrics) if json else api.metrics_text(metrics, found.classes))

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from slopewise.cli.descending import DESCENT, STOPPING, descending
+from slopewise.atomic_file import check_writable
+from slopewise.cli.descent_options import DESCENT, STOPPING, takes_descent_options
 from slopewise.cli.options import (
     ANSWER,
     DATA,
@@ -31,12 +32,11 @@ from slopewise.cli.options import (
     split_names,
     whole_number,
 )
-from slopewise.cli.printing import findings_of, put, tell
-from slopewise.cli.progress import watching
-from slopewise.saving import check_place
+from slopewise.cli.printing import findings_of, print_result, print_status
+from slopewise.cli.progress import progress_callback
 
 
-@descending
+@takes_descent_options
 def fit(
     *,
     table: Table,
@@ -73,11 +73,11 @@ def fit(
         bool, typer.Option("--firth", help="Firth's penalty, for separated classes.", rich_help_panel=ANSWER)
     ] = False,
     class_weight: ClassWeight = None,
-    errors: Annotated[
-        Literal["classical", "hc0", "hc1", "hc2", "hc3"] | None,
+    cov_type: Annotated[
+        Literal["nonrobust", "hc0", "hc1", "hc2", "hc3"] | None,
         typer.Option(help="Standard errors: classical, or robust to unequal scatter.", rich_help_panel=ANSWER),
     ] = None,
-    level: Annotated[
+    confidence_level: Annotated[
         float | None,
         typer.Option(
             parser=number,
@@ -88,7 +88,17 @@ def fit(
     ] = None,
     solver: Annotated[
         Literal[
-            "auto", "cholesky", "qr", "newton", "lbfgs", "coordinate", "firth", "descent", "replay", "moments", "loop"
+            "auto",
+            "cholesky",
+            "qr",
+            "newton",
+            "lbfgs",
+            "coordinate_descent",
+            "firth",
+            "gd",
+            "gd_closed_form",
+            "gd_moments",
+            "gd_loop",
         ],
         typer.Option(help="How to solve; auto says what it chose and why.", rich_help_panel=ANSWER),
     ] = "auto",
@@ -98,7 +108,7 @@ def fit(
         float | None,
         typer.Option(parser=number, metavar="SHARE", help="Hidden values left out.", rich_help_panel=NETWORK),
     ] = None,
-    starts: Annotated[
+    n_init: Annotated[
         int | None,
         typer.Option(parser=whole_number, metavar="N", help="Train N at once, keep the best.", rich_help_panel=NETWORK),
     ] = None,
@@ -106,12 +116,15 @@ def fit(
         str | None,
         typer.Option(metavar="FILE", help="Start from a saved fit of the same columns.", rich_help_panel=ANSWER),
     ] = None,
-    early_stop: Annotated[
+    early_stopping: Annotated[
         bool,
-        typer.Option("--early-stop", help="Stop when the validation cost stands still.", rich_help_panel=STOPPING),
+        typer.Option("--early-stopping", help="Stop when the validation cost stands still.", rich_help_panel=STOPPING),
     ] = False,
-    anyway: Annotated[
-        bool, typer.Option("--anyway", help="Go down even beyond the largest stable rate.", rich_help_panel=DESCENT)
+    allow_divergence: Annotated[
+        bool,
+        typer.Option(
+            "--allow-divergence", help="Go down even beyond the largest stable rate.", rich_help_panel=DESCENT
+        ),
     ] = False,
     checkpoint: Annotated[
         str | None,
@@ -130,7 +143,7 @@ def fit(
     """Fit a model to a table and print what was found."""
     names = split_names("--features", features)
     if out is not None:
-        check_place(out)  # before the read, which may take an hour
+        check_writable(out)  # before the read, which may take an hour
 
     from slopewise import api
 
@@ -151,23 +164,23 @@ def fit(
         "hidden": hidden,
         "activation": activation,
         "dropout": dropout,
-        "starts": starts,
+        "n_init": n_init,
         "warm_start": warm_start,
-        "early_stop": early_stop,
-        "errors": errors,
-        "level": level,
+        "early_stopping": early_stopping,
+        "cov_type": cov_type,
+        "confidence_level": confidence_level,
         "solver": solver,
-        "anyway": anyway,
+        "allow_divergence": allow_divergence,
         "checkpoint": checkpoint,
         "resume": resume,
         **words,
     }
-    with watching(quiet=json) as observer:
-        found = api.fit(table, model=model, task=task, observer=observer, **options)
+    with progress_callback(quiet=json) as callback:
+        found = api.fit(table, model=model, task=task, callback=callback, **options)
         # still watched: the metrics of train and test rows are read when first asked for
         if out is not None:
             found.save(out)
         text = found.to_json() if json else "\n".join([found.summary(), *findings_of(found)])
-    put(text)
+    print_result(text)
     if out is not None:
-        tell(f"saved to {out}")
+        print_status(f"saved to {out}")

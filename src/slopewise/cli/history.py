@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from slopewise.cli.options import OUTPUT, Saved, whole_number
-from slopewise.cli.printing import tell
+from slopewise.cli.printing import print_status
 from slopewise.cli.write import check_format, write_tables
 from slopewise.errors import OptionError
 
@@ -33,6 +33,6 @@ def history(
     rows = [*range(0, table.num_rows, every)]
     if rows[-1] != table.num_rows - 1:
         rows.append(table.num_rows - 1)
-    written = write_tables([table.take(rows)], out)
+    module_source = write_tables([table.take(rows)], out)
     if out is not None:
-        tell(f"{written:,} epochs written to {out}")
+        print_status(f"{module_source:,} epochs written to {out}")

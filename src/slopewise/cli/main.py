@@ -18,7 +18,7 @@ from slopewise.cli.evaluate import evaluate
 from slopewise.cli.fit import fit
 from slopewise.cli.history import history
 from slopewise.cli.predict import predict
-from slopewise.cli.printing import close_stdout, put, tell
+from slopewise.cli.printing import close_stdout, print_result, print_status
 from slopewise.cli.show import show
 from slopewise.errors import OptionError, SlopewiseError
 from slopewise.wording import Flags, in_shell, spoken
@@ -38,7 +38,7 @@ for command in (fit, check, show, predict, evaluate, history, code):
 def print_version(wanted: bool) -> None:
     """Print the version and stop."""
     if wanted:
-        put(f"slopewise {__version__}")
+        print_result(f"slopewise {__version__}")
         raise typer.Exit
 
 
@@ -85,7 +85,7 @@ def _run(words: list[str]) -> int:
 def fail(sentence: str, code: int) -> int:
     """Say why there is no result, unless the help just printed says it."""
     if sentence:
-        tell(sentence)
+        print_status(sentence)
     return code
 
 

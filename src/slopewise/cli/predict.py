@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from slopewise.cli.options import ANSWER, OUTPUT, Saved, Table, TableName, Threshold, number
-from slopewise.cli.printing import tell
+from slopewise.cli.printing import print_status
 from slopewise.cli.write import check_format, write_tables
 
 
@@ -43,4 +43,4 @@ def predict(
     tables = found.predict_table(table, interval=interval, of=of, threshold=threshold, table_name=table_name)
     rows = write_tables(tables, out)
     if out is not None:
-        tell(f"{rows:,} rows written to {out}")
+        print_status(f"{rows:,} rows written to {out}")

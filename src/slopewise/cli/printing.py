@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from slopewise.api import Fitted
 
 
-def put(text: str) -> None:
+def print_result(text: str) -> None:
     """Print a result.
 
     Flushed at once: a reader that has gone or a full disk must show up here, where it can be
@@ -27,7 +27,7 @@ def findings_of(fit: Fitted[Any]) -> list[str]:
     return ["", *found] if found else []
 
 
-def tell(text: str) -> None:
+def print_status(text: str) -> None:
     """Print a word about the run."""
     print(f"slopewise: {text}", file=sys.stderr, flush=True)
 

@@ -12,28 +12,28 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from slopewise.types import Observer
+    from slopewise.types import Callback
 
 PATIENCE = 1.0  # seconds before a bar appears
 PACE = 5.0  # seconds between plain lines
 
 
 @contextmanager
-def watching(*, quiet: bool) -> Iterator[Observer]:
+def progress_callback(*, quiet: bool) -> Iterator[Callback]:
     """Yield the observer that suits stderr: a bar on a terminal, a line now and then elsewhere."""
     if quiet:
-        yield Silence()
+        yield NullCallback()
     elif sys.stderr.isatty():
-        bar = Bar()
+        bar = ProgressBar()
         try:
             yield bar
         finally:
             bar.close()
     else:
-        yield Lines()
+        yield ProgressLines()
 
 
-class Silence:
+class NullCallback:
     """Hears everything, says nothing."""
 
     def rows(self, done: int, total: int | None) -> None:
@@ -46,7 +46,7 @@ class Silence:
         """Say nothing."""
 
 
-class Speed:
+class EpochRate:
     """Epochs per second since the first one heard of: a resumed descent starts in the middle."""
 
     def __init__(self) -> None:
@@ -69,13 +69,13 @@ class Speed:
         return (done - epoch) / seconds if seconds > 0 else 0.0
 
 
-class Lines:
+class ProgressLines:
     """One plain line every PACE seconds."""
 
     def __init__(self) -> None:
         self._text = "reading"
         self._spoke = monotonic()
-        self._speed = Speed()
+        self._speed = EpochRate()
 
     def rows(self, done: int, total: int | None) -> None:
         """Print how many rows have been read, if it is time for a line."""
@@ -98,14 +98,14 @@ class Lines:
         print(f"epoch {done:,} of {total:,}: {words}", file=sys.stderr, flush=True)
 
 
-class Bar:
+class ProgressBar:
     """A bar that appears after PATIENCE and leaves nothing behind."""
 
     def __init__(self) -> None:
         self._text = "reading"
         self._started = monotonic()
         self._shown: tuple[Progress, TaskID] | None = None
-        self._speed = Speed()
+        self._speed = EpochRate()
 
     def rows(self, done: int, total: int | None) -> None:
         """Move the bar."""

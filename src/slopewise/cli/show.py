@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from slopewise.cli.options import AsJson, Saved
-from slopewise.cli.printing import findings_of, put
+from slopewise.cli.printing import findings_of, print_result
 
 
 def show(file: Saved, json: AsJson = False) -> None:
@@ -11,4 +11,4 @@ def show(file: Saved, json: AsJson = False) -> None:
     from slopewise import api
 
     found = api.load(file)
-    put(found.to_json() if json else "\n".join([found.summary(), *findings_of(found)]))
+    print_result(found.to_json() if json else "\n".join([found.summary(), *findings_of(found)]))

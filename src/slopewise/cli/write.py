@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from slopewise.atomic_file import atomic_replace, check_writable
 from slopewise.errors import OptionError
-from slopewise.saving import check_place, replacing
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,14 +22,14 @@ def check_format(out: str | None) -> None:
         return
     if Path(out).suffix.lower() not in FORMATS:
         raise OptionError(f"--out {out!r} says no format; end the name in {' or '.join(FORMATS)}.")
-    check_place(out)
+    check_writable(out)
 
 
 def write_tables(tables: Iterable[pa.Table], out: str | None) -> int:
     """Write all tables to the file `out`, or as CSV to stdout; return how many rows there were."""
     if out is None:
         return write_stream(tables, sys.stdout.buffer, parquet=False)
-    with replacing(out) as beside, open(beside, "wb") as stream:
+    with atomic_replace(out) as beside, open(beside, "wb") as stream:
         return write_stream(tables, stream, parquet=Path(out).suffix.lower() == ".parquet")
 
 

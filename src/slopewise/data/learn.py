@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from slopewise.data.classes import is_classes, learn_classes
 from slopewise.data.design import MISSING, Design, Feature
 from slopewise.data.source import Chunk, Table
 from slopewise.data.split import Split
+from slopewise.data.target_classes import is_classes, learn_classes
 from slopewise.errors import ColumnError, DataError, check_choice, nearest, quoted
 
 CHUNK_ROWS = 65536
@@ -64,7 +64,7 @@ def learn_design(
     plain = [Feature(name, table.schema.kind(name)) for name in chosen]
     categories = [f.name for f in plain if f.kind == "category"]
     for name in categories:
-        _refuse_stray_text(table, name, "column")
+        _refuse_text_among_numbers(table, name, "column")
     seen = _look(table, plain, split, means=missing == "mean") if categories or missing == "mean" else _Seen()
     learned = tuple(_learned(f, seen, missing) for f in plain)
     kind = table.schema.kind(target)
@@ -89,7 +89,7 @@ def check_columns(design: Design, table: Table, *, with_target: bool) -> None:
         now, learned = table.schema.kind(name), kinds.get(name, "number")
         if (now == "category") != (learned == "category"):
             words = {True: "text", False: "numbers"}
-            _refuse_stray_text(table, name, "column")
+            _refuse_text_among_numbers(table, name, "column")
             raise DataError(
                 f"column {name!r} of {table.label} holds {words[now == 'category']}, but this fit was trained with "
                 f"{words[learned == 'category']} there; convert the column."
@@ -115,7 +115,7 @@ def _choose_features(table: Table, target: str, features: Sequence[str] | None, 
 def _require_numbers(table: Table, name: str, role: str) -> None:
     if table.schema.kind(name) != "category":
         return
-    _refuse_stray_text(table, name, role)
+    _refuse_text_among_numbers(table, name, role)
     for chunk in table.chunks((name,), 1):
         found = chunk.codes(name)
         example = f", {found.levels[found.codes[0]]!r} in row 1" if found.codes[0] >= 0 else ""
@@ -125,8 +125,8 @@ def _require_numbers(table: Table, name: str, role: str) -> None:
     raise DataError(f"{role} {name!r} is not numeric and {table.label} has no rows.")
 
 
-def _refuse_stray_text(table: Table, name: str, role: str) -> None:
-    stray = table.stray_text(name) if table.schema.kind(name) == "category" else None
+def _refuse_text_among_numbers(table: Table, name: str, role: str) -> None:
+    stray = table.text_among_numbers(name) if table.schema.kind(name) == "category" else None
     if stray is not None:
         row, value = stray
         raise DataError(
@@ -165,9 +165,9 @@ def _learned(feature: Feature, seen: _Seen, missing: str) -> Feature:
         tally = seen.levels.get(feature.name, Counter())
         levels = tuple(sorted(tally))
         if len(levels) < 2:
-            held = f"only the level {levels[0]!r}" if levels else "no value at all"
+            buffered = f"only the level {levels[0]!r}" if levels else "no value at all"
             raise DataError(
-                f"column {feature.name!r} holds {held} in the training rows, so it explains nothing; leave it out."
+                f"column {feature.name!r} holds {buffered} in the training rows, so it explains nothing; leave it out."
             )
         fill = max(levels, key=lambda level: tally[level]) if missing == "mean" else None
         return replace(feature, levels=levels, fill=fill)

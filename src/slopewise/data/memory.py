@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from slopewise.data.columns import check_usable, chunk_from_arrow, schema_from_arrow, share
+from slopewise.data.arrow import check_usable, chunk_from_arrow, schema_from_arrow, share
 from slopewise.data.source import Chunk, Codes, Table
 from slopewise.errors import DataError
 from slopewise.types import Schema

@@ -25,7 +25,7 @@ def as_table(data: Any, table_name: str | None = None) -> Table:
         OptionError: table_name given where there are no tables to choose from.
     """
     if isinstance(data, str | Path):
-        from slopewise.data.table import open_file
+        from slopewise.data.duckdb_table import open_file
 
         return open_file(str(data), table_name)
     if table_name is not None:

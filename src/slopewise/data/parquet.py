@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from slopewise.data.columns import ColumnsChunk, check_usable, chunk_from_arrow, schema_from_arrow
+from slopewise.data.arrow import ColumnsChunk, check_usable, chunk_from_arrow, schema_from_arrow
 from slopewise.data.files import same_columns
 from slopewise.data.prefetch import batch_rows, prefetch
 from slopewise.data.source import Chunk, Table

@@ -90,11 +90,11 @@ class Table(ABC):
             return chunk.rows(0, rows)
         return None
 
-    def stray_text(self, column: str) -> tuple[int, str] | None:
+    def text_among_numbers(self, column: str) -> tuple[int, str] | None:
         """Return (row, value), rows from 1, of the first word in a text column of mostly numbers, else None."""
-        from slopewise.data.stray import stray_text
+        from slopewise.data.numeric_text import text_among_numbers
 
-        return stray_text(self, column)
+        return text_among_numbers(self, column)
 
     def partitions(self, k: int) -> list[Table]:
         """Return at most k contiguous parts, together the whole table, in order."""
@@ -123,7 +123,7 @@ class Source(ABC):
         """Return at most k contiguous parts, together all rows, in order."""
 
     @abstractmethod
-    def blame(self) -> DataError | None:
+    def first_invalid_value(self) -> DataError | None:
         """Look for the first value that is missing or infinite and return the error that names it.
 
         Called only after a sum came out non-finite, so that clean data never pays for the search.

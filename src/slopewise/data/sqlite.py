@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from slopewise.data.columns import ColumnsChunk, unusable
-from slopewise.data.csv import sql_name
+from slopewise.data.arrow import ColumnsChunk, unusable
+from slopewise.data.csv_dialect import sql_name
 from slopewise.data.files import chosen_table
 from slopewise.data.source import Chunk, Codes, Table
 from slopewise.errors import DataError
@@ -76,11 +76,11 @@ class SQLiteTable(Table):
 
 
 def _chunk(schema: Schema, columns: Sequence[str], rows: list[tuple[Any, ...]], start: int) -> ColumnsChunk:
-    held: dict[str, np.ndarray | Codes] = {}
+    buffered: dict[str, np.ndarray | Codes] = {}
     for name, values in zip(columns, zip(*rows, strict=True), strict=True):
         category = schema.kind(name) == "category"
-        held[name] = _codes(values) if category else _floats(name, values, start)
-    return ColumnsChunk(start, held)
+        buffered[name] = _codes(values) if category else _floats(name, values, start)
+    return ColumnsChunk(start, buffered)
 
 
 def _floats(name: str, values: tuple[Any, ...], start: int) -> np.ndarray:

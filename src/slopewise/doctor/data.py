@@ -10,9 +10,9 @@ from torch import Tensor
 
 from slopewise.doctor.finding import Finding, Number
 from slopewise.doctor.scales import deviations, far_from_zero, outlying, unscaled
-from slopewise.results.text import figure
+from slopewise.results.report.text import figure
 from slopewise.solution import Moments
-from slopewise.training.scaled import EPS
+from slopewise.training.exact.scaling import EPS
 
 COLLINEAR = 0.999
 """|r| from which a pair counts as nearly one column: the errors of both coefficients grow 22-fold there."""

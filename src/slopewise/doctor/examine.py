@@ -7,21 +7,21 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from slopewise.doctor.aftermath import after
+from slopewise.doctor.after_training import after
+from slopewise.doctor.before_training import before
 from slopewise.doctor.data import data_findings
-from slopewise.doctor.descent import before
-from slopewise.doctor.faster import TOLERANCE, count
 from slopewise.doctor.finding import Finding, lines, ranked
-from slopewise.optimizers.descent import Descent
-from slopewise.optimizers.epochs import epochs_to
-from slopewise.optimizers.limits import Limits, limits_of
-from slopewise.optimizers.recurrence import sgd_of
+from slopewise.doctor.recommend import TOLERANCE, count
+from slopewise.optimizers.epochs_to_tolerance import epochs_to
+from slopewise.optimizers.plan import DescentPlan
+from slopewise.optimizers.sgd_recurrence import sgd_of
+from slopewise.optimizers.stability import Limits, limits_of
 from slopewise.problem import Problem
-from slopewise.results.plain import finite
-from slopewise.results.text import figure, pad, wrap
+from slopewise.results.report.text import figure, pad, wrap
+from slopewise.results.report.to_dict import finite
 from slopewise.solution import Descended, Moments
-from slopewise.training.down import Ground, curvature_in
-from slopewise.training.units import units_of
+from slopewise.training.descent.linear import DescentSetup, hessian_spectrum
+from slopewise.training.moments.standardize import standardization
 
 RULE = "-" * 80
 
@@ -37,7 +37,7 @@ class Report:
 
     n: int
     names: tuple[str, ...]
-    descent: Descent
+    plan: DescentPlan
     raw: Limits
     standard: Limits
     needed: int | None
@@ -50,7 +50,7 @@ class Report:
     @property
     def limits(self) -> Limits:
         """The limits in the units of the plan."""
-        return self.standard if self.descent.standardize else self.raw
+        return self.standard if self.plan.standardize else self.raw
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, None for what is not a finite number or not known."""
@@ -60,10 +60,10 @@ class Report:
                 "model": self.model,
                 "classes": list(self.classes),
                 "counts": list(self.counts),
-                "optimizer": self.descent.optimizer,
-                "lr": self.descent.lr,
-                "epochs": self.descent.epochs,
-                "standardize": self.descent.standardize,
+                "optimizer": self.plan.optimizer,
+                "lr": self.plan.lr,
+                "epochs": self.plan.epochs,
+                "standardize": self.plan.standardize,
                 "epochs_needed": self.needed,
                 "tolerance": TOLERANCE,
                 "limits_hold": self.holds or "wherever the descent goes",
@@ -82,35 +82,35 @@ class Report:
         return "\n".join(line.rstrip() for line in _page(self))
 
 
-def examine(problem: Problem, moments: Moments, ground: Ground) -> Report:
+def examine_before(problem: Problem, moments: Moments, setup: DescentSetup) -> Report:
     """Return the report on a planned descent.
 
     Args:
         problem: linear model, squared loss.
         moments: of the training rows.
-        ground: the plan, and what is known of its cost.
+        setup: the plan, and what is known of its cost.
     """
-    other = limits_of(_other_curvature(problem, moments, ground), _sgd(ground.descent))
-    raw, standard = (other, ground.limits) if ground.descent.standardize else (ground.limits, other)
-    needed = _needed(ground)
+    other = limits_of(_other_curvature(problem, moments, setup), _sgd(setup.plan))
+    raw, standard = (other, setup.limits) if setup.plan.standardize else (setup.limits, other)
+    needed = _needed(setup)
     findings = (
-        *before(ground.descent, ground.limits, standard=standard, needed=needed),
-        *columns_findings(problem, moments, ground.descent.standardize),
+        *before(setup.plan, setup.limits, standard=standard, needed=needed),
+        *columns_findings(problem, moments, setup.plan.standardize),
     )
-    return Report(moments.n, problem.names, ground.descent, raw, standard, needed, ranked(findings))
+    return Report(moments.n, problem.names, setup.plan, raw, standard, needed, ranked(findings))
 
 
-def look_back(
-    problem: Problem, moments: Moments, ground: Ground | None = None, descended: Descended | None = None
+def examine_after(
+    problem: Problem, moments: Moments, setup: DescentSetup | None = None, descended: Descended | None = None
 ) -> tuple[Finding, ...]:
     """Return the findings on a finished fit: on its columns, and on its descent if it had one."""
     found: tuple[Finding, ...] = ()
-    if ground is not None and descended is not None:
-        found = after(descended, ground.descent, ground.limits)
+    if setup is not None and descended is not None:
+        found = after(descended, setup.plan, setup.limits)
         if found:
-            standard = limits_of(_other_curvature(problem, moments, ground), _sgd(ground.descent))
-            found = after(descended, ground.descent, ground.limits, standard=standard, needed=_needed(ground))
-    standardize = None if ground is None else ground.descent.standardize
+            standard = limits_of(_other_curvature(problem, moments, setup), _sgd(setup.plan))
+            found = after(descended, setup.plan, setup.limits, standard=standard, needed=_needed(setup))
+    standardize = None if setup is None else setup.plan.standardize
     return ranked((*found, *columns_findings(problem, moments, standardize)))
 
 
@@ -123,27 +123,27 @@ def columns_findings(problem: Problem, moments: Moments, standardize: bool | Non
     return found
 
 
-def _other_curvature(problem: Problem, moments: Moments, ground: Ground) -> Any:
-    units = units_of(moments, standardize=not ground.descent.standardize, intercept=problem.intercept)
-    return curvature_in(problem, moments, units)
+def _other_curvature(problem: Problem, moments: Moments, setup: DescentSetup) -> Any:
+    units = standardization(moments, standardize=not setup.plan.standardize, intercept=problem.intercept)
+    return hessian_spectrum(problem, moments, units)
 
 
-def _sgd(descent: Descent) -> Any:
-    return sgd_of(descent.options) if descent.optimizer == "sgd" else None
+def _sgd(plan: DescentPlan) -> Any:
+    return sgd_of(plan.options) if plan.optimizer == "sgd" else None
 
 
-def _needed(ground: Ground) -> int | None:
-    descent = ground.descent
-    plain = descent.optimizer == "sgd" and descent.schedule.name == "constant" and descent.batch_size is None
-    if not plain or not descent.lr < ground.limits.lr or descent.options.get("weight_decay"):
+def _needed(setup: DescentSetup) -> int | None:
+    plan = setup.plan
+    plain = plan.optimizer == "sgd" and plan.schedule.name == "constant" and plan.batch_size is None
+    if not plain or not plan.lr < setup.limits.lr or plan.options.get("weight_decay"):
         return None
     return epochs_to(
-        ground.curvature,
-        start=ground.start,
-        optimum=ground.quadratic.optimum,
-        lr=descent.lr,
+        setup.spectrum,
+        start=setup.start,
+        optimum=setup.quadratic.optimum,
+        lr=plan.lr,
         tolerance=TOLERANCE,
-        sgd=sgd_of(descent.options),
+        sgd=sgd_of(plan.options),
     )
 
 
@@ -166,16 +166,16 @@ def _plain(limits: Limits) -> dict[str, Any]:
 
 
 def _page(report: Report) -> list[str]:
-    descent = report.descent
-    units = "standardised columns" if descent.standardize else "raw columns"
-    plan = f"{descent.optimizer}, lr {figure(descent.lr)}, {descent.epochs:,} epochs, {units}"
+    plan = report.plan
+    units = "standardised columns" if plan.standardize else "raw columns"
+    line = f"{plan.optimizer}, lr {figure(plan.lr)}, {plan.epochs:,} epochs, {units}"
     needed = "not known beforehand" if report.needed is None else count(float(report.needed))
-    if descent.optimizer == "sgd" and descent.lr >= report.limits.lr and not report.holds:
+    if plan.optimizer == "sgd" and plan.lr >= report.limits.lr and not report.holds:
         needed = "never arrives"
     return [
         f"Before the first step, on {report.n:,} rows",
         *_model(report),
-        *wrap(plan, 80, "Plan    ", " " * 8),
+        *wrap(line, 80, "Plan    ", " " * 8),
         *wrap(f"{needed} (cost gap to {TOLERANCE:g} of the first one)", 80, "Epochs  ", " " * 8),
         RULE,
         *_table(report.raw, report.standard),

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from slopewise.results.text import wrap
+from slopewise.results.report.text import wrap
 from slopewise.wording import spoken
 
 Severity = Literal["error", "warning", "note"]

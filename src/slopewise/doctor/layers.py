@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from slopewise.doctor.finding import Finding, Number
-from slopewise.results.text import figure
+from slopewise.results.report.text import figure
 
 FLAT = 0.01
 """Part of its steepest slope below which a sigmoid or tanh counts as flat: |z| above 5.3 and 3.0."""
@@ -35,7 +35,7 @@ SLOPES: dict[str, Callable[[Tensor], Tensor]] = {
 """Each one's slope as part of its steepest, from what it gave out."""
 
 
-def watched(module: nn.Module, x: Tensor) -> tuple[tuple[Layer, ...], Tensor]:
+def activations_of(module: nn.Module, x: Tensor) -> tuple[tuple[Layer, ...], Tensor]:
     """Return what the sigmoids, tanhs and ReLUs in a module give out for x (n, q), and its output.
 
     The module runs once, in evaluation mode and without gradients, and is left as it was.

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from slopewise.doctor.classes import imbalance, one_layer
+from slopewise.doctor.classification import imbalance, one_layer
 from slopewise.doctor.finding import Finding, Number
-from slopewise.doctor.layers import layer_findings, link_finding, watched
-from slopewise.results.text import figure
+from slopewise.doctor.layers import activations_of, layer_findings, link_finding
+from slopewise.results.report.text import figure
 from slopewise.solution import History
 
 ALIKE = 0.01
@@ -27,12 +27,12 @@ LARGE = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class NetworkExamination:
     """What there is to look at after a fit.
 
     module: trained, from x to eta. x (n, q) in the units of the descent and y (n,), rows to look at, some thousands are
     enough. names (q,) of the columns. classes: 0 for a number as target; labels, of the classes. cost over the training
-    rows, and constant, that of answering every row alike. history, where there is one.
+    rows, and constant, that of the null model. history, where there is one.
     """
 
     module: nn.Module
@@ -40,25 +40,25 @@ class Look:
     y: Tensor
     names: tuple[str, ...]
     cost: float
-    constant: float
+    null_cost: float
     classes: int = 0
     labels: tuple[str, ...] = ()
     history: History | None = None
     standardized: bool = True
 
 
-def network_findings(look: Look) -> tuple[Finding, ...]:
+def network_findings(look: NetworkExamination) -> tuple[Finding, ...]:
     """Return what stands in the network's way, the likeliest cause of a failure before its consequences."""
-    layers, eta = watched(look.module, look.x)
+    layers, eta = activations_of(look.module, look.x)
     found = [link_finding(layers, look.module, look.classes), _unscaled(look)]
-    if look.cost > FAILED * look.constant:
+    if look.cost > FAILED * look.null_cost:
         found += layer_findings(layers, standardized=look.standardized)
-    if look.cost > (1 + ALIKE) * look.constant:
+    if look.cost > (1 + ALIKE) * look.null_cost:
         found.append(_worse(look))
-    elif look.cost >= (1 - ALIKE) * look.constant:
-        straight = _is_straight(look.module)
-        xor = one_layer(look.x, look.y, look.names) if straight and look.classes == 2 else None
-        found.append(xor or _coin(look, eta, straight))
+    elif look.cost >= (1 - ALIKE) * look.null_cost:
+        is_linear = _is_linear_model(look.module)
+        xor = one_layer(look.x, look.y, look.names) if is_linear and look.classes == 2 else None
+        found.append(xor or _constant_prediction(look, eta, is_linear))
     if look.classes:
         counts = torch.bincount(look.y.to(torch.int64), minlength=look.classes).tolist()
         found.append(imbalance(counts, look.labels))
@@ -85,15 +85,15 @@ def over_fitting(history: History | None) -> Finding | None:
             f"{figure(float(history.cost[best]))} to {figure(float(history.cost[-1]))}",
         ),
         cause="it has room for what is true of these rows only",
-        fix=f"early_stop=True, which keeps the state of epoch {epoch}",
+        fix=f"early_stopping=True, which keeps the state of epoch {epoch}",
     )
 
 
-def _worse(look: Look) -> Finding:
+def _worse(look: NetworkExamination) -> Finding:
     cause, fix = "its steps threw it about, or it began far off", "a smaller lr"
     if look.history is None or len(look.history.cost) < 2 or _falls(look.history):
         cause, fix = "the descent is still on its way from a start far off", "more epochs, or a larger lr"
-    words = f"cost {figure(look.cost, 4)}, and answering every row alike costs {figure(look.constant, 4)}"
+    words = f"cost {figure(look.cost, 4)}, and the null model costs {figure(look.null_cost, 4)}"
     return Finding(
         code="worse-than-constant",
         severity="warning",
@@ -104,15 +104,15 @@ def _worse(look: Look) -> Finding:
     )
 
 
-def _coin(look: Look, eta: Tensor, straight: bool) -> Finding:
-    words = f"cost {figure(look.cost, 4)}, and answering every row alike costs {figure(look.constant, 4)}"
+def _constant_prediction(look: NetworkExamination, eta: Tensor, is_linear: bool) -> Finding:
+    words = f"cost {figure(look.cost, 4)}, and the null model costs {figure(look.null_cost, 4)}"
     what = "the model answers nearly the same for every row, whatever its columns say"
     if look.classes == 2:
         p = torch.sigmoid(eta.reshape(-1))
-        words += f"{_coin_words(look.constant)}; outputs from {float(p.min()):.3f} to {float(p.max()):.3f}"
-        what = "your model is a coin" if _coin_words(look.constant) else "your model bets on the class shares alone"
-    cause, fix = "the start led onto a plateau, where all gradients nearly cancel", "starts=16, to try other starts"
-    if straight:
+        words += f"{_even_odds(look.null_cost)}; outputs from {float(p.min()):.3f} to {float(p.max()):.3f}"
+        what = "your model is a coin" if _even_odds(look.null_cost) else "your model bets on the class shares alone"
+    cause, fix = "the start led onto a plateau, where all gradients nearly cancel", "n_init=16, to try other starts"
+    if is_linear:
         cause, fix = "no single cut through the columns tells the rows apart", "model='mlp', hidden=8"
     elif _falls(look.history):
         cause, fix = "the descent is still on its way", "more epochs, or a larger lr"
@@ -126,8 +126,8 @@ def _coin(look: Look, eta: Tensor, straight: bool) -> Finding:
     )
 
 
-def _coin_words(constant: float) -> str:
-    return ", ln 2, as a coin" if abs(constant - 0.693147) < 0.01 * 0.693147 else ""
+def _even_odds(null_cost: float) -> str:
+    return ", ln 2, as a coin" if abs(null_cost - 0.693147) < 0.01 * 0.693147 else ""
 
 
 def _falls(history: History | None) -> bool:
@@ -138,13 +138,13 @@ def _falls(history: History | None) -> bool:
     return float(earlier - history.cost[-1]) > ALIKE * abs(float(earlier))
 
 
-def _is_straight(module: nn.Module) -> bool:
+def _is_linear_model(module: nn.Module) -> bool:
     """Return whether the module is made of linear layers alone, which together are one."""
     leaves = [part for part in module.modules() if not list(part.children())]
     return all(isinstance(part, nn.Linear | nn.Identity | nn.Flatten | nn.Dropout) for part in leaves)
 
 
-def _unscaled(look: Look) -> Finding | None:
+def _unscaled(look: NetworkExamination) -> Finding | None:
     if look.standardized:
         return None
     sizes = look.x.to(torch.float64).square().mean(0).sqrt()

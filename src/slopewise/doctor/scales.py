@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from slopewise.doctor.finding import Finding, Number
-from slopewise.results.text import figure
+from slopewise.results.report.text import figure
 from slopewise.solution import Moments
-from slopewise.training.quadratic import quadratic_of
-from slopewise.training.scaled import EPS
-from slopewise.training.units import units_of
+from slopewise.training.exact.scaling import EPS
+from slopewise.training.moments.quadratic import quadratic_of
+from slopewise.training.moments.standardize import standardization
 
 OUTLYING = 1e3
 FAR = 1e4
@@ -68,7 +68,7 @@ def _why_unscaled(moments: Moments, names: Sequence[str], varies: Tensor, interc
 
 def condition(moments: Moments, varies: Tensor, *, intercept: bool, standardize: bool) -> float:
     """Return the 2-norm condition number of the cost's Hessian over the columns that vary; inf where singular."""
-    units = units_of(moments, standardize=standardize, intercept=intercept)
+    units = standardization(moments, standardize=standardize, intercept=intercept)
     p = len(moments.mean) + intercept
     # the optimum is not asked for, and giving one saves a pseudo-inverse
     hessian = quadratic_of(moments, units, optimum=torch.zeros(p, dtype=torch.float64)).hessian

@@ -22,7 +22,7 @@ STEPS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class SeparatingHyperplane:
     """distance of the two classes, in columns scaled to length 1; separable where above nothing.
 
     rows: those whose mixture settles it (of z, where there are more than two classes), and their shares of it: where
@@ -35,7 +35,7 @@ class Cut:
     shares: tuple[float, ...]
 
 
-def linear_cut(x: Tensor, y: Tensor) -> Cut:
+def separating_hyperplane(x: Tensor, y: Tensor) -> SeparatingHyperplane:
     """Return whether hyperplanes tell the classes apart: one that has all rows of class 0 on one side, of two.
 
     P. Wolfe, Finding the nearest point in a polytope, Mathematical Programming 11 (1976); exact up to rounding.
@@ -50,21 +50,21 @@ def linear_cut(x: Tensor, y: Tensor) -> Cut:
     """
     z = _signed(x, y)
     # 1.
-    held = [int(z.norm(dim=1).argmin())]
+    buffered = [int(z.norm(dim=1).argmin())]
     shares = z.new_ones(1)
     for _ in range(STEPS):
-        point = shares @ z[held]
+        point = shares @ z[buffered]
         # 2.
         against = z @ point
         furthest = int(against.argmin())
         length = float(point @ point)
-        if length <= TOUCHING**2 or float(against[furthest]) >= length * (1 - TOUCHING) or furthest in held:
+        if length <= TOUCHING**2 or float(against[furthest]) >= length * (1 - TOUCHING) or furthest in buffered:
             break
-        held.append(furthest)
+        buffered.append(furthest)
         shares = torch.cat([shares, shares.new_zeros(1)])
         # 3.
         while True:
-            nearest = _on_plane(z[held])
+            nearest = _on_plane(z[buffered])
             if float(nearest.min()) > 0:
                 shares = nearest
                 break
@@ -72,10 +72,10 @@ def linear_cut(x: Tensor, y: Tensor) -> Cut:
             step = float((shares[out] / (shares[out] - nearest[out]).clamp(min=1e-300)).min())
             shares = shares + min(step, 1.0) * (nearest - shares)
             stays = shares > TOUCHING
-            held = [row for row, kept in zip(held, stays.tolist(), strict=True) if kept]
+            buffered = [row for row, kept in zip(buffered, stays.tolist(), strict=True) if kept]
             shares = shares[stays] / shares[stays].sum()
-    distance = float((shares @ z[held]).norm())
-    return Cut(distance > TOUCHING, distance, tuple(held), tuple(shares.tolist()))
+    distance = float((shares @ z[buffered]).norm())
+    return SeparatingHyperplane(distance > TOUCHING, distance, tuple(buffered), tuple(shares.tolist()))
 
 
 def _signed(x: Tensor, y: Tensor) -> Tensor:

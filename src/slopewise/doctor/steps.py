@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from slopewise.doctor.finding import Finding, Number
-from slopewise.results.network_trail import NetworkTrail
-from slopewise.results.text import figure
+from slopewise.results.network_record import NetworkRecord
+from slopewise.results.report.text import figure
 
 SAFE = 0.5
 """Part of the limit that is recommended: a curve's limit changes on the way."""
@@ -15,22 +15,22 @@ EDGE = 0.95
 """Part of the limit from which a step counts as being at it: the sharpness is known on a part of the rows."""
 
 
-def step_finding(trail: NetworkTrail, *, straight: bool) -> Finding | None:
+def step_finding(descent: NetworkRecord, *, is_linear: bool) -> Finding | None:
     """Return what there is to say about a descent by sgd at a constant learning rate, on all rows at each step.
 
     Beyond the limit a line is sure to diverge; classes and networks are not, for the curvature changes on the way.
     So nothing is refused here, and what was measured is told.
 
     Args:
-        trail: the road behind the fit.
-        straight: no hidden layer, so that the limit holds at every place.
+        descent: the road behind the fit.
+        is_linear: no hidden layer, so that the limit holds at every place.
     """
-    plan = trail.plan
-    if plan.optimizer != "sgd" or plan.schedule.name != "constant" or not math.isfinite(trail.largest_lr):
+    plan = descent.plan
+    if plan.optimizer != "sgd" or plan.schedule.name != "constant" or not math.isfinite(descent.largest_lr):
         return None
-    if plan.lr > trail.largest_lr:
-        return beyond_limit(plan.lr, trail.largest_lr, straight=straight)
-    found = trail.sharpening
+    if plan.lr > descent.largest_lr:
+        return beyond_limit(plan.lr, descent.largest_lr, is_linear=is_linear)
+    found = descent.sharpness_history
     if plan.batch_size is not None or found is None or len(found.lr) < 2:
         return None
     last = float(found.lr[-1])
@@ -42,7 +42,7 @@ def step_finding(trail: NetworkTrail, *, straight: bool) -> Finding | None:
         what=f"the descent runs at the edge of stability by epoch {int(found.epoch[-1])}",
         number=Number(
             plan.lr / last,
-            f"the largest stable lr was {figure(trail.largest_lr)} at the start and is {figure(last)} now, lr is "
+            f"the largest stable lr was {figure(descent.largest_lr)} at the start and is {figure(last)} now, lr is "
             f"{plan.lr:g}",
         ),
         cause="the valley has become so sharp along one direction that each step lands on its other side",
@@ -50,9 +50,9 @@ def step_finding(trail: NetworkTrail, *, straight: bool) -> Finding | None:
     )
 
 
-def beyond_limit(lr: float, limit: float, *, straight: bool) -> Finding:
+def beyond_limit(lr: float, limit: float, *, is_linear: bool) -> Finding:
     """Return the finding that a learning rate is larger than the limit, which holds everywhere or at the start."""
-    holds = "wherever the descent goes" if straight else "at the start"
+    holds = "wherever the descent goes" if is_linear else "at the start"
     return Finding(
         code="lr-beyond-limit",
         severity="warning",

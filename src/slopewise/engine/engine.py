@@ -27,7 +27,7 @@ def add_tuples(left: S, right: S) -> S:
 class Engine(ABC):
     """Sums functions of batches over all rows of a source."""
 
-    block_rows: int
+    batch_rows: int
 
     @abstractmethod
     def sum(self, function: Callable[[Batch], S], source: Source, *, add: Callable[[S, S], S] = add_tuples) -> S | None:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from slopewise.data.source import Source
 from slopewise.errors import DataError
-from slopewise.types import Batch, Observer
+from slopewise.types import Batch, Callback
 
 ANNOUNCED = 100e6
 """Bytes that are taken without a word."""
@@ -26,45 +26,45 @@ class Gathered:
 
 def gather(
     source: Source,
-    block_rows: int,
+    batch_rows: int,
     *,
     mean: Tensor | None = None,
     scale: Tensor | None = None,
     dtype: torch.dtype = torch.float64,
-    observer: Observer | None = None,
+    callback: Callback | None = None,
 ) -> Gathered:
     """Return every row of `source` in memory, centred and scaled if asked for; a matrix that can serve as it lies does.
 
     Args:
         source: with a target.
-        block_rows: rows read at a time.
+        batch_rows: rows read at a time.
         mean: (q,), and scale (q,): columns become (x - mean) / scale; None leaves them.
         scale: see mean.
         dtype: of the result.
-        observer: told when more than 100 MB are taken.
+        callback: told when more than 100 MB are taken.
 
     Raises:
         DataError: the source has no rows, or a value is missing or infinite.
     """
     parts: list[Batch] = []
     done = 0
-    for batch in source.batches(source.n_rows if source.in_memory and source.n_rows else block_rows):
+    for batch in source.batches(source.n_rows if source.in_memory and source.n_rows else batch_rows):
         if len(batch):
             x = batch.x if mean is None or scale is None else (batch.x - mean) / scale
             assert batch.y is not None
             parts.append(Batch(x.to(dtype), batch.y.to(dtype), None if batch.w is None else batch.w.to(dtype)))
         done += len(batch) + batch.dropped
-        if observer is not None and not source.in_memory:
-            observer.rows(done, source.n_rows)
+        if callback is not None and not source.in_memory:
+            callback.rows(done, source.n_rows)
     if not parts:
         raise DataError("there are no rows to descend on; check the filters, the split and the missing values.")
     x, y = _joined([part.x for part in parts]), _joined([part.y for part in parts if part.y is not None])
     w = None if parts[0].w is None else _joined([part.w for part in parts if part.w is not None])
     size = x.nbytes + y.nbytes + (0 if w is None else w.nbytes)
-    if observer is not None and size > ANNOUNCED:
-        observer.note(f"descending on {len(x):,} rows x {x.shape[1]} columns in memory, {size / 1e6:,.0f} MB")
+    if callback is not None and size > ANNOUNCED:
+        callback.note(f"descending on {len(x):,} rows x {x.shape[1]} columns in memory, {size / 1e6:,.0f} MB")
     if not bool(torch.isfinite(x.sum() + y.sum())):
-        error = source.blame()
+        error = source.first_invalid_value()
         if error is not None:
             raise error
     return Gathered(x, y, w)

@@ -13,9 +13,9 @@ import torch
 
 from slopewise.data.source import Source
 from slopewise.engine.engine import Engine, S, add_tuples
-from slopewise.types import Batch, Observer
+from slopewise.types import Batch, Callback
 
-BLOCK_ROWS = 65536
+BATCH_ROWS = 65536
 """Rows per batch: enough that a batch's own overhead is lost in its arithmetic."""
 
 PARTS = 16
@@ -29,8 +29,8 @@ class LocalEngine(Engine):
     block_rows: rows of each batch. observer: told how many rows were read, or None.
     """
 
-    block_rows: int = BLOCK_ROWS
-    observer: Observer | None = None
+    batch_rows: int = BATCH_ROWS
+    callback: Callback | None = None
 
     def sum(self, function: Callable[[Batch], S], source: Source, *, add: Callable[[S, S], S] = add_tuples) -> S | None:
         """Return the sum of function(batch) over the source, None where it has no rows."""
@@ -48,13 +48,13 @@ class LocalEngine(Engine):
     ) -> S | None:
         result: S | None = None
         done = 0
-        for batch in part.batches(self.block_rows):
+        for batch in part.batches(self.batch_rows):
             if len(batch) or batch.dropped:
                 value = function(batch)
                 result = value if result is None else add(result, value)
-            if self.observer is not None and not part.in_memory:
+            if self.callback is not None and not part.in_memory:
                 done += len(batch) + batch.dropped
-                self.observer.rows(done, total)
+                self.callback.rows(done, total)
         return result
 
 

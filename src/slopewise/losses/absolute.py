@@ -28,16 +28,16 @@ class Absolute(Loss):
         check_shapes(eta, y)
         return (eta - y).abs()
 
-    def slope(self, eta: Tensor, y: Tensor) -> Tensor:
+    def gradient(self, eta: Tensor, y: Tensor) -> Tensor:
         """Return the sign of eta - y (n,)."""
         check_shapes(eta, y)
         return (eta - y).sign()
 
-    def curvature(self, eta: Tensor, y: Tensor) -> Tensor:
+    def hessian(self, eta: Tensor, y: Tensor) -> Tensor:
         """Return 0 for every row (n,)."""
         check_shapes(eta, y)
         return torch.zeros_like(eta)
 
-    def predict(self, eta: Tensor) -> Tensor:
+    def inverse_link(self, eta: Tensor) -> Tensor:
         """Return eta: the link is the identity."""
         return eta

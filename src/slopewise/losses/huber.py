@@ -29,16 +29,16 @@ class Huber(Loss):
         inside = (eta - y).abs().clamp(max=self.delta)
         return inside * ((eta - y).abs() - inside / 2)
 
-    def slope(self, eta: Tensor, y: Tensor) -> Tensor:
+    def gradient(self, eta: Tensor, y: Tensor) -> Tensor:
         """Return e clamped to ±delta (n,)."""
         check_shapes(eta, y)
         return (eta - y).clamp(-self.delta, self.delta)
 
-    def curvature(self, eta: Tensor, y: Tensor) -> Tensor:
+    def hessian(self, eta: Tensor, y: Tensor) -> Tensor:
         """Return 1 where |e| ≤ delta, else 0 (n,)."""
         check_shapes(eta, y)
         return ((eta - y).abs() <= self.delta).to(eta.dtype)
 
-    def predict(self, eta: Tensor) -> Tensor:
+    def inverse_link(self, eta: Tensor) -> Tensor:
         """Return eta: the link is the identity."""
         return eta

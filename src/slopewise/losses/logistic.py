@@ -33,18 +33,18 @@ class Logistic(Loss):
         # returns its argument beyond the threshold; at 40 that is exact in float64.
         return self._weighted(softplus((1 - 2 * y) * eta, threshold=40), y)
 
-    def slope(self, eta: Tensor, y: Tensor) -> Tensor:
+    def gradient(self, eta: Tensor, y: Tensor) -> Tensor:
         """Return c_y (p - y) (n,)."""
         check_shapes(eta, y)
         return self._weighted(torch.sigmoid(eta) - y, y)
 
-    def curvature(self, eta: Tensor, y: Tensor) -> Tensor:
+    def hessian(self, eta: Tensor, y: Tensor) -> Tensor:
         """Return c_y p (1 - p) (n,)."""
         check_shapes(eta, y)
         p = torch.sigmoid(eta)
         return self._weighted(p * (1 - p), y)
 
-    def predict(self, eta: Tensor) -> Tensor:
+    def inverse_link(self, eta: Tensor) -> Tensor:
         """Return the probabilities (n, 2) of the two classes."""
         return torch.stack([torch.sigmoid(-eta), torch.sigmoid(eta)], dim=-1)
 

@@ -38,15 +38,15 @@ class Loss(ABC):
         """Return the loss of each row (n,)."""
 
     @abstractmethod
-    def slope(self, eta: Tensor, y: Tensor) -> Tensor:
+    def gradient(self, eta: Tensor, y: Tensor) -> Tensor:
         """Return d value / d eta, the shape of eta."""
 
     @abstractmethod
-    def curvature(self, eta: Tensor, y: Tensor) -> Tensor:
+    def hessian(self, eta: Tensor, y: Tensor) -> Tensor:
         """Return d² value / d eta² (n,), or (n, m, m) for eta (n, m)."""
 
     @abstractmethod
-    def predict(self, eta: Tensor) -> Tensor:
+    def inverse_link(self, eta: Tensor) -> Tensor:
         """Return the prediction that eta stands for: a number (n,), or the k classes' probabilities (n, k)."""
 
 

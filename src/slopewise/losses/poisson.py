@@ -26,16 +26,16 @@ class Poisson(Loss):
         check_shapes(eta, y)
         return eta.exp() - y * eta
 
-    def slope(self, eta: Tensor, y: Tensor) -> Tensor:
+    def gradient(self, eta: Tensor, y: Tensor) -> Tensor:
         """Return exp(eta) - y (n,)."""
         check_shapes(eta, y)
         return eta.exp() - y
 
-    def curvature(self, eta: Tensor, y: Tensor) -> Tensor:
+    def hessian(self, eta: Tensor, y: Tensor) -> Tensor:
         """Return exp(eta) (n,)."""
         check_shapes(eta, y)
         return eta.exp()
 
-    def predict(self, eta: Tensor) -> Tensor:
+    def inverse_link(self, eta: Tensor) -> Tensor:
         """Return the mean exp(eta) (n,)."""
         return eta.exp()

@@ -34,20 +34,20 @@ class Softmax(Loss):
         own = (eta * self._is_class(y)).sum(1)
         return self._weighted(top - own + total.log(), y)
 
-    def slope(self, eta: Tensor, y: Tensor) -> Tensor:
+    def gradient(self, eta: Tensor, y: Tensor) -> Tensor:
         """Return c_y (p - e_y) (n, classes - 1)."""
         self._check(eta, y)
         return self._weighted(_later(eta) - self._is_class(y), y)
 
-    def curvature(self, eta: Tensor, y: Tensor) -> Tensor:
+    def hessian(self, eta: Tensor, y: Tensor) -> Tensor:
         """Return c_y (diag(p) - p p') (n, classes - 1, classes - 1)."""
         self._check(eta, y)
         p = _later(eta)
-        curvature = -p[:, :, None] * p[:, None, :]
-        curvature.diagonal(dim1=1, dim2=2).add_(p)
-        return self._weighted(curvature, y)
+        hessian = -p[:, :, None] * p[:, None, :]
+        hessian.diagonal(dim1=1, dim2=2).add_(p)
+        return self._weighted(hessian, y)
 
-    def predict(self, eta: Tensor) -> Tensor:
+    def inverse_link(self, eta: Tensor) -> Tensor:
         """Return the probabilities (n, classes)."""
         top, later, total = exponentials(eta)
         return torch.cat([(-top).exp()[:, None], later], dim=1) / total[:, None]

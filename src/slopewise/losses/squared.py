@@ -26,16 +26,16 @@ class Squared(Loss):
         check_shapes(eta, y)
         return functional.mse_loss(eta, y, reduction="none")
 
-    def slope(self, eta: Tensor, y: Tensor) -> Tensor:
+    def gradient(self, eta: Tensor, y: Tensor) -> Tensor:
         """Return 2 (eta - y) (n,)."""
         check_shapes(eta, y)
         return 2 * (eta - y)
 
-    def curvature(self, eta: Tensor, y: Tensor) -> Tensor:
+    def hessian(self, eta: Tensor, y: Tensor) -> Tensor:
         """Return 2 for every row (n,)."""
         check_shapes(eta, y)
         return torch.full_like(eta, 2)
 
-    def predict(self, eta: Tensor) -> Tensor:
+    def inverse_link(self, eta: Tensor) -> Tensor:
         """Return eta: the link is the identity."""
         return eta

@@ -17,17 +17,17 @@ class Activation:
     """value and slope take z (any shape) and keep its shape; `module` makes the torch module that computes value."""
 
     value: Callable[[Tensor], Tensor]
-    slope: Callable[[Tensor], Tensor]
+    derivative: Callable[[Tensor], Tensor]
     module: Callable[[], nn.Module]
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
+class ActivationCurve:
     """An activation to be drawn: x (m,), value (m,) and slope (m,), float64."""
 
     x: Tensor
     value: Tensor
-    slope: Tensor
+    derivative: Tensor
 
 
 def _sigmoid_slope(z: Tensor) -> Tensor:
@@ -66,7 +66,7 @@ def activation(name: str) -> Activation:
     return ACTIVATIONS[check_choice("activation", name, ACTIVATIONS)]
 
 
-def curve(name: str, start: float = -5.0, stop: float = 5.0, step: float = 0.1) -> Curve:
+def activation_curve(name: str, start: float = -5.0, stop: float = 5.0, step: float = 0.1) -> ActivationCurve:
     """Return an activation and its slope at start, start + step, … below stop.
 
     Args:
@@ -78,8 +78,8 @@ def curve(name: str, start: float = -5.0, stop: float = 5.0, step: float = 0.1) 
     Raises:
         OptionError: an unknown name, or an interval with no point or without end.
 
-    >>> found = curve("sigmoid")
-    >>> len(found.x), found.value[50].item(), found.slope[50].item()
+    >>> found = activation_curve("sigmoid")
+    >>> len(found.x), found.value[50].item(), found.derivative[50].item()
     (100, 0.5, 0.25)
     """
     kind = activation(name)
@@ -89,4 +89,4 @@ def curve(name: str, start: float = -5.0, stop: float = 5.0, step: float = 0.1) 
     count = math.ceil(round((stop - start) / step, 9))
     # Rounded to the grid's own digits, so that the middle of [-5, 5) is 0 and not 4e-16.
     x = (start + step * torch.arange(count, dtype=torch.float64)).round(decimals=12)
-    return Curve(x, kind.value(x), kind.slope(x))
+    return ActivationCurve(x, kind.value(x), kind.derivative(x))

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from slopewise.errors import OptionError
 from slopewise.models.mlp import MLP
 from slopewise.models.model import Model
-from slopewise.models.module import Module, as_model, check_module, flat, names_of
+from slopewise.models.torch_module import Module, as_model, check_module, flat, names_of
 
 DEFAULT_ACTIVATION = "relu"
 
@@ -53,7 +53,7 @@ def build_network(
     return as_model(check_module(copy.deepcopy(module), inputs, outputs), outputs)
 
 
-def is_straight(model: Model) -> bool:
+def is_linear_model(model: Model) -> bool:
     """Return whether no layer lies between the columns and the outputs."""
     return isinstance(model, MLP) and not model.hidden
 
@@ -102,12 +102,12 @@ def parameter_names(model: Model) -> tuple[str, ...]:
     return names_of(model.inner)
 
 
-def in_words(model: Model) -> str:
+def describe_model(model: Model) -> str:
     """Return the network in a few words, such as `8-64-64-1, tanh, 4801 parameters`."""
     if isinstance(model, MLP):
-        bend = [model.activation] if model.hidden else []
+        activate = [model.activation] if model.hidden else []
         drop = [f"dropout {model.dropout:g}"] if model.dropout else []
-        return ", ".join(["-".join(map(str, model.sizes)), *bend, *drop, f"{model.count:,} parameters"])
+        return ", ".join(["-".join(map(str, model.sizes)), *activate, *drop, f"{model.count:,} parameters"])
     assert isinstance(model, Module)
     inner: nn.Module = model.inner
     if isinstance(inner, nn.Sequential) and len(inner) == 2 and isinstance(inner[1], nn.Flatten):

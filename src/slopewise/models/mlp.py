@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from slopewise.errors import OptionError
 from slopewise.models.activations import activation
-from slopewise.models.initial import draw_layer
+from slopewise.models.initialization import draw_layer
 from slopewise.models.model import Model
 from slopewise.models.sizes import check_sizes
 
@@ -60,7 +60,7 @@ class MLP(Model):
     @property
     def count(self) -> int:
         """Return p, the number of parameters."""
-        return sum(out * (before + 1) for out, before in self.shapes)
+        return sum(fan_out * (fan_in + 1) for fan_out, fan_in in self.shapes)
 
     @property
     def units(self) -> int:
@@ -71,32 +71,32 @@ class MLP(Model):
     def names(self) -> tuple[str, ...]:
         """Names of the parameters (p,), as `W2[1,3]` for layer 2, from unit 3 into unit 1, and `b2[1]`; from 1."""
         found: list[str] = []
-        for layer, (out, before) in enumerate(self.shapes, 1):
-            found += [f"W{layer}[{i},{j}]" for i in range(1, out + 1) for j in range(1, before + 1)]
-            found += [f"b{layer}[{i}]" for i in range(1, out + 1)]
+        for layer, (fan_out, fan_in) in enumerate(self.shapes, 1):
+            found += [f"W{layer}[{i},{j}]" for i in range(1, fan_out + 1) for j in range(1, fan_in + 1)]
+            found += [f"b{layer}[{i}]" for i in range(1, fan_out + 1)]
         return tuple(found)
 
     @property
     def is_weight(self) -> Tensor:
         """Which parameters (p,) a penalty counts: weights, and never a bias."""
-        return torch.cat([torch.arange(out * (before + 1)) < out * before for out, before in self.shapes])
+        return torch.cat([torch.arange(fan_out * (fan_in + 1)) < fan_out * fan_in for fan_out, fan_in in self.shapes])
 
     def forward(self, parameters: Tensor, x: Tensor) -> Tensor:
         """Return eta (..., n, k) for parameters (..., p) and x (n, q): one network, or many beside each other.
 
         Dropout belongs to training and is not done here.
         """
-        bend = activation(self.activation).value
+        activate = activation(self.activation).value
         layers = self.layers(parameters)
         for i, (weight, bias) in enumerate(layers):
             x = x @ weight.mT + bias[..., None, :]
             if i < len(layers) - 1:
-                x = bend(x)
+                x = activate(x)
         return x
 
     def layers(self, parameters: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Return each layer's weight (..., out, in) and bias (..., out), views of parameters (..., p)."""
-        sizes = [size for out, before in self.shapes for size in (out * before, out)]
+        sizes = [size for fan_out, fan_in in self.shapes for size in (fan_out * fan_in, fan_out)]
         # one split, and not a slice each: its backward is one cat instead of a zero-padded sum
         parts = torch.split_with_sizes(parameters, sizes, dim=-1)
         return [
@@ -144,7 +144,7 @@ class MLP(Model):
         last = [nn.Flatten(0)] if self.outputs == 1 else []
         return nn.Sequential(*parts[: -1 - bool(self.dropout)], *last)
 
-    def raw(self, parameters: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
+    def unstandardize(self, parameters: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
         """Return the parameters (..., p) of the same function of raw columns.
 
         *Descend scaled, read raw*: W_1 u + b_1 = (W_1 / scale) x + (b_1 - W_1 mean / scale).
@@ -159,7 +159,7 @@ class MLP(Model):
         first = [weight.flatten(-2), bias - weight @ mean]
         return torch.cat([*first, parameters[..., self.shapes[0][0] * (self.inputs + 1) :]], dim=-1)
 
-    def scaled(self, parameters: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
+    def standardize(self, parameters: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
         """Return the parameters (..., p) for u = (x - mean) / scale of a network of raw columns: the way back of `raw`.
 
         W_1 x + b_1 = (W_1 scale) u + (b_1 + W_1 mean).

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch.optim.lr_scheduler import CosineAnnealingLR, ExponentialLR, LRScheduler, ReduceLROnPlateau, StepLR
 
-from slopewise.optimizers.descent import Schedule
+from slopewise.optimizers.plan import Schedule
 
 
 @dataclass(frozen=True, slots=True)
-class NamedSchedule:
+class ScheduleSpec:
     """A scheduler class of torch, its arguments by our names and by torch's, and their defaults (None: must be said).
 
     by_cost: `step` is given the cost.
@@ -24,12 +24,12 @@ class NamedSchedule:
     by_cost: bool = False
 
 
-SCHEDULES: dict[str, NamedSchedule] = {
-    "constant": NamedSchedule(None, {}, {}),
-    "step": NamedSchedule(StepLR, {"step_size": None, "gamma": 0.1}, {}),
-    "exponential": NamedSchedule(ExponentialLR, {"gamma": None}, {}),
-    "cosine": NamedSchedule(CosineAnnealingLR, {"t_max": None, "eta_min": 0.0}, {"t_max": "T_max"}),
-    "plateau": NamedSchedule(
+SCHEDULES: dict[str, ScheduleSpec] = {
+    "constant": ScheduleSpec(None, {}, {}),
+    "step": ScheduleSpec(StepLR, {"step_size": None, "gamma": 0.1}, {}),
+    "exponential": ScheduleSpec(ExponentialLR, {"gamma": None}, {}),
+    "cosine": ScheduleSpec(CosineAnnealingLR, {"t_max": None, "eta_min": 0.0}, {"t_max": "T_max"}),
+    "plateau": ScheduleSpec(
         ReduceLROnPlateau, {"factor": 0.1, "patience": 10, "threshold": 1e-4, "min_lr": 0.0}, {}, by_cost=True
     ),
 }

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from slopewise.optimizers.lanczos import TOLERANCE, largest_eigenvalue
-from slopewise.optimizers.limits import largest_lr
-from slopewise.optimizers.recurrence import SGD
+from slopewise.optimizers.sgd_recurrence import SGD
+from slopewise.optimizers.stability import largest_lr
 
 Cost = Callable[[Tensor], Tensor]
 """From parameters (p,) to a number, twice differentiable by torch. A cost may be given as the sum of several, one

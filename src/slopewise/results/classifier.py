@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from slopewise.data.source import Source
 from slopewise.engine.engine import Engine
-from slopewise.results import classes_text, likelihood, plain_classes, predict_classes
-from slopewise.results.classification import ClassMetrics, evaluate_classes
-from slopewise.results.covariance import Covariance
 from slopewise.results.fitted import Fitted, Of
-from slopewise.results.likelihood import Likelihoods, Odds
+from slopewise.results.inference import likelihood
+from slopewise.results.inference.covariance import Covariance
+from slopewise.results.inference.likelihood import Likelihoods, Odds
+from slopewise.results.metrics.classification import ClassMetrics, evaluate_classes
+from slopewise.results.prediction import predict_classes
+from slopewise.results.report import classification_text as classes_text
+from slopewise.results.report import classification_to_dict as plain_classes
 from slopewise.solution import Maximum, Status
 
 if TYPE_CHECKING:
@@ -32,7 +35,7 @@ class Classifier(Fitted[ClassMetrics]):
     model: str
     maximum: Maximum
     uncertainty: Covariance | None
-    level: float = 0.95
+    confidence_level: float = 0.95
     l1: float = 0.0
     class_weights: tuple[float, ...] | None = None
 
@@ -47,9 +50,9 @@ class Classifier(Fitted[ClassMetrics]):
         return None if self.uncertainty is None else self.uncertainty.raw
 
     @property
-    def errors(self) -> str:
+    def cov_type(self) -> str:
         """Kind of the standard errors: classical, hc0 or hc1."""
-        return "classical" if self.uncertainty is None else self.uncertainty.kind
+        return "nonrobust" if self.uncertainty is None else self.uncertainty.kind
 
     @property
     def status(self) -> Status:
@@ -76,7 +79,7 @@ class Classifier(Fitted[ClassMetrics]):
         """The coefficient table as tensors (d,), class after class."""
         estimate = likelihood.listed(self.theta)
         variance = estimate * float("nan") if self.covariance is None else self.covariance.diagonal()
-        return likelihood.odds(estimate=estimate, variance=variance, level=self.level)
+        return likelihood.odds(estimate=estimate, variance=variance, confidence_level=self.confidence_level)
 
     def coefficient_columns(self) -> dict[str, list[Any]]:
         """Return class, name, estimate, std_error, z, p, intervals and odds ratios, column by column."""
@@ -110,7 +113,7 @@ class Classifier(Fitted[ClassMetrics]):
 
     def code(self, style: str = "plain") -> str:
         """Return plain PyTorch that reproduces the fit, with one tensor of numbers or an nn.Module."""
-        from slopewise.results.script.origin import classes_script_of
+        from slopewise.results.export.data_origin import classes_script_of
 
         return classes_script_of(self, style)
 

@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Any, Self
 
 from slopewise.data.source import Source
 from slopewise.engine.engine import Engine
-from slopewise.results import inference, plain, predict, summary
-from slopewise.results.covariance import Covariance
+from slopewise.results.at_epoch import state_of
+from slopewise.results.descent_record import DescentRecord, history_columns
 from slopewise.results.fitted import Fitted, Of
-from slopewise.results.inference import Coefficients, Statistics
-from slopewise.results.metrics import Metrics, evaluate
-from slopewise.results.predict_classes import check_threshold
-from slopewise.results.state import state_of
-from slopewise.results.trail import Trail, history_columns
+from slopewise.results.inference import statistics as inference
+from slopewise.results.inference.covariance import Covariance
+from slopewise.results.inference.statistics import Coefficients, Statistics
+from slopewise.results.metrics.regression import Metrics, evaluate
+from slopewise.results.prediction import predict
+from slopewise.results.prediction.predict_classes import check_threshold
+from slopewise.results.report import summary
+from slopewise.results.report import to_dict as plain
 from slopewise.solution import Solution, Status
 
 if TYPE_CHECKING:
@@ -35,9 +38,9 @@ class Fit(Fitted[Metrics]):
 
     solution: Solution
     uncertainty: Covariance
-    level: float = 0.95
+    confidence_level: float = 0.95
     l1: float = 0.0
-    trail: Trail | None = None
+    descent: DescentRecord | None = None
 
     @property
     def theta(self) -> Tensor:
@@ -50,7 +53,7 @@ class Fit(Fitted[Metrics]):
         return self.uncertainty.raw
 
     @property
-    def errors(self) -> str:
+    def cov_type(self) -> str:
         """Kind of the standard errors: classical, hc0, hc1, hc2 or hc3."""
         return self.uncertainty.kind
 
@@ -92,7 +95,7 @@ class Fit(Fitted[Metrics]):
             variance=self.covariance.diagonal(),
             digits=self.solution.digits,
             dof=self.stats.dof,
-            level=self.level,
+            confidence_level=self.confidence_level,
         )
 
     def coefficient_columns(self) -> dict[str, list[Any]]:
@@ -101,9 +104,9 @@ class Fit(Fitted[Metrics]):
 
     def history_columns(self) -> dict[str, Any]:
         """Return every recorded epoch column by column; see `results.trail.history_columns`."""
-        if self.trail is None:
+        if self.descent is None:
             raise self._without_epochs()
-        return history_columns(self.trail, self.design.names)
+        return history_columns(self.descent, self.design.names)
 
     def at(self, epoch: int) -> Self:
         """Return the fit as it stood after `epoch` epochs, whether or not that epoch was recorded.
@@ -111,9 +114,9 @@ class Fit(Fitted[Metrics]):
         Raises:
             OptionError: there is no such epoch, or it was not recorded and the descent has no closed form.
         """
-        if self.trail is None:
+        if self.descent is None:
             raise self._without_epochs()
-        return state_of(self, self.trail, epoch)
+        return state_of(self, self.descent, epoch)
 
     def predict(
         self,
@@ -151,7 +154,7 @@ class Fit(Fitted[Metrics]):
 
     def code(self, style: str = "plain") -> str:
         """Return plain PyTorch that reproduces the fit, with tensors W and b or an nn.Module."""
-        from slopewise.results.script.origin import script_of
+        from slopewise.results.export.data_origin import script_of
 
         return script_of(self, style)
 
@@ -163,7 +166,7 @@ class Fit(Fitted[Metrics]):
             StoreError: the file is missing, damaged, not a fit, or made by a newer slopewise.
         """
         from slopewise.errors import StoreError
-        from slopewise.results.store import load
+        from slopewise.results.storage.fit_file import load
 
         found = load(path)
         if not isinstance(found, Fit):

@@ -11,22 +11,22 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar
 
 from slopewise.data.design import Design
-from slopewise.data.designed import Designed
+from slopewise.data.design_source import DesignSource
 from slopewise.data.learn import check_columns
 from slopewise.data.open import as_table
 from slopewise.data.source import Source
 from slopewise.engine.engine import Engine
 from slopewise.engine.local import LocalEngine
 from slopewise.errors import DataError, OptionError
-from slopewise.results import frames
-from slopewise.results.rows_kept import Rows
+from slopewise.results.data_handles import DataHandles
+from slopewise.results.prediction import frames
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from slopewise.results.classification import ClassMetrics
-    from slopewise.results.metrics import Metrics
-    from slopewise.results.script.origin import Origin
+    from slopewise.results.export.data_origin import Origin
+    from slopewise.results.metrics.classification import ClassMetrics
+    from slopewise.results.metrics.regression import Metrics
     from slopewise.solution import Status
 
 Of = Literal["observation", "mean"]
@@ -50,7 +50,7 @@ class Fitted(ABC, Generic[M]):
     reason: str
     l2: float = 0.0
     library: str = "pyarrow"
-    rows: Rows | None = None
+    rows: DataHandles | None = None
     known_train: M | None = None
     known_test: M | None = None
     findings: tuple[dict[str, Any], ...] = ()
@@ -102,12 +102,12 @@ class Fitted(ABC, Generic[M]):
             DataError: no rows; a missing or infinite value; a level or class never seen in training.
             OptionError: threshold is no probability, or there are not two classes.
         """
-        from slopewise.results.predict_classes import check_threshold
+        from slopewise.results.prediction.predict_classes import check_threshold
 
         check_threshold(threshold, self.classes, self.design.target)
         rows = as_table(table, table_name)
         check_columns(self.design, rows, with_target=True)
-        metrics = self.measure(LocalEngine(), Designed(rows, self.design), threshold)
+        metrics = self.measure(LocalEngine(), DesignSource(rows, self.design), threshold)
         if metrics.n == 0:
             raise DataError(f"{rows.label} has no rows to evaluate on; give one with complete rows.")
         return metrics
@@ -118,7 +118,7 @@ class Fitted(ABC, Generic[M]):
         Raises:
             StoreError: the file cannot be written; nothing is left half-written.
         """
-        from slopewise.results.store import save
+        from slopewise.results.storage.fit_file import save
 
         save(self, path)
 
@@ -209,7 +209,7 @@ class Fitted(ABC, Generic[M]):
 
     def _without_epochs(self) -> OptionError:
         return OptionError(
-            f"this fit was solved by {self.solver}, without a descent, and has no epochs; fit with solver='descent' to "
+            f"this fit was solved by {self.solver}, without a descent, and has no epochs; fit with solver='gd' to "
             "go down by steps."
         )
 

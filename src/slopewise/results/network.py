@@ -11,16 +11,18 @@ import torch
 
 from slopewise.data.source import Source
 from slopewise.engine.engine import Engine
-from slopewise.models.build import has_buffers, in_words, is_straight, parameter_names
+from slopewise.models.build import describe_model, has_buffers, is_linear_model, parameter_names
 from slopewise.models.model import Model
-from slopewise.results import network_text, plain_network, predict_network
-from slopewise.results.classification import ClassMetrics
+from slopewise.results.export.network import network_code
 from slopewise.results.fitted import Fitted, Of
-from slopewise.results.metrics import Metrics
-from slopewise.results.network_trail import NetworkTrail, StartsReport, history_columns, state_at
-from slopewise.results.script.network import network_code
+from slopewise.results.metrics.classification import ClassMetrics
+from slopewise.results.metrics.regression import Metrics
+from slopewise.results.network_record import NetworkRecord, StartsReport, history_columns, state_at
+from slopewise.results.prediction import predict_network
+from slopewise.results.report import network_text
+from slopewise.results.report import network_to_dict as plain_network
 from slopewise.solution import Status
-from slopewise.training.units import Units
+from slopewise.training.moments.standardize import Standardization
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,34 +34,34 @@ class NetworkFit(Fitted["Metrics | ClassMetrics"]):
     """A network fitted to a table by going down; the verbs are those of `Fit`.
 
     theta (p,) are the parameters of `model`, in the units of the descent: the network takes (x - mean) / scale, and
-    where the target is a number gives out (y - y_mean) / y_scale. loss is squared, logistic or softmax. held: the
-    validation rows, None after loading; known_validation then holds what was measured.
+    where the target is a number gives out (y - y_mean) / y_scale. loss is squared, logistic or softmax. held_out_rows:
+    the validation rows, None after loading; known_validation then holds what was measured.
     """
 
     model: Model
     theta: Tensor
-    units: Units
+    units: Standardization
     y_mean: float
     y_scale: float
     loss: str
-    trail: NetworkTrail
+    descent: NetworkRecord
     n: int
     n_dropped: int = 0
     missing: tuple[int, ...] = ()
     counts: tuple[int, ...] = ()
     class_weights: tuple[float, ...] | None = None
-    held: Source | None = None
+    held_out_rows: Source | None = None
     known_validation: Metrics | ClassMetrics | None = None
 
     @property
     def dtype(self) -> torch.dtype:
         """In which the network computes."""
-        return torch.float32 if self.trail.plan.dtype == "float32" else torch.float64
+        return torch.float32 if self.descent.plan.dtype == "float32" else torch.float64
 
     @property
     def words(self) -> str:
         """The network in a few words."""
-        return in_words(self.model)
+        return describe_model(self.model)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -67,9 +69,9 @@ class NetworkFit(Fitted["Metrics | ClassMetrics"]):
         return parameter_names(self.model)
 
     @property
-    def straight(self) -> bool:
+    def is_linear(self) -> bool:
         """Whether it is a line, a logistic or a softmax regression: no hidden layer, so that it has coefficients."""
-        return is_straight(self.model)
+        return is_linear_model(self.model)
 
     def coefficient_columns(self) -> dict[str, list[Any]]:
         """Return class (of classes), name and estimate; OptionError where there are hidden layers."""
@@ -83,29 +85,29 @@ class NetworkFit(Fitted["Metrics | ClassMetrics"]):
     @property
     def status(self) -> Status:
         """How the training ended."""
-        return self.trail.descended.status
+        return self.descent.descended.status
 
     @property
     def starts(self) -> StartsReport | None:
         """How many starts ended."""
-        return self.trail.starts
+        return self.descent.starts
 
     def history_columns(self) -> dict[str, Any]:
         """Return every recorded epoch column by column; see `results.network_trail.history_columns`."""
-        return history_columns(self.trail, self.names)
+        return history_columns(self.descent, self.names)
 
     def at(self, epoch: int) -> Self:
         """Return the fit as it stood after a recorded epoch; OptionError where its state was not kept."""
-        theta = state_at(self.trail, epoch, buffers=has_buffers(self.model))
-        at = replace(self, theta=theta, reason=f"epoch {epoch} of {self.trail.descended.epochs}", findings=())
+        theta = state_at(self.descent, epoch, buffers=has_buffers(self.model))
+        at = replace(self, theta=theta, reason=f"epoch {epoch} of {self.descent.descended.epochs}", findings=())
         return replace(at, known_train=None, known_validation=None, known_test=None)
 
     @cached_property
     def validation(self) -> Metrics | ClassMetrics | None:
         """Metrics on the rows held out for early stopping, None where none were."""
-        if self.known_validation is not None or self.rows is None or self.held is None:
+        if self.known_validation is not None or self.rows is None or self.held_out_rows is None:
             return self.known_validation
-        return self.measure(self.rows.engine, self.held)
+        return self.measure(self.rows.engine, self.held_out_rows)
 
     def predict(
         self,

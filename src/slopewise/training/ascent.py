@@ -8,13 +8,13 @@ from torch import Tensor
 
 from slopewise.errors import OptionError, check_choice
 from slopewise.problem import Problem
-from slopewise.training.coordinate import Coordinate
-from slopewise.training.firth import Firth
-from slopewise.training.lbfgs import Lbfgs
-from slopewise.training.newton import Newton
+from slopewise.training.likelihood.firth import Firth
+from slopewise.training.likelihood.lbfgs import Lbfgs
+from slopewise.training.likelihood.newton import Newton
+from slopewise.training.likelihood.proximal_newton import Coordinate
 from slopewise.training.solver import Climber
 
-CLIMBERS = ("newton", "lbfgs", "coordinate", "firth")
+CLIMBERS = ("newton", "lbfgs", "coordinate_descent", "firth")
 
 FACTORED = 500
 """Parameters up to which a pass may form and factor their Hessian: 500² numbers a thread, 0.04 s to factor."""
@@ -52,10 +52,10 @@ def choose_ascent(
     made: dict[str, Climber] = {
         "newton": Newton(start=start, levels=levels),
         "lbfgs": Lbfgs(start=start, levels=levels),
-        "coordinate": Coordinate(levels=levels),
+        "coordinate_descent": Coordinate(levels=levels),
         "firth": Firth(levels=levels),
     }
-    if start is not None and (firth or problem.penalty.l1 or wanted in ("coordinate", "firth")):
+    if start is not None and (firth or problem.penalty.l1 or wanted in ("coordinate_descent", "firth")):
         raise OptionError("firth and l1 always start from the intercept alone; leave warm_start out.")
     if firth and wanted not in ("auto", "firth"):
         raise OptionError(f"firth has a solver of its own, and solver {wanted!r} is not it; leave one of them out.")
@@ -64,7 +64,9 @@ def choose_ascent(
     if wanted != "auto":
         return Ascent(made[wanted], "asked for")
     if problem.penalty.l1:
-        return Ascent(made["coordinate"], f"l1 {problem.penalty.l1:g} has corners, which coordinate descent stops at")
+        return Ascent(
+            made["coordinate_descent"], f"l1 {problem.penalty.l1:g} has corners, which coordinate descent stops at"
+        )
     parameters = len(problem.names) * problem.loss.outputs
     if parameters > FACTORED:
         return Ascent(made["lbfgs"], f"{parameters:,} parameters are too many to factor their Hessian at each step")

@@ -9,9 +9,9 @@ import torch
 from slopewise.errors import FitError, check_choice
 from slopewise.problem import Problem
 from slopewise.solution import Moments
-from slopewise.training.cholesky import Cholesky
-from slopewise.training.qr import QR
-from slopewise.training.scaled import scale_problem
+from slopewise.training.exact.cholesky import Cholesky
+from slopewise.training.exact.qr import QR
+from slopewise.training.exact.scaling import scale_problem
 from slopewise.training.solver import Solver
 
 SOLVERS = ("auto", "cholesky", "qr")

@@ -1,0 +1,245 @@
+"""Tables in files, behind one door: `open_file`. CSV, JSON, SQL and DuckDB files are read by DuckDB."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from slopewise.data import csv_dialect as csv
+from slopewise.data import files
+from slopewise.data import json_schema as json
+from slopewise.data.arrow import ColumnsChunk, check_usable, chunk_from_arrow, schema_from_arrow
+from slopewise.data.prefetch import batch_rows, prefetch
+from slopewise.data.source import Chunk, PlainCsv, Table
+from slopewise.errors import DataError, OptionError, quoted
+from slopewise.types import Schema
+
+Explain = Callable[[str], DataError]
+
+
+def open_file(path: str, table: str | None = None) -> Table:
+    """Return the table in a file, in several files read as one, or in the answer to an SQL query.
+
+    Args:
+        path: a file, a pattern such as 'data/*.csv' (its matches in sorted order), a folder of Parquet
+            files, or a query that starts with SELECT, WITH or FROM and names files relative to the
+            current folder. Known endings: .csv .tsv .txt .json .jsonl .ndjson (each also with .gz),
+            .parquet .pq .duckdb .db .sqlite .sqlite3; a file with another ending is read as CSV.
+        table: the name of a table in a database file.
+
+    Raises:
+        DataError: where there is no such file or table, or it cannot be read.
+        OptionError: where `table` is given without a database file, or left out with one.
+    """
+    if files.is_query(path):
+        _refuse_table(path, table)
+        return _open_query(path)
+    found = files.find(path)
+    formats = {files.format_of(name) or "csv" for name in found}
+    if len(formats) > 1:
+        raise DataError(f"{path!r} means files of several formats ({quoted(sorted(formats))}); read one at a time.")
+    (form,) = formats
+    if form == "database":
+        return _open_database(path, found, table)
+    _refuse_table(path, table)
+    if form == "parquet":
+        from slopewise.data.parquet import open_parquet
+
+        return open_parquet(path, found)
+    return _open_json(path, found) if form == "json" else _open_csv(path, found)
+
+
+@dataclass(frozen=True, slots=True)
+class DuckTable(Table):
+    """A table that DuckDB reads: `relation` is the SQL that stands for it, `attach` what must run before.
+
+    `types` is its Arrow schema, and `explain` turns what DuckDB says into a DataError.
+    """
+
+    label: str
+    schema: Schema
+    n_rows: int | None
+    relation: str
+    types: pa.Schema
+    explain: Explain
+    attach: str | None = None
+    in_memory: bool = False
+    plain: PlainCsv | None = None
+
+    def chunks(self, columns: Sequence[str], size: int) -> Iterator[Chunk]:
+        """Yield the rows of `columns` in file order, at most `size` at a time, read by another thread."""
+        check_usable(self.types, columns)
+        for chunk in prefetch(_read(self, columns)):
+            for start in range(0, len(chunk), size):
+                yield chunk.rows(start, start + size)
+
+    def head(self, columns: Sequence[str], rows: int) -> Chunk | None:
+        """Return at most the first `rows` rows: with a limit, DuckDB stops reading there."""
+        check_usable(self.types, columns)
+        first = replace(self, relation=f"(SELECT * FROM {self.relation} LIMIT {rows})")
+        return next(iter(_read(first, columns)), None)
+
+
+def _read(table: DuckTable, columns: Sequence[str]) -> Generator[ColumnsChunk, None, None]:
+    names = ", ".join(map(csv.sql_name, columns))
+    start = 0
+    with _connect(table.attach) as connection:
+        try:
+            query = connection.sql(f"SELECT {names} FROM {table.relation}")
+            for batch in query.to_arrow_reader(batch_rows(len(columns))):
+                yield chunk_from_arrow(batch, table.schema, start)
+                start += batch.num_rows
+        # What fails while batches are handed over reaches Python as Arrow's OSError.
+        except (duckdb.Error, OSError) as error:
+            raise table.explain(str(error)) from None
+    if not start:
+        raise DataError(f"{table.label!r} holds no rows; there is nothing to learn from.")
+
+
+def _connect(attach: str | None = None) -> duckdb.DuckDBPyConnection:
+    # Nothing is fetched from the network, and a query sees files only, not the caller's variables.
+    connection = duckdb.connect(
+        config={
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "python_enable_replacements": False,
+        }
+    )
+    if attach:
+        connection.execute(attach)
+    return connection
+
+
+def _asking(connection: duckdb.DuckDBPyConnection, explain: Explain) -> csv.Ask:
+    """Return a function that answers an SQL query with rows."""
+
+    def ask(query: str) -> list[tuple[Any, ...]]:
+        try:
+            return connection.sql(query).fetchall()
+        except duckdb.Error as error:
+            raise explain(str(error)) from None
+
+    return ask
+
+
+def _types(connection: duckdb.DuckDBPyConnection, relation: str, explain: Explain) -> pa.Schema:
+    try:
+        return connection.sql(f"SELECT * FROM {relation} LIMIT 0").to_arrow_table().schema
+    except duckdb.Error as error:
+        raise explain(str(error)) from None
+
+
+def _open_csv(path: str, found: list[str]) -> DuckTable:
+    explain = partial(csv.explain, label=path)
+    with _connect() as connection:
+        ask = _asking(connection, explain)
+        dialect = csv.sniff(ask, found)
+        relation = csv.relation(found, dialect)
+        if not ask(f"SELECT 1 FROM {relation} LIMIT 1"):
+            header = quoted(dialect.types)
+            raise DataError(f"{path!r} has a header ({header}) and no rows; there is nothing to learn from.")
+        types = _types(connection, relation, explain)
+    schema = schema_from_arrow(types)
+    return DuckTable(path, schema, None, relation, types, explain, plain=_plain(found, dialect))
+
+
+def _plain(found: list[str], dialect: csv.Dialect) -> PlainCsv | None:
+    """Return the file as any CSV reader would read it; None where that takes more than a delimiter."""
+    simple = dialect.header and not dialect.comment and dialect.quote == dialect.escape == '"'
+    if len(found) > 1 or not simple or found[0].endswith(".gz"):
+        return None
+    return PlainCsv(found[0], dialect.delimiter, dialect.decimal)
+
+
+def _open_json(path: str, found: list[str]) -> DuckTable:
+    with _connect() as connection:
+        kinds = json.sniff(_asking(connection, partial(json.explain, label=path)), found)
+        explain = partial(_explain_json, path=path, found=found, kinds=kinds)
+        relation = json.relation(found, kinds)
+        types = _types(connection, relation, explain)
+    return DuckTable(path, schema_from_arrow(types), None, relation, types, explain)
+
+
+def _open_query(query: str) -> DuckTable:
+    text = query.strip().rstrip(";")
+    explain = partial(_explain_query, query=_shortened(text))
+    # A line of its own for the bracket: the query may end in a comment.
+    relation = f"({text}\n)"
+    with _connect() as connection:
+        types = _types(connection, relation, explain)
+    return DuckTable(_shortened(text), schema_from_arrow(types), None, relation, types, explain)
+
+
+def _open_database(path: str, found: list[str], table: str | None) -> Table:
+    if len(found) > 1:
+        raise DataError(f"{path!r} means {len(found)} database files; give one of them: {quoted(found)}.")
+    (file,) = found
+    with open(file, "rb") as opened:
+        is_sqlite = opened.read(16) == b"SQLite format 3\0"
+    if is_sqlite:
+        from slopewise.data.sqlite import open_sqlite
+
+        return open_sqlite(file, table)
+    return _open_duckdb(file, table)
+
+
+def _open_duckdb(file: str, table: str | None) -> DuckTable:
+    attach = f"ATTACH {csv.sql_text(file)} AS data (READ_ONLY)"
+    explain = partial(_explain_duckdb, file=file)
+    with _connect() as connection:
+        ask = _asking(connection, explain)
+        try:
+            connection.execute(attach)
+        except duckdb.Error as error:
+            raise explain(str(error)) from None
+        listed = ask(
+            "SELECT table_schema, table_name FROM information_schema.tables WHERE table_catalog = 'data' ORDER BY ALL"
+        )
+        tables = {name if schema == "main" else f"{schema}.{name}": (schema, name) for schema, name in listed}
+        chosen = files.chosen_table(file, table, tables)
+        relation = ".".join(map(csv.sql_name, ("data", *tables[chosen])))
+        ((n_rows,),) = ask(f"SELECT count(*) FROM {relation}")
+        if not n_rows:
+            raise DataError(f"Table {chosen!r} of {file!r} holds no rows; there is nothing to learn from.")
+        types = _types(connection, relation, explain)
+    return DuckTable(f"{file}: {chosen}", schema_from_arrow(types), n_rows, relation, types, explain, attach)
+
+
+def _explain_json(message: str, path: str, found: list[str], kinds: dict[str, str]) -> DataError:
+    with _connect() as connection:
+        ask = _asking(connection, partial(json.explain, label=path))
+        return json.explain(message, path, json.first_misfit(ask, found, kinds))
+
+
+def _explain_query(message: str, query: str) -> DataError:
+    if "requires the extension httpfs" in message:
+        return DataError(f"The query {query!r} names an address, and only local files are read; download it first.")
+    return DataError(f"The query {query!r} failed: {_first_line(message)}; correct the query.")
+
+
+def _explain_duckdb(message: str, file: str) -> DataError:
+    return DataError(
+        f"{file!r} cannot be read as a DuckDB or SQLite database: {_first_line(message)}; "
+        "check the file, and that no other program is writing to it."
+    )
+
+
+def _refuse_table(path: str, table: str | None) -> None:
+    if table is not None:
+        raise OptionError(
+            f"table={table!r} was given, but {_shortened(path)!r} is not a database file; leave `table` out."
+        )
+
+
+def _first_line(message: str) -> str:
+    return message.splitlines()[0].rstrip(".!")
+
+
+def _shortened(query: str, most: int = 80) -> str:
+    text = " ".join(query.split())
+    return text if len(text) <= most else text[: most - 3] + "..."

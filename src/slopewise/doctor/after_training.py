@@ -1,0 +1,118 @@
+"""Findings about a descent after its last step, from its history."""
+
+from __future__ import annotations
+
+import math
+
+from slopewise.doctor.finding import Finding, Number
+from slopewise.doctor.recommend import TOLERANCE, advice, below, beyond, count, epochs_at, safe_lr
+from slopewise.optimizers.plan import DescentPlan
+from slopewise.optimizers.stability import Limits
+from slopewise.results.report.text import figure
+from slopewise.solution import Descended, Status
+
+HARDLY = 0.5
+"""A descent that kept more than this of that distance has hardly moved …"""
+TINY = 0.01
+"""… and its learning rate is to blame where it is below this part of the limit."""
+
+
+def after(
+    descended: Descended,
+    plan: DescentPlan,
+    limits: Limits | None = None,
+    *,
+    standard: Limits | None = None,
+    needed: int | None = None,
+    tolerance: float = TOLERANCE,
+) -> tuple[Finding, ...]:
+    """Return what came of a descent: diverged, hardly moved or not converged; nothing where all is well.
+
+    Args:
+        descended: how it went.
+        plan: the plan.
+        limits: None for another optimizer than sgd, or where none are known.
+        standard: as in `before`.
+        needed: as in `before`.
+        tolerance: as in `before`.
+    """
+    limits = limits if plan.optimizer == "sgd" else None
+    if descended.status is Status.DIVERGED:
+        return (_diverged(descended, plan, limits),)
+    left = gap_left(descended)
+    if descended.status is Status.CONVERGED or left is None or left <= tolerance:
+        return ()
+    if limits is not None and left > HARDLY and plan.lr < TINY * limits.lr:
+        return (_hardly(descended, plan, limits, left),)
+    epochs = math.nan if needed is None else float(needed)
+    if needed is None and limits is not None and plan.batch_size is None:
+        # what is left by now is along the slowest direction
+        epochs = descended.epochs + epochs_at(plan, limits, tolerance / left)
+    return (_unfinished(descended, plan, limits, standard, left, epochs, tolerance),)
+
+
+def gap_left(descended: Descended) -> float | None:
+    """Return (cost - lowest) / (first cost - lowest) of the state kept; None where the lowest is not known."""
+    history = descended.history
+    if history.lowest is None:
+        return None
+    kept = (history.epoch == descended.best_epoch).nonzero()[:, 0].tolist()
+    cost, first = float(history.cost[kept[0] if kept else -1]), float(history.cost[0])
+    lowest = float(history.lowest)
+    return max(cost - lowest, 0.0) / (first - lowest) if first > lowest else 0.0
+
+
+def _diverged(descended: Descended, plan: DescentPlan, limits: Limits | None) -> Finding:
+    first = float(descended.history.cost[0])
+    cause, lr = "the steps grew instead of shrinking, which too large a learning rate does", below(plan.lr / 10)
+    if limits is not None and beyond(plan, limits):
+        ratio = figure(plan.lr / limits.lr, 4)
+        cause, lr = f"lr {plan.lr:g} is {ratio} times the limit, {limits.lr:.6g}", safe_lr(plan, limits)
+    return Finding(
+        code="diverged",
+        severity="error",
+        what=f"the descent diverged by epoch {descended.epochs:,}; epoch {descended.best_epoch:,} was kept",
+        number=Number(float(descended.epochs), descended.evidence or f"the cost left {figure(first)} for infinity"),
+        cause=cause,
+        fix=f"lr={lr:g}",
+    )
+
+
+def _hardly(descended: Descended, plan: DescentPlan, limits: Limits, left: float) -> Finding:
+    share = plan.lr / limits.lr
+    return Finding(
+        code="hardly-moved",
+        severity="warning",
+        what=f"the descent hardly moved: {figure(100 * left, 3)}% of the gap is left after {descended.epochs:,} epochs",
+        number=Number(share, f"lr {plan.lr:g} is {figure(share, 3)} of the limit, {limits.lr:.6g}"),
+        cause="the learning rate is far too small: every step is a tiny part of the one that could be taken",
+        fix=f"lr={safe_lr(plan, limits):g}",
+    )
+
+
+def _unfinished(
+    descended: Descended,
+    plan: DescentPlan,
+    limits: Limits | None,
+    standard: Limits | None,
+    left: float,
+    epochs: float,
+    tolerance: float,
+) -> Finding:
+    known = math.isfinite(epochs) and epochs > descended.epochs
+    slow = f"along {limits.slowest} the descent crawls" if limits is not None and limits.slowest is not None else ""
+    fix = f"epochs={10 * descended.epochs}"
+    if limits is not None and known:
+        fix = advice(plan, limits, standard, epochs, tolerance)
+    return Finding(
+        code="not-converged",
+        severity="warning",
+        what=f"stopped before it converged, after {descended.epochs:,} epochs",
+        number=Number(
+            left,
+            f"{figure(left, 3)} of the gap to the lowest cost is left"
+            + (f"; {count(epochs)} would leave {tolerance:g}" if known else ""),
+        ),
+        cause=slow or "the epochs ended before the cost stood still",
+        fix=fix,
+    )

@@ -1,0 +1,1 @@
+"""Three gradients of one function side by side: by hand, by central differences, by autograd."""

@@ -1,0 +1,1 @@
+"""Stage 4: torch.optim by name, schedules, and how far a step may go."""

@@ -1,0 +1,172 @@
+"""torch.optim.SGD on a quadratic: in each eigendirection, a linear recurrence of three numbers.
+
+Along an eigenvector of curvature mu (weight decay included) nothing of the other directions is felt. With
+g̃ the slope that the optimizer sees, everything is proportional to g̃ at the start, so three plain numbers do:
+
+    p_t = g̃_t / g̃_0                the slope left,                 p_0 = 1
+    v_t = buffer_t / g̃_0           torch's momentum buffer,        v_0 = dampening / momentum
+    q_t = (w_0 - w_t) / g̃_0        the way gone,                   q_0 = 0
+
+    v' = momentum v + (1 - dampening) p
+    u  = v', or p + momentum v' with Nesterov's rule
+    q' = q + lr u
+    p' = p - lr mu u
+
+The first step of torch fills the buffer with the bare gradient; v_0 is the value from which the general rule
+gives just that. So m epochs are the m-th power of one 3 x 3 matrix, and all epochs cost a logarithm of matrix products.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import hardshrink
+
+NOTHING = 1e-140
+"""Smaller than this is set to zero: its square is no number any more, and arithmetic below 1e-308 is 100x slower."""
+
+
+@dataclass(frozen=True, slots=True)
+class SGD:
+    """torch.optim.SGD without its lr. Without momentum, torch looks neither at dampening nor at nesterov."""
+
+    momentum: float = 0.0
+    dampening: float = 0.0
+    nesterov: bool = False
+    weight_decay: float = 0.0
+
+    @property
+    def weights(self) -> tuple[float, float]:
+        """How much of p and of v is in the step u."""
+        fresh = 1 - self.dampening if self.momentum else 1.0
+        if self.nesterov:
+            return 1 + self.momentum * fresh, self.momentum**2
+        return fresh, self.momentum
+
+
+@dataclass(frozen=True, slots=True)
+class Trajectory:
+    """q, p and v, each (rows, d): one row for each epoch that was asked for, one column for each direction."""
+
+    q: Tensor
+    p: Tensor
+    v: Tensor
+
+    def state(self, row: int) -> Tensor:
+        """Return (q, p, v) of one row, (d, 3)."""
+        return torch.stack([self.q[row], self.p[row], self.v[row]], dim=1)
+
+
+def sgd_of(options: Mapping[str, object]) -> SGD:
+    """Return what torch.optim.SGD's keyword arguments say, its lr aside."""
+    return SGD(
+        momentum=float(options.get("momentum", 0.0)),  # type: ignore[arg-type]
+        dampening=float(options.get("dampening", 0.0)),  # type: ignore[arg-type]
+        nesterov=bool(options.get("nesterov", False)),
+        weight_decay=float(options.get("weight_decay", 0.0)),  # type: ignore[arg-type]
+    )
+
+
+def first_state(mu: Tensor, sgd: SGD) -> Tensor:
+    """Return (q, p, v) at the start, (d, 3)."""
+    q, p = torch.zeros_like(mu), torch.ones_like(mu)
+    return torch.stack([q, p, p * (sgd.dampening / sgd.momentum if sgd.momentum else 0.0)], dim=1)
+
+
+def one_epoch(*, mu: Tensor, lr: float, sgd: SGD) -> Tensor:
+    """Return the matrix (d, 3, 3) of one update of (q, p, v) in directions of curvature mu (d,), decay included."""
+    of_p, of_v = sgd.weights
+    fresh = 1 - sgd.dampening if sgd.momentum else 0.0
+    matrix = mu.new_zeros(len(mu), 3, 3)
+    matrix[:, 0, 0] = 1
+    matrix[:, 0, 1], matrix[:, 0, 2] = lr * of_p, lr * of_v
+    matrix[:, 1, 1], matrix[:, 1, 2] = 1 - lr * mu * of_p, -lr * mu * of_v
+    matrix[:, 2, 1], matrix[:, 2, 2] = fresh, sgd.momentum
+    return matrix
+
+
+def trajectory(step: Tensor, state: Tensor, rows: int) -> Trajectory:
+    """Return the states after 0, 1, …, rows - 1 applications of one matrix, doubling what is known each time.
+
+    Args:
+        step: (d, 3, 3), what leads from one row to the next: the matrix of one epoch, or a power of it.
+        state: (d, 3), row 0.
+        rows: how many.
+    """
+    states = state.new_empty(len(state), 3, rows)
+    states[:, :, 0] = state
+    known = 1
+    while known < rows:
+        more = min(known, rows - known)
+        states[:, :, known : known + more] = hardshrink(step @ states[:, :, :more], NOTHING)
+        step = hardshrink(step @ step, NOTHING)
+        known += more
+    return Trajectory(states[:, 0].T, states[:, 1].T, states[:, 2].T)
+
+
+def advance(step: Tensor, state: Tensor, epochs: int) -> Tensor:
+    """Return the state (d, 3) after `epochs` applications of one matrix, in about log2(epochs) products."""
+    while epochs:
+        if epochs % 2:
+            state = hardshrink(step @ state[:, :, None], NOTHING)[:, :, 0]
+        step = hardshrink(step @ step, NOTHING)
+        epochs //= 2
+    return state
+
+
+def scan(*, mu: Tensor, lr: Tensor, sgd: SGD, state: Tensor) -> Trajectory:
+    """Return the t + 1 states of t epochs whose learning rates lr (t,) differ.
+
+    1. The matrices of (p, v), epoch by epoch. 2. All their products with the start, by pairing neighbours
+    (Blelloch, Prefix Sums and Their Applications, 1990). 3. q, the sum of the steps.
+    """
+    of_p, of_v = sgd.weights
+    x = lr[:, None] * mu
+    if not sgd.momentum:
+        p = torch.cat([state[None, :, 1], hardshrink(state[:, 1] * (1 - x).cumprod(0), NOTHING)])
+        return Trajectory(_ways(lr, p[:-1], state), p, torch.zeros_like(p))
+    # 1.
+    step = x.new_empty(2, 2, *x.shape)
+    step[0, 0], step[0, 1] = 1 - of_p * x, -of_v * x
+    step[1, 0], step[1, 1] = 1 - sgd.dampening, sgd.momentum
+    # 2.
+    p, v = _prefix(step, state[:, 1:].T)
+    # 3.
+    return Trajectory(_ways(lr, of_p * p[:-1] + of_v * v[:-1], state), p, v)
+
+
+def _ways(lr: Tensor, u: Tensor, state: Tensor) -> Tensor:
+    return state[:, 0] + torch.cat([torch.zeros_like(u[:1]), (lr[:, None] * u).cumsum(0)])
+
+
+def _prefix(step: Tensor, first: Tensor) -> Tensor:
+    """Return states (2, t + 1, d) for matrices step (2, 2, t, d) and the first state (2, d)."""
+    t = step.shape[2]
+    states = first.new_empty(2, t + 1, first.shape[1])
+    if t == 1:
+        states[:, 0] = first
+    else:
+        states[:, 0::2] = _prefix(_pairs(step), first)[:, : t // 2 + 1]
+    states[:, 1::2] = _applied(step[:, :, 0::2], states[:, 0:t:2])
+    return states
+
+
+def _pairs(step: Tensor) -> Tensor:
+    """Return the products of matrices 1 and 0, 3 and 2, …."""
+    t = step.shape[2]
+    late, early = step[:, :, 1::2], step[:, :, 0 : 2 * (t // 2) : 2]
+    product = torch.empty_like(late)
+    for i in range(2):
+        for j in range(2):
+            torch.mul(late[i, 0], early[0, j], out=product[i, j]).addcmul_(late[i, 1], early[1, j])
+    return hardshrink(product, NOTHING)
+
+
+def _applied(step: Tensor, states: Tensor) -> Tensor:
+    result = torch.empty_like(states)
+    for i in range(2):
+        torch.mul(step[i, 0], states[0], out=result[i]).addcmul_(step[i, 1], states[1])
+    return hardshrink(result, NOTHING)

@@ -1,0 +1,137 @@
+"""What a plain PyTorch script of a fit needs to know, and text that is safe to put into Python source."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from slopewise.data.design import Design
+from slopewise.data.split import Split
+from slopewise.errors import OptionError, quoted
+from slopewise.optimizers.plan import DescentPlan
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MOST_INLINE = 200
+"""Rows that are written into a script; more would bury the five stages."""
+WIDTH = 88
+
+
+@dataclass(frozen=True, slots=True)
+class CsvRows:
+    """Rows that the script reads itself from one CSV file with a header, the training rows of `split`.
+
+    booleans names the columns that hold true and false.
+    """
+
+    path: str
+    delimiter: str = ","
+    decimal: str = "."
+    booleans: tuple[str, ...] = ()
+    split: Split = field(default_factory=lambda: Split(0.0))
+
+
+@dataclass(frozen=True, slots=True)
+class InlineRows:
+    """Training rows that the script holds, as the design makes them: x (n, q), y (n,), w (n,) or None."""
+
+    x: Tensor
+    y: Tensor
+    w: Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """Everything the script says.
+
+    descent is the plan, None for a fit that was solved exactly; epochs says how many of its epochs lead to the state
+    that was kept; init (p,) the start in the units of the descent, intercept first. new: a row to predict, by
+    feature; None takes the first training row. constant: some column never changes, so it was not scaled. loss is
+    squared, logistic or softmax. climb: newton, lbfgs, firth or coordinate, where the fit is at the top of a
+    likelihood or has a penalty with corners, l1; class_weights are those of its loss.
+    """
+
+    design: Design
+    rows: CsvRows | InlineRows
+    plan: DescentPlan | None = None
+    init: tuple[float, ...] = ()
+    epochs: int = 0
+    l2: float = 0.0
+    new: Mapping[str, float | str] | None = None
+    constant: bool = False
+    loss: str = "squared"
+    solver: str = ""
+    l1: float = 0.0
+    class_weights: tuple[float, ...] | None = None
+
+    @property
+    def standardized(self) -> bool:
+        """Whether the script works in standard units."""
+        return bool(self.solver) or (self.plan is not None and self.plan.standardize)
+
+    @property
+    def penalized(self) -> bool:
+        """Whether something is added to the mean loss, which depends on how many rows there are."""
+        return bool(self.l2 or self.l1) or self.solver == "firth"
+
+    @property
+    def single(self) -> bool:
+        """Whether the descent works in float32."""
+        return self.plan is not None and self.plan.dtype == "float32"
+
+
+def check_script(script: Script) -> None:
+    """Raise unless the script can be written.
+
+    Raises:
+        OptionError: too many rows to write out; a start of the wrong length; a row to predict without one of the
+            features, or with an unknown level.
+    """
+    if isinstance(script.rows, InlineRows) and len(script.rows.x) > MOST_INLINE:
+        raise OptionError(
+            f"{len(script.rows.x):,} rows are too many to write into a script, which takes {MOST_INLINE}; "
+            "fit from a CSV file, and the script reads that."
+        )
+    names = script.design.names
+    if script.plan is not None and len(script.init) != len(names):
+        raise OptionError(f"the start has {len(script.init)} values and the model {len(names)} parameters.")
+    if script.new is None:
+        return
+    for feature in script.design.features:
+        if feature.name not in script.new:
+            raise OptionError(f"the row to predict lacks {feature.name!r}; give each feature a value.")
+        value = str(script.new[feature.name])
+        if feature.kind == "category" and value not in feature.levels:
+            raise OptionError(
+                f"the row to predict has {value!r} for {feature.name!r}; known: {quoted(feature.levels)}."
+            )
+
+
+def text(value: str) -> str:
+    """Return a Python literal for any text, in the quotes that formatters prefer."""
+    return repr(value) if '"' in value and "'" not in value else json.dumps(value, ensure_ascii=False)
+
+
+def remark(value: str) -> str:
+    """Return text that cannot leave the comment it is put into."""
+    return "".join(letter if letter.isprintable() else " " for letter in value)
+
+
+def assigned(start: str, items: Sequence[str], end: str = "", width: int = WIDTH) -> str:
+    """Return `start[items]end` on one line where it fits, else an item per line."""
+    line = f"{start}[{', '.join(items)}]{end}"
+    if len(line) <= width:
+        return line
+    if not start.endswith("("):
+        return "\n".join([f"{start}[", *(f"    {item}," for item in items), f"]{end}"])
+    rest = [f"    {argument}," for argument in end.rstrip(")").split(", ") if argument]
+    close = ["    ]," if rest else "    ]", *rest, ")"]
+    return "\n".join([start, "    [", *(f"        {item}," for item in items), *close])
+
+
+def row(values: Iterable[float]) -> str:
+    """Return numbers as a list."""
+    return f"[{', '.join(repr(float(value)) for value in values)}]"

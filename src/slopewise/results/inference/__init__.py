@@ -1,0 +1,1 @@
+"""Standard errors, tests, intervals and the statistics of a whole fit."""

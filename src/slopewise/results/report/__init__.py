@@ -1,0 +1,1 @@
+"""A fit as text and as plain JSON values."""

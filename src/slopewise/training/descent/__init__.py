@@ -1,0 +1,1 @@
+"""Gradient descent: loop.py first, then what prepares, observes and concludes it."""

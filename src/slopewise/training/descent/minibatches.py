@@ -1,0 +1,70 @@
+"""The rows of a descent: gathered once, then handed out whole or shuffled, epoch after epoch."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from itertools import repeat
+
+import torch
+from torch import Tensor
+
+from slopewise.errors import DataError, OptionError
+
+Arrays = tuple[Tensor, Tensor, Tensor | None]
+"""x (n, q), y (n,) and w (n,) of mean 1, or None for equal weights."""
+
+SHUFFLED_ROWS = 8192
+"""Rows brought into their new order at once: whole batches then are slices, and the copy is still in the cache when
+they are taken. An epoch of a network 64-64 over 200 columns takes a tenth less so than in copies of 65536 rows."""
+
+
+def weighted_arrays(x: Tensor, y: Tensor, w: Tensor | None) -> Arrays:
+    """Return the rows with weights of mean 1, so that a mean of w · loss is Σ w · loss / Σ w over all rows.
+
+    A batch's mean of w · loss then has that as its expectation, and rows of weight 0 make a gradient of 0, not NaN.
+
+    Raises:
+        DataError: unequal lengths, or weights that add up to nothing.
+    """
+    lengths = {name: len(value) for name, value in (("x", x), ("y", y), ("w", w)) if value is not None}
+    if len(set(lengths.values())) > 1:
+        raise DataError(f"unequal numbers of rows: {', '.join(f'{name} {n}' for name, n in lengths.items())}.")
+    if w is None:
+        return x, y, None
+    total = float(w.sum(dtype=torch.float64))
+    if not total > 0:
+        raise DataError(f"the weights add up to {total:g}; give at least one row a weight above 0.")
+    return x, y, (w.to(torch.float64) * (len(w) / total)).to(w.dtype)
+
+
+def batches_of(rows: Arrays, size: int | None, seed: int) -> Callable[[int], Iterable[Arrays]]:
+    """Return the function that gives the batches of an epoch: all rows at once, or a shuffle of them in pieces.
+
+    The order depends on (seed, epoch) and on nothing before it; the last batch may be shorter.
+
+    Raises:
+        OptionError: a batch larger than the table.
+    """
+    if size is None:
+        whole = (rows,)
+        return lambda epoch: whole
+    n = len(rows[1])
+    if size > n:
+        raise OptionError(f"batch_size {size} is more than the {n} rows; leave it out to take all rows at each step.")
+    return lambda epoch: _shuffled(rows, size, permutation(n, seed, epoch))
+
+
+def permutation(n: int, seed: int, epoch: int) -> Tensor:
+    """Return the order (n,) of the rows in an epoch, the same for the same (seed, epoch)."""
+    # hashed, because torch's CPU generator keeps 32 bits of its seed: seed + epoch would repeat other runs' epochs
+    mixed = hashlib.blake2b(f"{seed} {epoch}".encode(), digest_size=4).digest()
+    return torch.randperm(n, generator=torch.Generator().manual_seed(int.from_bytes(mixed, "little")))
+
+
+def _shuffled(rows: Arrays, size: int, order: Tensor) -> Iterator[Arrays]:
+    x, y, w = rows
+    for some in torch.split(order, max(SHUFFLED_ROWS // size, 1) * size):
+        weights = repeat(None) if w is None else torch.split(w.index_select(0, some), size)
+        parts = torch.split(x.index_select(0, some), size), torch.split(y.index_select(0, some), size)
+        yield from zip(*parts, weights, strict=False)

@@ -1,0 +1,86 @@
+"""The cost, as every part of the descent means it: Σ w · loss / Σ w, and the penalty on top."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from slopewise.training.descent.minibatches import Arrays
+
+RowLoss = Callable[[Tensor, Tensor], Tensor]
+"""From predictions and targets to the loss of each row (n,): `Loss.value`."""
+
+Penalty = Callable[[nn.Module], Tensor]
+"""From a module to what its parameters cost (): already divided by the total weight."""
+
+BATCH_ROWS = 8192
+"""Rows of one pass through the model where a cost is measured: what they leave in its layers stays in the cache.
+
+Of a network 64-64, 100k rows take 15 ms so and 27 ms in blocks of 65536; of a line 2.3 and 2.0 ms."""
+
+
+def mean_cost(losses: Tensor, w: Tensor | None) -> Tensor:
+    """Return Σ w · loss / Σ w () for losses (n,) and weights w (n,) of mean 1."""
+    return losses.mean() if w is None else (w * losses).mean()
+
+
+def ridge(strength: float, scale: Tensor, total_weight: float) -> Penalty | None:
+    """Return the L2 penalty of a linear module whose columns were divided by `scale` (q,); None if it is nothing.
+
+    l2 Σ W_j² / Σ w, where W_j = weight_j / scale_j is the coefficient in raw units.
+    """
+    if not strength:
+        return None
+
+    def cost(module: nn.Module) -> Tensor:
+        weight: Tensor = module.weight  # type: ignore[assignment]
+        return factor.to(weight.dtype) @ weight**2
+
+    factor = strength / total_weight / scale**2
+    return cost
+
+
+def whole_cost(
+    module: nn.Module, rows: Arrays, loss: RowLoss, penalty: Penalty | None, *, with_gradient: bool
+) -> float:
+    """Return the cost of all rows, block by block; with `slopes`, leave its gradient in the parameters' grad.
+
+    Layers that behave otherwise in training, such as dropout, are switched to prediction meanwhile.
+    """
+    was_training = module.training
+    module.eval()
+    if with_gradient:
+        module.zero_grad(set_to_none=False)  # where they lie: they may be views of one gradient
+    total, n = 0.0, len(rows[1])
+    with torch.set_grad_enabled(with_gradient):
+        for start in range(0, n, BATCH_ROWS):
+            x, y, w = (None if part is None else part[start : start + BATCH_ROWS] for part in rows)
+            assert x is not None and y is not None
+            cost = mean_cost(loss(module(x), y), w) * (len(y) / n)
+            if penalty is not None and start == 0:
+                cost = cost + penalty(module)
+            if with_gradient:
+                cost.backward()  # type: ignore[no-untyped-call]
+            total += cost.item()
+    module.train(was_training)
+    return total
+
+
+def idle_cost(module: nn.Module, rows: Arrays, loss: RowLoss) -> float:
+    """Return the cost of predicting 0 for every row: a scale for the others, whatever the start."""
+    x, y, w = rows
+    was_training = module.training
+    module.eval()
+    with torch.no_grad():
+        shape = module(x[:1]).shape[1:]
+        cost = mean_cost(loss(torch.zeros((), dtype=x.dtype).expand(len(y), *shape), y), w)
+    module.train(was_training)
+    return cost.item()
+
+
+def behaves_otherwise_in_training(module: nn.Module) -> bool:
+    """Return whether a forward pass in training differs from one in prediction, as with dropout."""
+    kinds = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm)
+    return any(isinstance(part, kinds) for part in module.modules())

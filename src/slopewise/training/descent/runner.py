@@ -1,0 +1,139 @@
+"""From a plan to a descent and its answer: makes what the loop (loop.py) needs, runs it, concludes."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from time import perf_counter
+
+import torch
+from torch import Tensor, nn
+
+from slopewise.engine.local import one_torch_thread
+from slopewise.optimizers.plan import DescentPlan
+from slopewise.optimizers.schedules import build_scheduler
+from slopewise.optimizers.torch_optimizers import build_optimizer
+from slopewise.solution import Descended
+from slopewise.training.descent.checkpoint import Checkpoint
+from slopewise.training.descent.checkpoint_state import open_checkpoint_writer
+from slopewise.training.descent.history import Recorder, as_one, is_chain, lay_flat, plan_rows
+from slopewise.training.descent.loop import descend
+from slopewise.training.descent.minibatches import batches_of, weighted_arrays
+from slopewise.training.descent.monitor import Monitor
+from slopewise.training.descent.objective import Penalty, RowLoss, behaves_otherwise_in_training, idle_cost, whole_cost
+from slopewise.training.descent.outcome import build_fit, interrupted
+from slopewise.training.descent.stopping import StoppingRules, check_stopping
+from slopewise.types import Callback
+
+SMALL_STEP = 2**24
+"""Rows times parameters of a step below which one thread takes it: two wait for each other longer than they work,
+and on a busy machine a hundred times as long."""
+
+FEW = 2**15
+"""Parameters up to which those of a chain are moved as one: of more, adding to zeros costs what the calls saved."""
+
+
+def threads_for(work: int) -> AbstractContextManager[None]:
+    """Return the context in which a step of `work` rows times parameters runs best."""
+    return one_torch_thread() if work < SMALL_STEP else nullcontext()
+
+
+def run_loop(
+    *,
+    x: Tensor,
+    y: Tensor,
+    w: Tensor | None = None,
+    module: nn.Module,
+    loss: RowLoss,
+    plan: DescentPlan,
+    penalty: Penalty | None = None,
+    callback: Callback | None = None,
+    validation: tuple[Tensor, Tensor, Tensor | None] | None = None,
+    checkpoint: Checkpoint | None = None,
+    optimum: Tensor | None = None,
+    lowest: Tensor | None = None,
+    gradients: bool = True,
+    unit: float = 1.0,
+) -> Descended:
+    """Train `module`, in place, as `descent` says, and return what happened.
+
+    Minimises Σ w · loss(module(x), y) / Σ w + penalty(module). The module starts from the parameters it comes with and
+    ends with those of the state kept, which are also the answer's theta (p,): its trainable parameters in
+    their order, in the units of x.
+
+    Args:
+        x: (n, q).
+        y: (n,), of the dtype the module computes in.
+        w: (n,) weights, or None for equal ones.
+        module: any nn.Module from x to what the loss takes.
+        loss: from predictions and y to the loss of each row (n,), such as `Squared().value`.
+        plan: the plan, its lr settled. `init`, `standardize` and `dtype` are the caller's work.
+        penalty: see `measure.ridge`, or None.
+        callback: told the epoch, the total and the cost up to ten times a second.
+        validation: x, y and w of rows to watch; their cost is without the penalty.
+        checkpoint: where to keep the state, and whether to go on from there.
+        optimum: (p,) exact parameters, for the history.
+        lowest: () exact cost, for the history and the rules.
+        gradients: False spares mini-batch descents the backward pass of every look; the history's gradient is then NaN.
+        unit: what a cost of 1 is in the user's units, where the target was scaled: costs are told, compared and kept in
+            those, and so is the history's gradient.
+
+    Raises:
+        OptionError: a batch larger than the table, a history larger than memory allows, a rule without what it needs.
+        DataError: predictions and targets of different shapes, unequal lengths, weights of sum 0.
+        FitError: the cost of the start is not finite.
+        StoreError: the checkpoint cannot be written or resumed.
+        KeyboardInterrupt: before the first cost was known.
+    """
+    check_stopping(plan.stopping, lowest=lowest, validation=validation)
+    began = perf_counter()
+    rows = weighted_arrays(x, y, w)
+    batches = batches_of(rows, plan.batch_size, plan.seed)
+    flat = lay_flat(module.train())
+    kept = plan_rows(epochs=plan.epochs, history_every=plan.history_every, p=len(flat), callback=callback)
+    together = len(flat) <= FEW and is_chain(module)
+    separate = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    parameters = [as_one(module, flat)] if together else separate
+    optimizer = build_optimizer(parameters, plan, in_place=together)
+    scheduler = build_scheduler(optimizer, plan.schedule, plan.epochs)
+    full_batch = plan.batch_size is None and not behaves_otherwise_in_training(module)
+    with_gradient = full_batch or gradients or plan.stopping.grad_tol is not None
+    held_out = None if validation is None else weighted_arrays(*validation)
+    monitor = Monitor(
+        plan=plan,
+        flat=flat,
+        optimizer=optimizer,
+        recorder=Recorder(flat, parameters if with_gradient else [], kept, plan.history_every),
+        rules=StoppingRules(plan.stopping, None if lowest is None else float(lowest)),
+        validate=None
+        if held_out is None
+        else lambda: unit * whole_cost(module, held_out, loss, None, with_gradient=False),
+        nothing=unit * idle_cost(module, rows, loss),
+        callback=callback,
+        unit=unit,
+        buffers=tuple(module.buffers()),
+    )
+    with torch.random.fork_rng(devices=[]), threads_for(len(flat) * (plan.batch_size or len(y))):
+        torch.manual_seed(plan.seed)  # for modules that draw, such as dropout
+        writer, first = open_checkpoint_writer(checkpoint, rows, module, optimizer, scheduler, monitor)
+        try:
+            descend(
+                first=first,
+                epochs=plan.epochs,
+                batches=batches,
+                model=module,
+                loss=loss,
+                penalty=penalty,
+                optimizer=optimizer,
+                scheduler=scheduler,
+                measure=lambda: whole_cost(module, rows, loss, penalty, with_gradient=with_gradient),
+                monitor=monitor,
+                full_batch=full_batch,
+                writer=writer,
+            )
+        except KeyboardInterrupt:
+            interrupted(monitor)
+    module.eval()
+    found = build_fit(monitor, writer, optimum=optimum, lowest=lowest, seconds=perf_counter() - began)
+    if unit != 1:
+        found.history.gradient.mul_(unit)
+    return found

@@ -1,0 +1,119 @@
+"""How many decimal digits of each coefficient are right: estimated from what rounding could have done.
+
+Three sources of error are bounded or estimated and added, in raw units, through M with (X'WX)⁻¹ = M M':
+the rounding of the moments (or of the residuals, once refined), and the rounding of the table itself, whose
+decimals became the nearest float64 before anybody computed. Higham, Accuracy and Stability of Numerical
+Algorithms, 2nd ed., sections 7.2 and 20.1.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from slopewise.solution import Factor, Moments
+from slopewise.training.exact.scaling import EPS, ScaledProblem, raw_factor
+
+FULL = 15.0
+FEW = 9.0
+
+
+def moment_digits(*, scaled: ScaledProblem, factor: Factor, c: Tensor, moments: Moments, rss: float) -> Tensor:
+    """Return digits (p,) of a solution of the scaled normal equations.
+
+    The moments carry a relative error of a few EPS, more where shifting left to cancellation; it reaches
+    the coefficients as |gram⁻¹| (|gram| |c| + |xy|).
+    """
+    rounding = 4 * EPS * 10**moments.lost
+    wrong = rounding * (scaled.gram.abs() @ c.abs() + scaled.xy.abs())
+    return _digits(scaled, factor, c, moments, rss, wrong_gradient=wrong, wrong_residual=0.0)
+
+
+def refined_digits(
+    *,
+    scaled: ScaledProblem,
+    factor: Factor,
+    c: Tensor,
+    moments: Moments,
+    rss: float,
+    extended: bool,
+    last_step: Tensor,
+    rounded: Tensor,
+) -> Tensor:
+    """Return digits (p,) after refinement whose last correction, in raw units, was `last_step` (p,).
+
+    Residuals in float64 are wrong by EPS of what they were formed from, |u| |c| + |y|; in pairs of float64
+    (`extended`) by about EPS² of themselves. `rounded` (q + 1,) says which of the columns, and y last, hold
+    values that are not whole numbers: whole numbers entered float64 unchanged.
+    """
+    unit = EPS**2 if extended else EPS
+    size = math.sqrt(rss) + (0.0 if extended else float(c.abs().sum()) + math.sqrt(scaled.yy))
+    wrong = unit * math.sqrt(rss) * torch.ones_like(c)
+    return _digits(
+        scaled,
+        factor,
+        c,
+        moments,
+        rss,
+        wrong_gradient=wrong,
+        wrong_residual=unit * size,
+        last_step=last_step,
+        rounded=rounded.to(torch.float64),
+    )
+
+
+def rss_digits(rss: float, yy: float) -> float:
+    """Return the digits left of a residual sum of squares that was formed as a difference from yy."""
+    return 15.0 - math.log10(max(yy / rss, 1.0)) if rss > 0 else 0.0
+
+
+def few_digits(digits: Tensor) -> bool:
+    """Return whether some coefficient has fewer digits than a user would take for granted."""
+    return bool((digits < FEW).any())
+
+
+def _digits(
+    scaled: ScaledProblem,
+    factor: Factor,
+    c: Tensor,
+    moments: Moments,
+    rss: float,
+    *,
+    wrong_gradient: Tensor,
+    wrong_residual: float,
+    last_step: Tensor | None = None,
+    rounded: Tensor | None = None,
+) -> Tensor:
+    rounded = torch.ones(len(c) + 1, dtype=c.dtype) if rounded is None else rounded
+    m = raw_factor(factor)
+    slopes = c / scaled.scale
+    size = rounded[:-1] * torch.sqrt(1 + moments.weight * (scaled.mean / scaled.scale) ** 2)
+    inverse = (m @ factor.r_inverse.T).abs()
+    if scaled.intercept:
+        wrong_gradient = torch.cat([wrong_gradient.new_zeros(1), wrong_gradient])
+        size_all = torch.cat([size.new_zeros(1), size])
+        theta = torch.cat([(moments.y_mean - moments.mean @ slopes)[None], slopes])
+    else:
+        size_all, theta = size, slopes
+    reach = m.norm(dim=1)
+    y_size = float(rounded[-1]) * math.sqrt(scaled.yy + moments.weight * float(moments.y_mean) ** 2)
+    rows = math.sqrt(max(moments.n, 1))
+    table = (
+        EPS
+        / 2
+        * (
+            reach * math.sqrt(float(((c * size) ** 2).sum()) + y_size**2) / rows
+            + inverse @ size_all * (math.sqrt(rss) / rows)
+        )
+    )
+    error = inverse @ wrong_gradient + reach * wrong_residual + table
+    if scaled.intercept:
+        error[0] += EPS / 2 * float((moments.mean * slopes).abs().sum() + moments.y_mean.abs())
+    if last_step is not None:
+        error += EPS * last_step.abs() + EPS / 2 * theta.abs()
+    natural = reach * math.sqrt(scaled.yy)
+    against = torch.where(theta.abs() > 10 * error, theta.abs(), natural)
+    digits: Tensor = -(error / against).log10()
+    return digits.clamp(0.0, FULL)

@@ -1,0 +1,1 @@
+"""Solvers of a summed convex loss: Newton, L-BFGS, proximal Newton, Firth."""

@@ -1,0 +1,28 @@
+"""Weights that let every class count alike, however few its rows."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from slopewise.data.source import Source
+from slopewise.engine.engine import Engine
+from slopewise.types import Batch
+
+
+def balanced_class_weights(source: Source, engine: Engine, classes: int) -> tuple[float, ...]:
+    """Return n / (k n_c) for each class c of k, from one read of the rows; weights of rows count as rows."""
+    sums = engine.sum(partial(class_sums, classes=classes), source)
+    assert sums is not None  # the classes were learned from these rows
+    rows = sums[0]
+    return tuple((rows.sum() / (classes * rows)).tolist())
+
+
+def class_sums(batch: Batch, *, classes: int) -> tuple[Tensor]:
+    """Return the weight of the rows of each class (k,) in one batch."""
+    assert batch.y is not None
+    known = batch.y.isfinite()
+    w = None if batch.w is None else batch.w[known]
+    return (torch.bincount(batch.y[known].to(torch.int64), w, minlength=classes).to(torch.float64),)

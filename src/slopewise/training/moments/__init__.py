@@ -1,0 +1,1 @@
+"""Everything that least squares asks of the rows, from one read."""

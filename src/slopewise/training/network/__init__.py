@@ -1,0 +1,1 @@
+"""Training of networks: one by the loop, or many starts as one batch."""

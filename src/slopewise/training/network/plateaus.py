@@ -1,0 +1,67 @@
+"""Where the starts that did not solve the task came to rest: costs that many of them share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+GAP = 0.01
+"""Part of the constant's cost that separates two plateaus, and that a start still under way gains in its last tenth."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plateau:
+    """Starts of nearly one final cost: how many, from which cost to which, and how many of them were still falling.
+
+    at_null_cost: the plateau is where the null model is, ln 2 for two classes of one size. diverged: their cost
+    is no finite number.
+    """
+
+    count: int
+    low: float
+    high: float
+    falling: int
+    at_null_cost: bool = False
+    diverged: bool = False
+
+    def __str__(self) -> str:
+        plural = "" if self.count == 1 else "s"
+        if self.diverged:
+            return f"{self.count} start{plural} diverged"
+        where = f"{self.low:.4f}" if f"{self.low:.4f}" == f"{self.high:.4f}" else f"{self.low:.4f} to {self.high:.4f}"
+        note = ", no better than the null model" if self.at_null_cost else ""
+        moving = f", {self.falling} still falling" if self.falling else ""
+        return f"{self.count} start{plural} at cost {where}{note}{moving}"
+
+
+def plateaus_of(cost: Tensor, earlier: Tensor, null_cost: float) -> tuple[Plateau, ...]:
+    """Return the plateaus, the lowest first, the diverged last.
+
+    Sorted costs belong together as long as neighbours are less than 1 % of the constant's cost apart.
+
+    Args:
+        cost: (m,), at the end.
+        earlier: (m,), of the same starts, when nine tenths of the epochs were over.
+        null_cost: the cost of the null model.
+
+    >>> import torch
+    >>> costs = torch.tensor([0.6931, 0.3466, 0.6930, 0.3470])
+    >>> [str(plateau) for plateau in plateaus_of(costs, costs, 0.6931)][0]
+    '2 starts at cost 0.3466 to 0.3470'
+    """
+    finite = cost.isfinite()
+    diverged = int((~finite).sum())
+    found: list[Plateau] = []
+    if bool(finite.any()):
+        values, order = cost[finite].sort()
+        fell = earlier[finite][order] - values > GAP * null_cost
+        edges = ((values.diff() > GAP * null_cost).nonzero()[:, 0] + 1).tolist()
+        for start, stop in zip([0, *edges], [*edges, len(values)], strict=True):
+            group = values[start:stop]
+            alike = bool(((group - null_cost).abs() <= GAP * null_cost).all())
+            low, high = float(group[0]), float(group[-1])
+            found.append(Plateau(stop - start, low, high, int(fell[start:stop].sum()), alike))
+    if diverged:
+        found.append(Plateau(diverged, float("nan"), float("nan"), 0, diverged=True))
+    return tuple(found)
