@@ -1,1 +1,1 @@
-"""Gradient descent: loop.py first, then what prepares, observes and concludes it."""
+"""Gradient descent: the loop first, then what prepares, observes and concludes it."""

@@ -1,4 +1,4 @@
-"""From a plan to a descent and its answer: makes what the loop (loop.py) needs, runs it, concludes."""
+"""From a plan to a descent and its answer: makes what the loop needs, runs it, concludes."""
 
 from __future__ import annotations
 
