@@ -1,4 +1,4 @@
-"""Files are written beside their place and renamed into it, so that nobody ever meets half of one."""
+"""Atomic file replacement: a temporary file beside the target, renamed to it once complete."""
 
 from __future__ import annotations
 
@@ -11,41 +11,54 @@ from slopewise.errors import StoreError
 
 
 def check_writable(path: str | os.PathLike[str]) -> Path:
-    """Return where a file named `path` will lie, links followed.
+    """Return the resolved path of a file to be written, symbolic links followed.
+
+    Args:
+        path: of the file; it need not exist.
 
     Raises:
-        StoreError: the folder is missing or closed, or something other than a file has that name.
+        StoreError: the folder is missing or not writable, or something other than a file has that name.
     """
-    place = Path(os.path.realpath(path))
-    if not place.parent.is_dir():
-        raise StoreError(f"{path} cannot be written: there is no folder {place.parent}; make it first.")
-    if place.exists() and not place.is_file():
+    target = Path(os.path.realpath(path))
+    if not target.parent.is_dir():
+        raise StoreError(f"{path} cannot be written: there is no folder {target.parent}; make it first.")
+    if target.exists() and not target.is_file():
         raise StoreError(f"{path} cannot be written: it is not a file; give a file name.")
-    if not os.access(place.parent, os.W_OK | os.X_OK):
-        raise StoreError(f"{path} cannot be written: no permission in {place.parent}; choose another folder.")
-    return place
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise StoreError(f"{path} cannot be written: no permission in {target.parent}; choose another folder.")
+    return target
 
 
 @contextmanager
 def atomic_replace(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a path to write to, which becomes `path` if the block ends well and vanishes if not.
+    """Yield a temporary path to write to, renamed to `path` where the block succeeds and deleted where it does not.
+
+    Args:
+        path: of the file to write.
 
     Raises:
-        StoreError: the file cannot be written; what lay at `path` before is untouched.
+        StoreError: the file cannot be written; a file that was at `path` before is unchanged.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with atomic_replace(f"{folder}/notes.txt") as temporary:
+    ...         _ = temporary.write_text("complete")
+    ...     Path(folder, "notes.txt").read_text()
+    'complete'
     """
-    place = check_writable(path)
-    beside = place.with_name(f".{place.name}.{os.getpid()}.part")
+    target = check_writable(path)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        yield beside
-        with open(beside, "rb") as module_source:
-            os.fsync(module_source.fileno())
-        os.replace(beside, place)
+        yield temporary
+        with open(temporary, "rb") as written:
+            os.fsync(written.fileno())
+        os.replace(temporary, target)
     except StoreError:
         raise
     except OSError as error:
         raise StoreError(
             f"{path} could not be written: {error.strerror or error}. Nothing was left behind; "
-            f"make room or choose another place."
+            f"free some space or choose another folder."
         ) from error
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)

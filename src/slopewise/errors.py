@@ -1,10 +1,10 @@
-"""Every way slopewise can refuse, as one tree.
+"""The exceptions of slopewise, as one tree.
 
     SlopewiseError
     ├── DataError        (ValueError)   the table or one of its values cannot be used
-    ├── ColumnError      (KeyError)     a column that was asked for is not there
+    ├── ColumnError      (KeyError)     a requested column is not in the table
     ├── OptionError      (ValueError)   an argument's value makes no sense; the command line exits 2
-    ├── FitError         (ArithmeticError)  the data were read but no answer exists
+    ├── FitError         (ArithmeticError)  the data were read but no solution exists
     └── StoreError       (OSError)      a saved fit cannot be written or read
 
 Each message is one sentence or two: what happened, what was received, what to do.
@@ -28,7 +28,7 @@ class DataError(SlopewiseError, ValueError):
 
 
 class ColumnError(SlopewiseError, KeyError):
-    """A column that was asked for is not in the table."""
+    """A requested column is not in the table."""
 
 
 class OptionError(SlopewiseError, ValueError):
@@ -36,7 +36,7 @@ class OptionError(SlopewiseError, ValueError):
 
 
 class FitError(SlopewiseError, ArithmeticError):
-    """The data were read, and no answer exists for the question asked."""
+    """The data were read, and the requested fit has no solution."""
 
 
 class StoreError(SlopewiseError, OSError):
@@ -44,7 +44,15 @@ class StoreError(SlopewiseError, OSError):
 
 
 def quoted(names: Iterable[object], most: int = 8) -> str:
-    """Return `'a', 'b', 'c'`, cut after `most` names with the number left out."""
+    """Return `'a', 'b', 'c'`, cut after `most` names with the number left out.
+
+    Args:
+        names: the names, in order.
+        most: names listed at most.
+
+    >>> quoted(["a", "b", "c"], most=2)
+    "'a', 'b' and 1 more"
+    """
     listed = [repr(str(name)) for name in names]
     if len(listed) <= most:
         return ", ".join(listed)
@@ -52,7 +60,15 @@ def quoted(names: Iterable[object], most: int = 8) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return ` Did you mean 'x'?` for the closest known word, or the known words themselves."""
+    """Return ` Did you mean 'x'?` for the closest known name, or a list of the known names.
+
+    Args:
+        word: the name that is not known.
+        known: the names that are.
+
+    >>> nearest("bodymass", ["body_mass_g", "sex"])
+    " Did you mean 'body_mass_g'?"
+    """
     known = list(known)
     close = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
     if not close:
@@ -64,7 +80,19 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def check_choice(option: str, value: str, known: Iterable[str]) -> str:
-    """Return `value` if it is one of `known`; otherwise raise OptionError with the nearest word."""
+    """Return `value` if it is one of `known`.
+
+    Args:
+        option: name of the option, for the message.
+        value: its value.
+        known: the values it may have.
+
+    Raises:
+        OptionError: it is none of them; the message suggests the nearest.
+
+    >>> check_choice("missing", "drop", ("error", "drop", "mean"))
+    'drop'
+    """
     known = list(known)
     if value not in known:
         raise OptionError(f"{option} {value!r} is not known.{nearest(str(value), known)}")

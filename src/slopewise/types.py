@@ -1,10 +1,10 @@
-"""The shape alphabet, and the few types that travel between the rooms.
+"""Letters for tensor shapes, and the types shared by all packages.
 
 n rows of a batch, q feature columns of x, p parameters of a linear model (q, plus one where there
-is an intercept), k outputs, t epochs. x (n, q), y (n,), w (n,), theta (p, k), gram (q, q).
+is an intercept), m outputs, k classes, t epochs. x (n, q), y (n,), w (n,), theta (p, m), gram (q, q).
 
 x never holds the column of ones: the intercept is theta's first row, so that a matrix in memory
-is used where it lies instead of being copied to make room for ones.
+is used in place instead of being copied to add a column of ones.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ class Schema:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows ready for arithmetic: float64, finite unless the table itself is not.
+    """Rows as float64 tensors, finite unless the table itself is not.
 
-    x (n, q), in any strides; y (n,) or None where a target is not asked for; w (n,) or None for
+    x (n, q), in any strides; y (n,) or None where the target is not read; w (n,) or None for
     equal weights. `dropped` rows were left out while this batch was made, and `missing` counts the
-    missing values met in each used column, in the design's order of columns.
+    missing values in each used column, in the design's order of columns.
     """
 
     x: Tensor
@@ -52,13 +52,13 @@ class Batch:
 
 
 class Callback(Protocol):
-    """Whoever wants to know how a long read or a long descent is getting on."""
+    """Receiver of progress reports while rows are read or a descent runs."""
 
     def rows(self, done: int, total: int | None) -> None:
-        """`done` rows of this pass are behind us, of `total` (None if unknown). A new pass starts at 0."""
+        """Report that `done` rows of this pass were read, of `total` (None if unknown). A new pass starts at 0."""
 
     def note(self, text: str) -> None:
-        """Something worth one line happened, such as the start of a second pass."""
+        """Report an event in one line, such as the start of a second pass."""
 
     def epochs(self, done: int, total: int, cost: float) -> None:
-        """A descent has made `done` of at most `total` epochs and stands at `cost`. Called a few times a second."""
+        """Report `done` of at most `total` epochs at the present `cost`. Called a few times a second."""

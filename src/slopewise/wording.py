@@ -1,7 +1,7 @@
-"""Option names as the caller writes them: keyword arguments in Python, flags in the shell.
+"""Option names in messages: keyword arguments in Python, flags in the shell.
 
-Every sentence is written in Python's words, `lr=0.01`. The command line says which flag each keyword has, and while it
-runs a command the same sentence reads `--lr 0.01`.
+Every message is written with Python's keyword arguments, `lr=0.01`. The command line registers the flag of each
+keyword, and while it runs a command the same message reads `--lr 0.01`.
 """
 
 from __future__ import annotations
@@ -60,10 +60,10 @@ def _translated(text: str, flags: Flags) -> str:
     bare = rf"(?<![\w'\"./-])(?P<bare>{names})(?![\w'\"./=-]|\(|\.\w)"
     first = rf"^(?P<first>{names})(?= (?:{VERBS})\b)"
     quoted = r"'[^'\n]*'|\"[^\"\n]*\""
-    found = re.sub(
+    result = re.sub(
         rf"{assigned}|(?P<quoted>{quoted})|{first}|{bare}", lambda match: _flag(match, flags), text, flags=re.MULTILINE
     )
-    return re.sub(r"(--[\w-]+(?: [^\s,;]+)?), (?=--)", r"\1 ", found)
+    return re.sub(r"(--[\w-]+(?: [^\s,;]+)?), (?=--)", r"\1 ", result)
 
 
 def _flag(match: re.Match[str], flags: Flags) -> str:

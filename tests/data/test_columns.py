@@ -42,8 +42,8 @@ def test_asking_for_the_wrong_kind_says_what_to_do():
     chunk = ColumnsChunk(0, {"a": np.arange(2.0), "g": Codes(np.array([0, 0]), ("x",))})
     with pytest.raises(DataError) as error:
         chunk.numbers(["g"])
-    assert str(error.value) == "Column 'g' holds text and was asked for as a number; use it as a category."
-    with pytest.raises(DataError, match="Column 'a' holds numbers and was asked for as a category"):
+    assert str(error.value) == "Column 'g' holds text and was requested as a number; use it as a category."
+    with pytest.raises(DataError, match="Column 'a' holds numbers and was requested as a category"):
         chunk.codes("a")
 
 

@@ -42,5 +42,5 @@ def test_classes_cost_their_entropy():
 
 def test_one_class_costs_nothing_and_no_rows_are_refused():
     assert null_model_cost(Logistic(), torch.ones(3, dtype=torch.float64)) == pytest.approx(0, abs=1e-12)
-    with pytest.raises(DataError, match="there are no rows to answer for"):
+    with pytest.raises(DataError, match="the cost of the null model needs at least one row"):
         null_model_cost(Squared(), Y[:0])

@@ -19,9 +19,9 @@ AND = torch.tensor([0.0, 0.0, 0.0, 1.0])
 XOR = torch.tensor([0.0, 1.0, 1.0, 0.0])
 
 
-def plain(seed, *sizes, bend=nn.Sigmoid):
+def plain(seed, *sizes, activation=nn.Sigmoid):
     torch.manual_seed(seed)
-    parts = [part for a, b in zip(sizes, sizes[1:], strict=False) for part in (nn.Linear(a, b), bend())]
+    parts = [part for a, b in zip(sizes, sizes[1:], strict=False) for part in (nn.Linear(a, b), activation())]
     return nn.Sequential(*parts[:-1])
 
 
@@ -138,7 +138,7 @@ def test_a_line_may_start_anywhere():
         (lambda: MLP(2, (3,), 1, dropout=1.0), "dropout is 1.0; give a share of at least 0 and below 1"),
         (lambda: MLP(2, (3,), 1, dropout=float("nan")), "dropout is nan"),
         (lambda: MLP(2, (3,), 1).init("zeros"), "each gets the same gradient"),
-        (lambda: MLP(2, (3,), 1).init("ones"), "init 'ones' starts all units of a hidden layer alike"),
+        (lambda: MLP(2, (3,), 1).init("ones"), "init 'ones' makes all units of a hidden layer equal"),
         (lambda: MLP(2, (3,), 1).init("xaviar"), "Did you mean 'xavier'?"),
         (lambda: MLP(2, (3,), 1).init((1.0, 2.0)), "init has 2 values and the network 13 parameters"),
         (lambda: MLP(2, (), 1).init((1.0, float("nan"), 0.0)), "init holds a value that is not finite"),

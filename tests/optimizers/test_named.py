@@ -17,8 +17,8 @@ from slopewise.optimizers.torch_optimizers import OPTIMIZERS, build_optimizer
         ({"schedule": "cosin"}, "schedule 'cosin' is not known. Did you mean 'cosine'?"),
         ({"init": "zero"}, "init 'zero' is not known. Did you mean 'zeros'?"),
         ({"dtype": "float16"}, "dtype 'float16' is not known. Did you mean 'float"),
-        ({"learning_rate": 1}, "'learning_rate' is not an option of a descent."),
-        ({"momentun": 0.9}, "'momentun' is not an option of a descent. Did you mean 'momentum'"),
+        ({"learning_rate": 1}, "'learning_rate' is not an option of gradient descent."),
+        ({"momentun": 0.9}, "'momentun' is not an option of gradient descent. Did you mean 'momentum'"),
         ({"optimizer": "adam", "momentum": 0.9},
          "momentum is not an argument of adam; adam takes lr, betas, eps, weight_decay, amsgrad."),
         ({"betas": (0.9, 0.99)}, "betas is not an argument of sgd; sgd takes lr, momentum, dampening, nesterov"),
@@ -46,7 +46,7 @@ from slopewise.optimizers.torch_optimizers import OPTIMIZERS, build_optimizer
         ({"schedule": "exponential"}, "the schedule exponential needs gamma; give it, such as gamma=0.99."),
         ({"schedule": "step", "gamma": 0.5}, "the schedule step needs step_size; give it, such as step_size=100."),
         ({"monitor": "test", "patience": 3}, "monitor 'test' is not known."),
-        ({"monitor": "validation"}, "monitor says nothing without patience"),
+        ({"monitor": "validation"}, "monitor has no effect without patience"),
         ({"patience": 0}, "patience must be a whole number of at least 1, not 0."),
         ({"gap_tol": 0.0}, "gap_tol must be a positive finite number, not 0.0."),
     ],
@@ -108,5 +108,5 @@ def test_steps_are_torchs(name, words):
 
 
 def test_without_lr_nothing_is_built():
-    with pytest.raises(OptionError, match="the descent by sgd has no learning rate; give one, such as lr=0.01"):
+    with pytest.raises(OptionError, match="sgd has no learning rate; give one, such as lr=0.01"):
         build_optimizer([torch.zeros(1, requires_grad=True)], plan_descent())

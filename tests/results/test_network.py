@@ -251,10 +251,10 @@ def test_interrupted_training_resumes(tmp_path):
     [
         ({"hidden": (0,)}, OptionError, "hidden holds 0"),
         ({"hidden": "8,x"}, OptionError, "whole numbers"),
-        ({"hidden": (3,), "init": "zeros"}, OptionError, "starts all units of a hidden layer alike"),
+        ({"hidden": (3,), "init": "zeros"}, OptionError, "makes all units of a hidden layer equal"),
         ({"hidden": (3,), "activation": "cube"}, OptionError, "activation 'cube' is not known"),
         ({"hidden": (3,), "intercept": False}, OptionError, "a network keeps its biases"),
-        ({"module": nn.Linear(2, 3)}, DataError, r"returns \(3, 3\), and the loss asks for \(3, 1\)"),
+        ({"module": nn.Linear(2, 3)}, DataError, r"returns \(3, 3\), and the loss needs \(3, 1\)"),
         ({"module": nn.Linear(5, 1)}, DataError, "its first layer has to take 2 columns"),
         ({"module": nn.Linear(2, 1), "hidden": (3,)}, OptionError, "leave out hidden, or the module"),
         ({"module": nn.Linear(2, 1), "init": "he"}, OptionError, "leave init out"),

@@ -348,7 +348,7 @@ def test_a_start_at_the_optimum_stays_there_whatever_the_step() -> None:
     [
         (DescentPlan(optimizer="adam", options={"lr": 0.1}), "no closed form for optimizer 'adam', only for 'sgd'"),
         (DescentPlan(options={"lr": 0.1}, batch_size=2), "know all rows at once and no mini-batch"),
-        (DescentPlan(options={"lr": 0.1}, schedule=Schedule("plateau")), "schedule 'plateau' looks at the cost"),
+        (DescentPlan(options={"lr": 0.1}, schedule=Schedule("plateau")), "schedule 'plateau' depends on the cost"),
         (
             DescentPlan(options={"lr": 0.1}, stopping=Stopping(monitor="validation", patience=3)),
             "hold no validation rows",

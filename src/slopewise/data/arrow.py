@@ -1,4 +1,4 @@
-"""Rows held column by column: the chunk that every columnar table hands out, and the way there from Arrow."""
+"""Columnar chunks of rows, and their conversion from Arrow."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class ColumnsChunk(Chunk):
         return 0
 
     def numbers(self, names: Sequence[str]) -> Tensor:
-        """Return columns `names` as float64 (n, q), laid out column by column; one column is not copied."""
+        """Return columns `names` as float64 (n, q), column-major; one column is not copied."""
         columns = [self._number(name) for name in names]
         if len(columns) == 1:
             return share(columns[0]).unsqueeze(1)
@@ -47,7 +47,7 @@ class ColumnsChunk(Chunk):
         """Return the category column `name`."""
         column = self.columns[name]
         if not isinstance(column, Codes):
-            raise DataError(f"Column {name!r} holds numbers and was asked for as a category; use it as a number.")
+            raise DataError(f"Column {name!r} holds numbers and was requested as a category; use it as a number.")
         return column
 
     def rows(self, start: int, stop: int) -> ColumnsChunk:
@@ -60,7 +60,7 @@ class ColumnsChunk(Chunk):
     def _number(self, name: str) -> np.ndarray:
         column = self.columns[name]
         if isinstance(column, Codes):
-            raise DataError(f"Column {name!r} holds text and was asked for as a number; use it as a category.")
+            raise DataError(f"Column {name!r} holds text and was requested as a number; use it as a category.")
         return column
 
 
@@ -71,14 +71,14 @@ def _cut(column: np.ndarray | Codes, start: int, stop: int) -> np.ndarray | Code
 
 
 def kind_of_arrow(arrow_type: pa.DataType) -> Kind | None:
-    """Return what a column of this Arrow type is; None where it is neither number nor category."""
+    """Return the kind of a column of this Arrow type; None where it is neither number nor category."""
     import pyarrow.types as is_
 
     if is_.is_boolean(arrow_type):
         return "boolean"
     if is_.is_integer(arrow_type) or is_.is_floating(arrow_type) or is_.is_decimal(arrow_type):
         return "number"
-    # A column without a single value has no type of its own: all missing, whatever it is used as.
+    # A column without a single value has no type: all its values are missing.
     if is_.is_null(arrow_type):
         return "number"
     if is_.is_dictionary(arrow_type):
@@ -92,7 +92,7 @@ def schema_from_arrow(arrow_schema: pa.Schema) -> Schema:
     """Return the schema of an Arrow table.
 
     A column that cannot be used (a date, a list) is listed as a category, so that messages can name
-    it; `check_usable` refuses it when it is asked for.
+    it; `check_usable` refuses it when it is requested.
     """
     kinds = tuple(kind_of_arrow(arrow_type) or "category" for arrow_type in arrow_schema.types)
     return Schema(tuple(arrow_schema.names), kinds)
@@ -107,7 +107,13 @@ def check_usable(arrow_schema: pa.Schema, columns: Iterable[str]) -> None:
 
 
 def unusable(name: str, type_name: str, temporal: bool) -> DataError:
-    """Return the error for a column of dates or times, or of lists, structs or bytes."""
+    """Return the error for a column of dates or times, or of lists, structs or bytes.
+
+    Args:
+        name: of the column.
+        type_name: its type, as the file has it.
+        temporal: whether it holds dates or times.
+    """
     if temporal:
         return DataError(
             f"Column {name!r} holds dates or times ({type_name}), which are not numbers; "
@@ -120,7 +126,7 @@ def unusable(name: str, type_name: str, temporal: bool) -> DataError:
 
 
 def chunk_from_arrow(batch: pa.RecordBatch | pa.Table, schema: Schema, start: int) -> ColumnsChunk:
-    """Return the rows of an Arrow batch, each column as the kind that `schema` gives it."""
+    """Return the rows of an Arrow batch, each column converted to its kind in `schema`."""
     columns = {
         name: column_from_arrow(column, schema.kind(name))
         for name, column in zip(batch.schema.names, batch.columns, strict=True)
@@ -141,7 +147,7 @@ def column_from_arrow(array: pa.Array | pa.ChunkedArray, kind: Kind) -> np.ndarr
         return _codes_from_arrow(array)
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
-    # Unsafe on purpose: whole numbers beyond 2**53 round to the nearest float64, as everywhere in NumPy.
+    # safe=False on purpose: whole numbers beyond 2**53 round to the nearest float64, as everywhere in NumPy.
     floats = array.cast(pa.float64(), safe=False)
     return _values(floats.fill_null(float("nan")) if floats.null_count else floats, np.float64)
 
@@ -163,7 +169,7 @@ def _codes_from_arrow(array: pa.Array) -> Codes:
 def _values(array: pa.Array, dtype: type[np.generic]) -> np.ndarray:
     """Return the values (n,) of an Arrow array without nulls, on its own memory.
 
-    Array.to_numpy would do, but imports pandas where it is installed: half a second for nothing.
+    Array.to_numpy would do the same, but imports pandas where it is installed, which takes half a second.
     """
     if not len(array):
         return np.empty(0, dtype)
@@ -178,28 +184,32 @@ def _is_temporal(arrow_type: pa.DataType) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Lent:
-    """Presents a read-only array as writable, because torch has no read-only tensors and warns about them."""
+class _WritableView:
+    """A read-only array presented as writable, because torch has no read-only tensors and warns about them."""
 
     owner: np.ndarray
 
     @property
     def __array_interface__(self) -> dict[str, Any]:
-        lent = dict(self.owner.__array_interface__)
-        return lent | {"data": (lent["data"][0], False)}
+        interface = dict(self.owner.__array_interface__)
+        return interface | {"data": (interface["data"][0], False)}
 
 
 def by_column(n: int, q: int) -> Tensor:
-    """Return room (n, q) laid out column by column, without values.
+    """Return an uninitialised column-major tensor (n, q).
 
-    From numpy, which asks the system for large pages: to fill 168 MB for the first time takes 13 ms so, and 72 ms in
-    memory that torch has asked for.
+    Allocated by numpy, which uses large pages: to fill 168 MB for the first time takes 13 ms so, and 72 ms in memory
+    allocated by torch.
     """
     return torch.from_numpy(np.empty((q, n))).T
 
 
 def share(column: np.ndarray) -> Tensor:
-    """Return a tensor on the same memory, read-only or not; copied only if torch cannot stride it."""
+    """Return a tensor that shares the array's memory, read-only or not; copied only for strides that torch lacks.
+
+    >>> share(np.array([1.0, 2.0]))
+    tensor([1., 2.], dtype=torch.float64)
+    """
     if column.size == 0 or min(column.strides) < 0:
         column = column.copy()
-    return torch.from_numpy(column if column.flags.writeable else np.asarray(_Lent(column)))
+    return torch.from_numpy(column if column.flags.writeable else np.asarray(_WritableView(column)))

@@ -1,4 +1,4 @@
-"""CSV as DuckDB reads it: look at the beginning once, fix the dialect and the types, and explain failures."""
+"""CSV through DuckDB: detect the dialect and the types from the first rows, and translate its error messages."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import Any
 from slopewise.data.files import same_columns
 from slopewise.errors import DataError
 
-# What pandas takes as missing, as far as it is met in practice.
+# The values that pandas reads as missing, those common in practice.
 MISSING_WORDS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "#N/A")
 SAMPLE = 20_480  # DuckDB's own sample, in rows.
-UNSEEN = "NULL"  # Type of a column without any value in the sample.
+UNKNOWN = "NULL"  # Type of a column without any value in the sample.
 
-HELD = {"DOUBLE": "numbers", "BOOLEAN": "true and false", "DATE": "dates", "TIMESTAMP": "dates and times"}
+TYPE_NAMES = {"DOUBLE": "numbers", "BOOLEAN": "true and false", "DATE": "dates", "TIMESTAMP": "dates and times"}
 
-Ask = Callable[[str], list[tuple[Any, ...]]]
+RunQuery = Callable[[str], list[tuple[Any, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How the files are written, and the SQL type that each column is read as."""
+    """The dialect of the files, and the SQL type that each column is read as."""
 
     delimiter: str
     quote: str
@@ -35,13 +35,13 @@ class Dialect:
     types: dict[str, str]
 
 
-def sniff(ask: Ask, files: Sequence[str]) -> Dialect:
-    """Return how to read the files as one table; they must have the same columns.
+def sniff(run_query: RunQuery, files: Sequence[str]) -> Dialect:
+    """Return the dialect that reads the files as one table; they must have the same columns.
 
     A column without any value in the sample is read as numbers.
     """
     sample = max(256, SAMPLE // len(files))
-    dialects = [_sniff_file(ask, file, sample) for file in files]
+    dialects = [_sniff_file(run_query, file, sample) for file in files]
     first = dialects[0]
     types = dict(first.types)
     for file, other in zip(files, dialects, strict=True):
@@ -52,11 +52,11 @@ def sniff(ask: Ask, files: Sequence[str]) -> Dialect:
                 f"{first.delimiter!r}; read together, all files need the same."
             )
         types = {name: _wider(types[name], other.types[name]) for name in types}
-    return replace(first, types={name: "DOUBLE" if kind == UNSEEN else kind for name, kind in types.items()})
+    return replace(first, types={name: "DOUBLE" if kind == UNKNOWN else kind for name, kind in types.items()})
 
 
 def relation(files: Sequence[str], dialect: Dialect) -> str:
-    """Return the SQL that stands for the files, with nothing left to sniff."""
+    """Return the SQL expression that reads the files, with dialect and types fixed."""
     options = {
         "delim": sql_text(dialect.delimiter),
         "quote": sql_text(dialect.quote),
@@ -71,21 +71,26 @@ def relation(files: Sequence[str], dialect: Dialect) -> str:
         options["dateformat"] = sql_text(dialect.dates)
     if dialect.timestamps:
         options["timestampformat"] = sql_text(dialect.timestamps)
-    given = ", ".join(f"{name}={value}" for name, value in options.items())
-    return f"read_csv({sql_list(files)}, auto_detect=false, skip=0, {given})"
+    arguments = ", ".join(f"{name}={value}" for name, value in options.items())
+    return f"read_csv({sql_list(files)}, auto_detect=false, skip=0, {arguments})"
 
 
 def explain(message: str, label: str) -> DataError:
-    """Return one sentence for what DuckDB says about a CSV file."""
+    """Return the error for a message of DuckDB about a CSV file.
+
+    Args:
+        message: DuckDB's.
+        label: of the table, named where the message names no file.
+    """
     file = _match(r"^\s*file = (.*)$", message) or label
     # DuckDB counts blank lines but takes a record with line breaks inside quotes as one line.
     line = _match(r"CSV Error on Line: (\d+)", message)
-    found = re.search(r'converting column "(.*)"\. Could not convert string "(.*)" to \'(\w+)', message)
-    if line and found:
-        column, value, kind = found.groups()
+    conversion = re.search(r'converting column "(.*)"\. Could not convert string "(.*)" to \'(\w+)', message)
+    if line and conversion:
+        column, value, kind = conversion.groups()
         return DataError(
             f"Column {column!r} holds {value!r} in line {line} of {file!r}, where its first rows hold "
-            f"{HELD.get(kind, kind)}; correct that value, or leave it empty if it is missing."
+            f"{TYPE_NAMES.get(kind, kind)}; correct that value, or leave it empty if it is missing."
         )
     counts = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", message)
     if line and counts:
@@ -104,12 +109,20 @@ def explain(message: str, label: str) -> DataError:
 
 
 def sql_text(text: str) -> str:
-    """Return `text` as an SQL literal."""
+    """Return `text` as an SQL literal.
+
+    >>> print(sql_text("it's"))
+    'it''s'
+    """
     return "'" + text.replace("'", "''") + "'"
 
 
 def sql_name(name: str) -> str:
-    """Return `name` as a quoted SQL identifier."""
+    """Return `name` as a quoted SQL identifier.
+
+    >>> print(sql_name("body mass"))
+    "body mass"
+    """
     return '"' + name.replace('"', '""') + '"'
 
 
@@ -124,27 +137,31 @@ def sql_struct(types: dict[str, str]) -> str:
 
 
 def plain_type(sql_type: str) -> str:
-    """Return the type a column is read as: all numbers as DOUBLE, so that 1.5 may follow many whole ones."""
+    """Return the type a column is read as: all numbers as DOUBLE, so that 1.5 may follow many whole numbers.
+
+    >>> plain_type("BIGINT"), plain_type("VARCHAR")
+    ('DOUBLE', 'VARCHAR')
+    """
     if re.fullmatch(r"U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DECIMAL\(.*\)", sql_type):
         return "DOUBLE"
     return "VARCHAR" if sql_type == "JSON" else sql_type
 
 
-def _sniff_file(ask: Ask, file: str, sample: int) -> Dialect:
-    given = f"{sql_text(file)}, sample_size={sample}, nullstr={sql_list(MISSING_WORDS)}"
-    dialect = _ask_sniffer(ask, file, given, decimal=".")
+def _sniff_file(run_query: RunQuery, file: str, sample: int) -> Dialect:
+    arguments = f"{sql_text(file)}, sample_size={sample}, nullstr={sql_list(MISSING_WORDS)}"
+    dialect = _ask_sniffer(run_query, file, arguments, decimal=".")
     if dialect.delimiter == ";" and "VARCHAR" in dialect.types.values():
-        # Files with semicolons often have decimal commas; that reading is kept if it finds more numbers.
-        comma = _ask_sniffer(ask, file, given + ", decimal_separator=','", decimal=",")
+        # Files with semicolons often have decimal commas; that dialect is kept if it finds more numbers.
+        comma = _ask_sniffer(run_query, file, arguments + ", decimal_separator=','", decimal=",")
         if list(comma.types.values()).count("VARCHAR") < list(dialect.types.values()).count("VARCHAR"):
             dialect = comma
-    return _mark_unseen(ask, file, dialect, sample)
+    return _mark_unknown(run_query, file, dialect, sample)
 
 
-def _ask_sniffer(ask: Ask, file: str, given: str, decimal: str) -> Dialect:
+def _ask_sniffer(run_query: RunQuery, file: str, arguments: str, decimal: str) -> Dialect:
     fields = "Delimiter, Quote, Escape, Comment, HasHeader, DateFormat, TimestampFormat, Columns, SkipRows"
-    (found,) = ask(f"SELECT {fields} FROM sniff_csv({given})")
-    *marks, header, dates, timestamps, columns, skipped = found
+    (fields_of_file,) = run_query(f"SELECT {fields} FROM sniff_csv({arguments})")
+    *marks, header, dates, timestamps, columns, skipped = fields_of_file
     delimiter, quote, escape, comment = ("" if mark == "(empty)" else mark for mark in marks)
     if skipped:
         raise DataError(
@@ -152,28 +169,28 @@ def _ask_sniffer(ask: Ask, file: str, given: str, decimal: str) -> Dialect:
             "correct the line that is wrong, or remove the lines above the header."
         )
     types = {column["name"]: plain_type(column["type"]) for column in columns}
-    # No quotes in the sample is no promise that none follow.
+    # Quotes may follow later even where the sample has none.
     return Dialect(delimiter, quote or '"', escape or quote or '"', comment, header, decimal, dates, timestamps, types)
 
 
-def _mark_unseen(ask: Ask, file: str, dialect: Dialect, sample: int) -> Dialect:
-    """Return the dialect with UNSEEN as the type of the text columns that hold no value in the sample."""
+def _mark_unknown(run_query: RunQuery, file: str, dialect: Dialect, sample: int) -> Dialect:
+    """Return the dialect with UNKNOWN as the type of the text columns that hold no value in the sample."""
     texts = [name for name, kind in dialect.types.items() if kind == "VARCHAR"]
     if not texts:
         return dialect
     names = ", ".join(map(sql_name, texts))
     counts = ", ".join(f"count({sql_name(name)})" for name in texts)
-    (met,) = ask(f"SELECT {counts} FROM (SELECT {names} FROM {relation([file], dialect)} LIMIT {sample})")
-    unseen = [name for name, count in zip(texts, met, strict=True) if count == 0]
-    return replace(dialect, types=dialect.types | dict.fromkeys(unseen, UNSEEN))
+    (met,) = run_query(f"SELECT {counts} FROM (SELECT {names} FROM {relation([file], dialect)} LIMIT {sample})")
+    unknown = [name for name, count in zip(texts, met, strict=True) if count == 0]
+    return replace(dialect, types=dialect.types | dict.fromkeys(unknown, UNKNOWN))
 
 
 def _wider(one: str, other: str) -> str:
-    if UNSEEN in (one, other):
-        return other if one == UNSEEN else one
+    if UNKNOWN in (one, other):
+        return other if one == UNKNOWN else one
     return one if one == other else "VARCHAR"
 
 
 def _match(pattern: str, text: str) -> str | None:
-    found = re.search(pattern, text, re.MULTILINE)
-    return found.group(1) if found else None
+    match = re.search(pattern, text, re.MULTILINE)
+    return match.group(1) if match else None

@@ -1,7 +1,7 @@
-"""From columns to x, y and w: learned once on the training rows, then applied unchanged.
+"""The design: how columns become x, y and w, learned on the training rows and then applied unchanged.
 
 The design owns the coding of categories, what happens to missing values, and whether there is an
-intercept. It is saved with the fit and is all that new rows are measured by.
+intercept. It is saved with the fit and applied to new rows.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ MISSING = ("error", "drop", "mean")
 class Feature:
     """One column of the table that the model uses.
 
-    A category has its `levels`, sorted; the first is the reference. `fill` stands in for a missing value
-    under the policy `mean`: the training mean of a number, the commonest level of a category.
+    A category has its `levels`, sorted; the first is the reference. `fill` replaces a missing value
+    under missing='mean': the training mean of a number, the most frequent level of a category.
     """
 
     name: str
@@ -37,7 +37,11 @@ class Feature:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Names of the x columns made of this feature."""
+        """Names of the columns of x of this feature: itself, or its indicators.
+
+        >>> Feature("sex", "category", levels=("female", "male")).columns
+        ('sex[male]',)
+        """
         if self.kind == "category":
             return tuple(f"{self.name}[{level}]" for level in self.levels[1:])
         return (self.name,)
@@ -45,7 +49,7 @@ class Feature:
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """How a table becomes x (n, q), y (n,) and w (n,).
+    """The mapping of a table to x (n, q), y (n,) and w (n,).
 
     Where the target is one of several classes, `target_levels` names them, sorted, and y is the number of the class;
     for a target of numbers there are none.
@@ -71,12 +75,12 @@ class Design:
 
     @property
     def numeric(self) -> tuple[str, ...]:
-        """Features that go into x as they are."""
+        """Features that enter x unchanged: numbers and booleans."""
         return tuple(feature.name for feature in self.features if feature.kind != "category")
 
     @property
     def fill_row(self) -> Tensor:
-        """What stands in for a missing value in each of the q columns of x, under the policy `mean`."""
+        """Replacement (q,) of a missing value in each column of x, under missing='mean'."""
         fills: list[float] = []
         for feature in self.features:
             if feature.kind == "category":
@@ -86,7 +90,7 @@ class Design:
         return torch.tensor(fills, dtype=torch.float64)
 
     def used(self, with_target: bool = True) -> tuple[str, ...]:
-        """Columns of the table that are read: features, then target and weights if asked for."""
+        """Columns of the table that are read: features, then target and weights unless with_target is False."""
         extra = (self.target, *((self.weights,) if self.weights else ())) if with_target else ()
         return tuple(dict.fromkeys((*(feature.name for feature in self.features), *extra)))
 
@@ -96,7 +100,7 @@ class Design:
 
     @staticmethod
     def from_dict(stored: dict[str, Any]) -> Design:
-        """Return the design that `to_dict` described."""
+        """Return the design from the values of `to_dict`."""
         features = tuple(Feature(f["name"], f["kind"], tuple(f["levels"]), f["fill"]) for f in stored["features"])
         return Design(**{**stored, "features": features, "target_levels": tuple(stored.get("target_levels", ()))})
 
@@ -109,10 +113,10 @@ def make_batch(design: Design, chunk: Chunk, *, keep: np.ndarray | None, with_ta
         chunk: n rows.
         keep: mask (n,) of the rows wanted, None for all.
         with_target: also read target and weights.
-        drop: leave out rows with a missing value where the design's policy says so; otherwise they stay, as NaN.
+        drop: leave out rows with a missing value where the design drops or fills them; otherwise they stay, as NaN.
 
     Raises:
-        DataError: a level never seen in training; a negative weight.
+        DataError: a level that the training rows do not have; a negative weight.
     """
     x = _features(design, chunk, keep)
     y = w = None
@@ -142,16 +146,16 @@ def _target(design: Design, chunk: Chunk, keep: np.ndarray | None) -> Tensor:
     """Return y (n,): the numbers themselves, or the class of each row; NaN where missing."""
     if not design.target_levels:
         return chunk.numbers((design.target,))[:, 0]
-    found = codes_of(chunk, design.target, design.target_kind)
-    return class_numbers(found, design.target_levels, target=design.target, start=chunk.start, keep=keep)
+    codes = codes_of(chunk, design.target, design.target_kind)
+    return class_numbers(codes, design.target_levels, target=design.target, start=chunk.start, keep=keep)
 
 
 def _missing_counts(design: Design, x: Tensor, y: Tensor | None, w: Tensor | None) -> tuple[int, ...]:
     """Return how many values are missing in each used column: features in order, target, weights."""
-    by_column = x.isnan().sum(0).tolist()
+    per_column = x.isnan().sum(0).tolist()
     counts, at = [], 0
     for feature in design.features:
-        counts.append(by_column[at])
+        counts.append(per_column[at])
         at += len(feature.columns)
     return (*counts, *(int(column.isnan().sum()) for column in (y, w) if column is not None))
 
@@ -170,7 +174,7 @@ def _drop_missing(x: Tensor, y: Tensor | None, w: Tensor | None, counts: tuple[i
 
 
 def _features(design: Design, chunk: Chunk, keep: np.ndarray | None) -> Tensor:
-    """Return x (n, q); without categories it is whatever the chunk gives, uncopied."""
+    """Return x (n, q); without categories it is the chunk's own memory, not copied."""
     numeric = design.numeric
     numbers = chunk.numbers(numeric) if numeric else torch.empty(len(chunk), 0, dtype=torch.float64)
     if len(numeric) == len(design.features):
@@ -190,13 +194,13 @@ def _features(design: Design, chunk: Chunk, keep: np.ndarray | None) -> Tensor:
 
 def _indicators(feature: Feature, chunk: Chunk, keep: np.ndarray | None) -> Tensor:
     """Return 0/1 columns (n, levels - 1); a missing value is NaN in each."""
-    found = chunk.codes(feature.name)
-    codes = recode(found, feature.levels)
+    column = chunk.codes(feature.name)
+    codes = recode(column, feature.levels)
     unseen = (codes == len(feature.levels)) & (keep if keep is not None else True)
     if unseen.any():
         row = int(unseen.argmax())
         raise DataError(
-            f"column {feature.name!r} is {found.levels[found.codes[row]]!r} in row {chunk.start + row + 1}, a level "
+            f"column {feature.name!r} is {column.levels[column.codes[row]]!r} in row {chunk.start + row + 1}, a level "
             f"never seen in training (seen: {quoted(feature.levels)}); drop such rows or train with them."
         )
     tensor = torch.from_numpy(codes)

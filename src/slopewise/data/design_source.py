@@ -1,4 +1,4 @@
-"""A table seen through a design: the source that the engine sums over."""
+"""The source that the engine sums over: a table with a design applied."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from slopewise.types import Batch
 
 @dataclass(frozen=True)
 class DesignSource(Source):
-    """Batches of a table's rows.
+    """Batches of a table's rows, made by a design.
 
-    part: `train`, `validation` or `test` rows of the split, or `all`. with_target False gives x alone, and then rows
-    with missing values are kept, as NaN, so that every row gets its prediction.
+    part: `train`, `validation` or `test` rows of the split, or `all`. With with_target False only x is
+    read, and rows with missing values are kept, as NaN, so that every row has a prediction.
     """
 
     table: Table
@@ -40,7 +40,7 @@ class DesignSource(Source):
 
     @property
     def in_memory(self) -> bool:  # type: ignore[override]
-        """Whether reading again costs no input."""
+        """Whether the table is in memory, so that reading it again needs no input."""
         return self.table.in_memory
 
     def chunks(self, size: int) -> Iterator[tuple[Chunk, Batch]]:
@@ -71,10 +71,10 @@ class DesignSource(Source):
                 f"column {name!r} holds {count} infinite value{'s' * (count > 1)}, the first in row {row}; "
                 "correct or remove such rows."
             )
-        found = _search(self, np.isnan) if self.design.missing == "error" else None
-        if found is None:
+        missing = _search(self, np.isnan) if self.design.missing == "error" else None
+        if missing is None:
             return None
-        name, row, count = found
+        name, row, count = missing
         return DataError(
             f"column {name!r} holds {count} missing value{'s' * (count > 1)} (empty or NaN), the first in row {row}; "
             "choose missing='drop' to leave such rows out, or 'mean' to fill them."

@@ -1,4 +1,4 @@
-"""Tables in files, behind one door: `open_file`. CSV, JSON, SQL and DuckDB files are read by DuckDB."""
+"""Tables in files: `open_file` opens any of them. CSV, JSON, SQL and DuckDB files are read by DuckDB."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Explain = Callable[[str], DataError]
 
 
 def open_file(path: str, table: str | None = None) -> Table:
-    """Return the table in a file, in several files read as one, or in the answer to an SQL query.
+    """Return the table in a file, in several files read as one, or in the result of an SQL query.
 
     Args:
         path: a file, a pattern such as 'data/*.csv' (its matches in sorted order), a folder of Parquet
@@ -39,26 +39,26 @@ def open_file(path: str, table: str | None = None) -> Table:
     if files.is_query(path):
         _refuse_table(path, table)
         return _open_query(path)
-    found = files.find(path)
-    formats = {files.format_of(name) or "csv" for name in found}
+    paths = files.find(path)
+    formats = {files.format_of(name) or "csv" for name in paths}
     if len(formats) > 1:
-        raise DataError(f"{path!r} means files of several formats ({quoted(sorted(formats))}); read one at a time.")
+        raise DataError(f"{path!r} matches files of several formats ({quoted(sorted(formats))}); read one at a time.")
     (form,) = formats
     if form == "database":
-        return _open_database(path, found, table)
+        return _open_database(path, paths, table)
     _refuse_table(path, table)
     if form == "parquet":
         from slopewise.data.parquet import open_parquet
 
-        return open_parquet(path, found)
-    return _open_json(path, found) if form == "json" else _open_csv(path, found)
+        return open_parquet(path, paths)
+    return _open_json(path, paths) if form == "json" else _open_csv(path, paths)
 
 
 @dataclass(frozen=True, slots=True)
 class DuckTable(Table):
-    """A table that DuckDB reads: `relation` is the SQL that stands for it, `attach` what must run before.
+    """A table that DuckDB reads: `relation` is its SQL expression, `attach` a statement to run before.
 
-    `types` is its Arrow schema, and `explain` turns what DuckDB says into a DataError.
+    `types` is its Arrow schema, and `explain` turns a message of DuckDB into a DataError.
     """
 
     label: str
@@ -79,7 +79,7 @@ class DuckTable(Table):
                 yield chunk.rows(start, start + size)
 
     def head(self, columns: Sequence[str], rows: int) -> Chunk | None:
-        """Return at most the first `rows` rows: with a limit, DuckDB stops reading there."""
+        """Return at most the first `rows` rows; with LIMIT, DuckDB reads no further."""
         check_usable(self.types, columns)
         first = replace(self, relation=f"(SELECT * FROM {self.relation} LIMIT {rows})")
         return next(iter(_read(first, columns)), None)
@@ -94,7 +94,7 @@ def _read(table: DuckTable, columns: Sequence[str]) -> Generator[ColumnsChunk, N
             for batch in query.to_arrow_reader(batch_rows(len(columns))):
                 yield chunk_from_arrow(batch, table.schema, start)
                 start += batch.num_rows
-        # What fails while batches are handed over reaches Python as Arrow's OSError.
+        # An error while batches are transferred reaches Python as Arrow's OSError.
         except (duckdb.Error, OSError) as error:
             raise table.explain(str(error)) from None
     if not start:
@@ -102,7 +102,7 @@ def _read(table: DuckTable, columns: Sequence[str]) -> Generator[ColumnsChunk, N
 
 
 def _connect(attach: str | None = None) -> duckdb.DuckDBPyConnection:
-    # Nothing is fetched from the network, and a query sees files only, not the caller's variables.
+    # Nothing is fetched from the network, and a query can name files only, not the caller's variables.
     connection = duckdb.connect(
         config={
             "autoinstall_known_extensions": False,
@@ -115,16 +115,16 @@ def _connect(attach: str | None = None) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _asking(connection: duckdb.DuckDBPyConnection, explain: Explain) -> csv.Ask:
-    """Return a function that answers an SQL query with rows."""
+def _query_runner(connection: duckdb.DuckDBPyConnection, explain: Explain) -> csv.RunQuery:
+    """Return a function that runs an SQL query and returns its rows."""
 
-    def ask(query: str) -> list[tuple[Any, ...]]:
+    def run_query(query: str) -> list[tuple[Any, ...]]:
         try:
             return connection.sql(query).fetchall()
         except duckdb.Error as error:
             raise explain(str(error)) from None
 
-    return ask
+    return run_query
 
 
 def _types(connection: duckdb.DuckDBPyConnection, relation: str, explain: Explain) -> pa.Schema:
@@ -134,33 +134,33 @@ def _types(connection: duckdb.DuckDBPyConnection, relation: str, explain: Explai
         raise explain(str(error)) from None
 
 
-def _open_csv(path: str, found: list[str]) -> DuckTable:
+def _open_csv(path: str, paths: list[str]) -> DuckTable:
     explain = partial(csv.explain, label=path)
     with _connect() as connection:
-        ask = _asking(connection, explain)
-        dialect = csv.sniff(ask, found)
-        relation = csv.relation(found, dialect)
-        if not ask(f"SELECT 1 FROM {relation} LIMIT 1"):
+        run_query = _query_runner(connection, explain)
+        dialect = csv.sniff(run_query, paths)
+        relation = csv.relation(paths, dialect)
+        if not run_query(f"SELECT 1 FROM {relation} LIMIT 1"):
             header = quoted(dialect.types)
             raise DataError(f"{path!r} has a header ({header}) and no rows; there is nothing to learn from.")
         types = _types(connection, relation, explain)
     schema = schema_from_arrow(types)
-    return DuckTable(path, schema, None, relation, types, explain, plain=_plain(found, dialect))
+    return DuckTable(path, schema, None, relation, types, explain, plain=_plain(paths, dialect))
 
 
-def _plain(found: list[str], dialect: csv.Dialect) -> PlainCsv | None:
-    """Return the file as any CSV reader would read it; None where that takes more than a delimiter."""
+def _plain(paths: list[str], dialect: csv.Dialect) -> PlainCsv | None:
+    """Return the file as a plain CSV, which any reader can read; None where it needs more than a delimiter."""
     simple = dialect.header and not dialect.comment and dialect.quote == dialect.escape == '"'
-    if len(found) > 1 or not simple or found[0].endswith(".gz"):
+    if len(paths) > 1 or not simple or paths[0].endswith(".gz"):
         return None
-    return PlainCsv(found[0], dialect.delimiter, dialect.decimal)
+    return PlainCsv(paths[0], dialect.delimiter, dialect.decimal)
 
 
-def _open_json(path: str, found: list[str]) -> DuckTable:
+def _open_json(path: str, paths: list[str]) -> DuckTable:
     with _connect() as connection:
-        kinds = json.sniff(_asking(connection, partial(json.explain, label=path)), found)
-        explain = partial(_explain_json, path=path, found=found, kinds=kinds)
-        relation = json.relation(found, kinds)
+        kinds = json.sniff(_query_runner(connection, partial(json.explain, label=path)), paths)
+        explain = partial(_explain_json, path=path, paths=paths, kinds=kinds)
+        relation = json.relation(paths, kinds)
         types = _types(connection, relation, explain)
     return DuckTable(path, schema_from_arrow(types), None, relation, types, explain)
 
@@ -168,17 +168,17 @@ def _open_json(path: str, found: list[str]) -> DuckTable:
 def _open_query(query: str) -> DuckTable:
     text = query.strip().rstrip(";")
     explain = partial(_explain_query, query=_shortened(text))
-    # A line of its own for the bracket: the query may end in a comment.
+    # The bracket is on its own line, as the query may end in a comment.
     relation = f"({text}\n)"
     with _connect() as connection:
         types = _types(connection, relation, explain)
     return DuckTable(_shortened(text), schema_from_arrow(types), None, relation, types, explain)
 
 
-def _open_database(path: str, found: list[str], table: str | None) -> Table:
-    if len(found) > 1:
-        raise DataError(f"{path!r} means {len(found)} database files; give one of them: {quoted(found)}.")
-    (file,) = found
+def _open_database(path: str, paths: list[str], table: str | None) -> Table:
+    if len(paths) > 1:
+        raise DataError(f"{path!r} matches {len(paths)} database files; give one of them: {quoted(paths)}.")
+    (file,) = paths
     with open(file, "rb") as opened:
         is_sqlite = opened.read(16) == b"SQLite format 3\0"
     if is_sqlite:
@@ -192,28 +192,28 @@ def _open_duckdb(file: str, table: str | None) -> DuckTable:
     attach = f"ATTACH {csv.sql_text(file)} AS data (READ_ONLY)"
     explain = partial(_explain_duckdb, file=file)
     with _connect() as connection:
-        ask = _asking(connection, explain)
+        run_query = _query_runner(connection, explain)
         try:
             connection.execute(attach)
         except duckdb.Error as error:
             raise explain(str(error)) from None
-        listed = ask(
+        listed = run_query(
             "SELECT table_schema, table_name FROM information_schema.tables WHERE table_catalog = 'data' ORDER BY ALL"
         )
         tables = {name if schema == "main" else f"{schema}.{name}": (schema, name) for schema, name in listed}
         chosen = files.chosen_table(file, table, tables)
         relation = ".".join(map(csv.sql_name, ("data", *tables[chosen])))
-        ((n_rows,),) = ask(f"SELECT count(*) FROM {relation}")
+        ((n_rows,),) = run_query(f"SELECT count(*) FROM {relation}")
         if not n_rows:
             raise DataError(f"Table {chosen!r} of {file!r} holds no rows; there is nothing to learn from.")
         types = _types(connection, relation, explain)
     return DuckTable(f"{file}: {chosen}", schema_from_arrow(types), n_rows, relation, types, explain, attach)
 
 
-def _explain_json(message: str, path: str, found: list[str], kinds: dict[str, str]) -> DataError:
+def _explain_json(message: str, path: str, paths: list[str], kinds: dict[str, str]) -> DataError:
     with _connect() as connection:
-        ask = _asking(connection, partial(json.explain, label=path))
-        return json.explain(message, path, json.first_misfit(ask, found, kinds))
+        run_query = _query_runner(connection, partial(json.explain, label=path))
+        return json.explain(message, path, json.first_misfit(run_query, paths, kinds))
 
 
 def _explain_query(message: str, query: str) -> DataError:

@@ -1,4 +1,4 @@
-"""Which files a path means, and one clear sentence where it means none."""
+"""Resolve a path, a pattern or a folder to files, with an error message where there are none."""
 
 from __future__ import annotations
 
@@ -36,18 +36,26 @@ FOREIGN = (
 
 
 def is_query(text: str) -> bool:
-    """Return whether `text` is SQL: it starts with SELECT, WITH or FROM and goes on after a blank."""
+    """Return whether `text` is SQL: it starts with SELECT, WITH or FROM, followed by a space and more.
+
+    >>> is_query("SELECT area FROM 'sales.csv'"), is_query("select.csv")
+    (True, False)
+    """
     return re.match(r"\s*(select|with|from)\s+\S", text, re.IGNORECASE) is not None
 
 
 def format_of(path: str) -> str | None:
-    """Return "csv", "json", "parquet" or "database" by the name's ending (.gz aside); None if unknown."""
+    """Return "csv", "json", "parquet" or "database" by the name's ending (before .gz); None if unknown.
+
+    >>> format_of("sales.csv.gz"), format_of("notes.md")
+    ('csv', None)
+    """
     ending = Path(path.lower().removesuffix(".gz")).suffix
     return next((name for name, endings in SUFFIXES.items() if ending in endings), None)
 
 
 def find(path: str) -> list[str]:
-    """Return the files that a path, a pattern or a folder of Parquet files means, in sorted order.
+    """Return the files of a path, a pattern or a folder of Parquet files, in sorted order.
 
     Raises:
         DataError: where there is no such file, or it is empty or may not be read.
@@ -83,22 +91,32 @@ def check_readable(path: str) -> None:
         _check_gzip(path)
 
 
-def chosen_table(path: str, table: str | None, there: Iterable[str]) -> str:
-    """Return `table` if it is one of those in the database; otherwise raise an error that lists them."""
-    there = list(there)
-    if not there:
+def chosen_table(path: str, table: str | None, tables: Iterable[str]) -> str:
+    """Return `table` if it is one of those in the database.
+
+    Args:
+        path: of the database, for messages.
+        table: the requested name, or None.
+        tables: the names in the database.
+
+    Raises:
+        DataError: no tables, or none of that name.
+        OptionError: no name was given; the message lists the tables.
+    """
+    tables = list(tables)
+    if not tables:
         raise DataError(f"{path!r} holds no tables; give another database file.")
     if table is None:
-        raise OptionError(f"{path!r} is a database; say which table with table=. It holds {quoted(there)}.")
-    if table not in there:
-        raise DataError(f"There is no table {table!r} in {path!r}.{nearest(table, there)}")
+        raise OptionError(f"{path!r} is a database; name one of its tables with table=. It holds {quoted(tables)}.")
+    if table not in tables:
+        raise DataError(f"There is no table {table!r} in {path!r}.{nearest(table, tables)}")
     return table
 
 
 def _in_folder(path: str) -> list[str]:
     if not os.access(path, os.R_OK | os.X_OK):
         raise DataError(f"Folder {path!r} may not be read by this user; change its permissions.")
-    # Names that start with _ or . are the notes that Spark and others leave beside the data.
+    # Names that start with _ or . are metadata that Spark and others write beside the data.
     names = sorted(name for name in os.listdir(path) if name[0] not in "._")
     files = [os.path.join(path, name) for name in names if format_of(name) == "parquet"]
     if not files:
@@ -115,13 +133,13 @@ def _missing(path: str, folder: str) -> DataError:
         return DataError(f"There is no folder {folder!r}, so no file {path!r}; check the path.")
     if not os.access(folder, os.R_OK | os.X_OK):
         return DataError(f"Folder {folder!r} may not be read by this user; change its permissions.")
-    there = sorted(name for name in os.listdir(folder) if name[0] != ".")
-    # Files that could be read come first, so that the list is of use where no name is near.
-    there.sort(key=lambda name: format_of(name) is None)
-    hint = nearest(os.path.basename(path), there) if there else ""
+    names = sorted(name for name in os.listdir(folder) if name[0] != ".")
+    # Files that could be read come first, so that they are listed where no name is close.
+    names.sort(key=lambda name: format_of(name) is None)
+    hint = nearest(os.path.basename(path), names) if names else ""
     known = hint.replace(" Known:", f" In {folder!r} there are:", 1)
     return DataError(
-        f"There is no file {path!r}.{known}" if there else f"There is no file {path!r}; {folder!r} is empty."
+        f"There is no file {path!r}.{known}" if names else f"There is no file {path!r}; {folder!r} is empty."
     )
 
 

@@ -1,4 +1,4 @@
-"""The pass that learns a design: which columns, which levels, which means. Numbers alone need no pass at all."""
+"""Learn a design in one pass over the training rows: columns, levels, means. Numeric columns alone need no pass."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ CHUNK_ROWS = 65536
 
 
 @dataclass(slots=True)
-class _Seen:
-    """What the training rows held, per column."""
+class _ColumnStatistics:
+    """Statistics of the training rows, per column."""
 
     levels: dict[str, Counter[str]] = field(default_factory=dict)
     sums: dict[str, float] = field(default_factory=dict)
@@ -37,7 +37,7 @@ def learn_design(
     split: Split,
     classes: bool | None = False,
 ) -> Design:
-    """Learn on the training rows how the table becomes x, y and w.
+    """Return the design, learned on the training rows, that maps the table to x, y and w.
 
     Args:
         table: the user's table.
@@ -45,14 +45,14 @@ def learn_design(
         features: the columns to predict from; None takes all but target and weights.
         weights: a column of weights, or None.
         intercept: whether the model has one.
-        missing: `error`, `drop` rows, or `mean` (training mean of a number, commonest level of a category).
-        split: which rows are held out and so not learned from.
-        classes: whether the target is one of several classes; None finds out: text, booleans and numbers that are all
-            0 or 1 are.
+        missing: `error`, `drop` rows, or `mean` (training mean of a number, most frequent level of a category).
+        split: which rows are held out; they are not used here.
+        classes: whether the target is one of several classes; None decides from the data: text, booleans and numbers
+            that are all 0 or 1 are classes.
 
     Raises:
         ColumnError: a column is not in the table.
-        DataError: a column's type cannot serve; no training row is left to learn levels from; the target has one
+        DataError: a column's type cannot be used; no training row is left to learn levels from; the target has one
             class only, or is an identifier.
     """
     check_choice("missing", missing, MISSING)
@@ -65,8 +65,12 @@ def learn_design(
     categories = [f.name for f in plain if f.kind == "category"]
     for name in categories:
         _refuse_text_among_numbers(table, name, "column")
-    seen = _look(table, plain, split, means=missing == "mean") if categories or missing == "mean" else _Seen()
-    learned = tuple(_learned(f, seen, missing) for f in plain)
+    statistics = (
+        _collect_statistics(table, plain, split, means=missing == "mean")
+        if categories or missing == "mean"
+        else _ColumnStatistics()
+    )
+    learned = tuple(_learn_feature(f, statistics, missing) for f in plain)
     kind = table.schema.kind(target)
     levels = learn_classes(table, target, split) if classes else ()
     return Design(learned, target, weights, intercept, missing, kind, levels)
@@ -75,9 +79,14 @@ def learn_design(
 def check_columns(design: Design, table: Table, *, with_target: bool) -> None:
     """Raise unless the table has the columns the design was learned on, of the same kind.
 
+    Args:
+        design: the learned design.
+        table: of new rows.
+        with_target: whether target and weights are read too.
+
     Raises:
         ColumnError: a column is missing.
-        DataError: a column holds text where numbers were learned, or the other way round.
+        DataError: a column holds text where numbers were learned, or vice versa.
     """
     kinds = {feature.name: feature.kind for feature in design.features} | {design.target: design.target_kind}
     for name in design.used(with_target):
@@ -88,11 +97,11 @@ def check_columns(design: Design, table: Table, *, with_target: bool) -> None:
             )
         now, learned = table.schema.kind(name), kinds.get(name, "number")
         if (now == "category") != (learned == "category"):
-            words = {True: "text", False: "numbers"}
+            kind_names = {True: "text", False: "numbers"}
             _refuse_text_among_numbers(table, name, "column")
             raise DataError(
-                f"column {name!r} of {table.label} holds {words[now == 'category']}, but this fit was trained with "
-                f"{words[learned == 'category']} there; convert the column."
+                f"column {name!r} of {table.label} holds {kind_names[now == 'category']}, but this fit was trained "
+                f"with {kind_names[learned == 'category']} there; convert the column."
             )
 
 
@@ -108,7 +117,10 @@ def _choose_features(table: Table, target: str, features: Sequence[str] | None, 
     if repeated:
         raise DataError(f"feature {quoted(repeated)} is named twice; name each feature once.")
     if target in chosen:
-        raise DataError(f"target {target!r} is also named as a feature; it would explain itself.")
+        raise DataError(
+            f"target {target!r} is also named as a feature, from which it would be predicted exactly; "
+            "leave it out of features."
+        )
     return chosen
 
 
@@ -117,8 +129,8 @@ def _require_numbers(table: Table, name: str, role: str) -> None:
         return
     _refuse_text_among_numbers(table, name, role)
     for chunk in table.chunks((name,), 1):
-        found = chunk.codes(name)
-        example = f", {found.levels[found.codes[0]]!r} in row 1" if found.codes[0] >= 0 else ""
+        column = chunk.codes(name)
+        example = f", {column.levels[column.codes[0]]!r} in row 1" if column.codes[0] >= 0 else ""
         raise DataError(
             f"{role} {name!r} is not numeric: it holds text{example}; name a column of numbers or booleans."
         )
@@ -126,54 +138,54 @@ def _require_numbers(table: Table, name: str, role: str) -> None:
 
 
 def _refuse_text_among_numbers(table: Table, name: str, role: str) -> None:
-    stray = table.text_among_numbers(name) if table.schema.kind(name) == "category" else None
-    if stray is not None:
-        row, value = stray
+    misplaced = table.text_among_numbers(name) if table.schema.kind(name) == "category" else None
+    if misplaced is not None:
+        row, value = misplaced
         raise DataError(
             f"{role} {name!r} is mostly numbers but holds the text {value!r} in row {row}; "
             "correct it, or leave the cell empty and choose missing='drop' or 'mean'."
         )
 
 
-def _look(table: Table, features: Sequence[Feature], split: Split, *, means: bool) -> _Seen:
+def _collect_statistics(table: Table, features: Sequence[Feature], split: Split, *, means: bool) -> _ColumnStatistics:
     wanted = [f for f in features if f.kind == "category" or means]
-    seen = _Seen()
+    statistics = _ColumnStatistics()
     for chunk in table.chunks([f.name for f in wanted], CHUNK_ROWS):
         train = split.mask("train", chunk.start, len(chunk))
         keep = np.ones(len(chunk), bool) if train is None else train
         for feature in wanted:
-            _note(feature, chunk, keep, seen)
-    return seen
+            _add_chunk(feature, chunk, keep, statistics)
+    return statistics
 
 
-def _note(feature: Feature, chunk: Chunk, keep: np.ndarray, seen: _Seen) -> None:
+def _add_chunk(feature: Feature, chunk: Chunk, keep: np.ndarray, statistics: _ColumnStatistics) -> None:
     if feature.kind == "category":
-        found = chunk.codes(feature.name)
-        codes = found.codes[keep & (found.codes >= 0)]
-        tally = np.bincount(codes, minlength=len(found.levels))
-        counter = seen.levels.setdefault(feature.name, Counter())
-        counter.update({level: int(k) for level, k in zip(found.levels, tally, strict=True) if k})
+        column = chunk.codes(feature.name)
+        codes = column.codes[keep & (column.codes >= 0)]
+        tally = np.bincount(codes, minlength=len(column.levels))
+        counter = statistics.levels.setdefault(feature.name, Counter())
+        counter.update({level: int(k) for level, k in zip(column.levels, tally, strict=True) if k})
         return
     values = chunk.numbers((feature.name,))[:, 0].numpy()[keep]
     present = values[~np.isnan(values)]
-    seen.sums[feature.name] = seen.sums.get(feature.name, 0.0) + float(present.sum())
-    seen.counts[feature.name] = seen.counts.get(feature.name, 0) + len(present)
+    statistics.sums[feature.name] = statistics.sums.get(feature.name, 0.0) + float(present.sum())
+    statistics.counts[feature.name] = statistics.counts.get(feature.name, 0) + len(present)
 
 
-def _learned(feature: Feature, seen: _Seen, missing: str) -> Feature:
+def _learn_feature(feature: Feature, statistics: _ColumnStatistics, missing: str) -> Feature:
     if feature.kind == "category":
-        tally = seen.levels.get(feature.name, Counter())
+        tally = statistics.levels.get(feature.name, Counter())
         levels = tuple(sorted(tally))
         if len(levels) < 2:
-            buffered = f"only the level {levels[0]!r}" if levels else "no value at all"
+            values = f"only the level {levels[0]!r}" if levels else "no value at all"
             raise DataError(
-                f"column {feature.name!r} holds {buffered} in the training rows, so it explains nothing; leave it out."
+                f"column {feature.name!r} holds {values} in the training rows, so it explains nothing; leave it out."
             )
         fill = max(levels, key=lambda level: tally[level]) if missing == "mean" else None
         return replace(feature, levels=levels, fill=fill)
     if missing != "mean":
         return feature
-    count = seen.counts.get(feature.name, 0)
+    count = statistics.counts.get(feature.name, 0)
     if not count:
         raise DataError(f"column {feature.name!r} has no value in the training rows to take a mean of; leave it out.")
-    return replace(feature, fill=seen.sums[feature.name] / count)
+    return replace(feature, fill=statistics.sums[feature.name] / count)

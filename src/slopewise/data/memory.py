@@ -1,4 +1,4 @@
-"""Tables that are already in memory: frames, dicts of columns, matrices, and (X, y) pairs. Nothing is copied here."""
+"""Tables in memory: frames, dicts of columns, matrices, and (X, y) pairs, without copying."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 PARTITION_ROWS = 65536
-"""A table shorter than this is one part: starting a thread would cost more than it saves."""
+"""Fewest rows of a part of a table: for fewer, a thread would cost more than it saves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,8 @@ class MatrixChunk(Chunk):
         return torch.stack([self._column(name).to(torch.float64) for name in names], dim=1)
 
     def codes(self, name: str) -> Codes:
-        """Refuse: a matrix holds numbers only."""
-        raise DataError(f"Column {name!r} of a matrix holds numbers and was asked for as a category.")
+        """Raise DataError: a matrix holds numbers only."""
+        raise DataError(f"Column {name!r} of a matrix holds numbers and was requested as a category.")
 
     def rows(self, start: int, stop: int) -> MatrixChunk:
         """Return rows start to stop (stop left out), sharing memory."""
@@ -88,7 +88,7 @@ class MemoryTable(Table):
 
 @dataclass(frozen=True)
 class ArrowTable(Table):
-    """An Arrow table, of which only the columns asked for are looked at."""
+    """An Arrow table, of which only the requested columns are converted."""
 
     arrow: pa.Table
     label: str = "the table"
@@ -106,7 +106,7 @@ class ArrowTable(Table):
         return int(self.arrow.num_rows)
 
     def chunks(self, columns: Sequence[str], size: int) -> Iterator[Chunk]:
-        """Yield slices of PARTITION_ROWS: what must be converted is converted a slice at a time."""
+        """Yield slices of PARTITION_ROWS, converted one at a time."""
         check_usable(self.arrow.schema, columns)
         chosen, schema = self.arrow.select(list(columns)), self.schema
         for start in range(0, chosen.num_rows, PARTITION_ROWS):
@@ -130,8 +130,17 @@ def matrix_table(
 ) -> MemoryTable:
     """Return a table of a matrix (n, q), columns x1 … xq, with y and weights beside it.
 
+    Args:
+        x: (n, q), an array, tensor or frame of numbers.
+        y: (n,), or None.
+        weights: (n,), or None.
+        label: of the table, for messages.
+
     Raises:
         DataError: a shape other than (n, q) for x or (n,) for y and weights, unequal lengths, not numbers.
+
+    >>> matrix_table(np.ones((3, 2)), np.zeros(3)).schema.names
+    ('x1', 'x2', 'y')
     """
     matrix = _tensor(x, "X")
     if matrix.ndim == 1:
@@ -155,6 +164,9 @@ def dict_table(columns: Mapping[str, object], label: str = "the dict of columns"
 
     Raises:
         DataError: columns of unequal length, or of more than one dimension.
+
+    >>> dict_table({"hours": [1, 2], "sex": ["f", "m"]}).schema.kinds
+    ('number', 'category')
     """
     import pyarrow as pa
 

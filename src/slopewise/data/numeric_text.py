@@ -1,4 +1,4 @@
-"""Number columns that a stray word turned into text."""
+"""Detect columns of numbers that were read as text because of a value that is not a number."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import numpy as np
 
 from slopewise.data.source import Codes, Table
 
-SAMPLE = 20_480  # Rows that decide: as many as DuckDB's sniffer looks at.
-FEWEST = 3  # Numbers met before a text column is suspected at all.
+SAMPLE = 20_480  # Rows inspected: as many as DuckDB's sniffer reads.
+FEWEST = 3  # Fewest numbers in a text column for it to be reported.
 
 
 def text_among_numbers(table: Table, column: str) -> tuple[int, str] | None:
-    """Return (row, value) of the first word in a text column that is mostly numbers, else None.
+    """Return (row, value) of the first text among the values of a column that is mostly numbers, else None.
 
     Rows are counted from 1. "Mostly" means that at least half of the values in the first 20480 rows,
-    and at least 3, read as numbers. A column of numbers alone, written as text, has no stray word.
+    and at least 3, parse as numbers. A column of numbers alone, written as text, gives None.
     """
     if table.schema.kind(column) != "category":
         return None
@@ -24,26 +24,26 @@ def text_among_numbers(table: Table, column: str) -> tuple[int, str] | None:
         suspected = suspected or _mostly_numbers(coded)
         if not suspected:
             return None
-        if (found := _first_word(coded)) is not None:
-            row, value = found
+        if (text := _first_text(coded)) is not None:
+            row, value = text
             return chunk.start + row + 1, value
     return None
 
 
 def _mostly_numbers(column: Codes) -> bool:
     codes = column.codes[:SAMPLE]
-    met = np.bincount(codes[codes >= 0], minlength=len(column.levels))
-    numeric = int(met[_numeric_levels(column)].sum())
-    return numeric >= FEWEST and 2 * numeric >= int(met.sum())
+    counts = np.bincount(codes[codes >= 0], minlength=len(column.levels))
+    numeric = int(counts[_numeric_levels(column)].sum())
+    return numeric >= FEWEST and 2 * numeric >= int(counts.sum())
 
 
-def _first_word(column: Codes) -> tuple[int, str] | None:
-    # One more entry, counted as numeric, for the code -1 of a missing value to land on.
+def _first_text(column: Codes) -> tuple[int, str] | None:
+    # One more entry, counted as numeric, which the code -1 of a missing value indexes.
     numeric = np.append(_numeric_levels(column), True)
-    words = np.flatnonzero(~numeric[column.codes])
-    if not words.size:
+    texts = np.flatnonzero(~numeric[column.codes])
+    if not texts.size:
         return None
-    row = int(words[0])
+    row = int(texts[0])
     return row, column.levels[column.codes[row]]
 
 

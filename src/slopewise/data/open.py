@@ -1,4 +1,4 @@
-"""Whatever the user holds, as a table."""
+"""Open any supported data as a table."""
 
 from __future__ import annotations
 
@@ -21,8 +21,11 @@ def as_table(data: Any, table_name: str | None = None) -> Table:
         table_name: which table of a database file.
 
     Raises:
-        DataError: nothing that can be read as a table.
-        OptionError: table_name given where there are no tables to choose from.
+        DataError: the data cannot be read as a table.
+        OptionError: table_name given for anything but a database file.
+
+    >>> as_table({"hours": [1.0, 2.0], "points": [2.0, 4.0]}).schema.names
+    ('hours', 'points')
     """
     if isinstance(data, str | Path):
         from slopewise.data.duckdb_table import open_file
@@ -63,7 +66,7 @@ def frame_table(frame: Any) -> Table:
             "a matrix, or a pair (X, y)."
         ) from error
     collected = eager.collect() if isinstance(eager, nw.LazyFrame) else eager
-    # A pandas index that is no plain count comes along as a column of its own; it is not one of the user's.
+    # A pandas index that is not a RangeIndex becomes a column in Arrow; it is not one of the user's columns.
     return ArrowTable(collected.to_arrow().select(collected.columns))
 
 
@@ -71,7 +74,7 @@ def with_weights(table: Table, weights: Any) -> Table:
     """Return the table with an array of weights as its column `weights`.
 
     Raises:
-        OptionError: the table is not an (X, y) pair of matrices; name a column there.
+        OptionError: the table is not an (X, y) pair of matrices; weights must then name a column.
     """
     from slopewise.data.memory import MatrixChunk, MemoryTable, matrix_table
 
@@ -83,7 +86,7 @@ def with_weights(table: Table, weights: Any) -> Table:
 
 
 def library_of(data: Any) -> str:
-    """Return the name of the library whose frames `data` is made of: such as pandas, polars or pyarrow."""
+    """Return the name of the library of the frame `data`, such as pandas, polars or pyarrow."""
     if isinstance(data, tuple):
         return library_of(data[0]) if data else "builtins"
     return str(type(data).__module__.partition(".")[0])

@@ -1,4 +1,4 @@
-"""Parquet files through pyarrow, which hands columns over faster than DuckDB does."""
+"""Parquet files, read by pyarrow, which is faster than DuckDB here."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ from slopewise.types import Schema
 
 
 def open_parquet(label: str, paths: Sequence[str]) -> ParquetTable:
-    """Return one table of Parquet files read one after the other; only their footers are read here.
+    """Return one table of Parquet files, read one after the other; only their footers are read here.
+
+    Args:
+        label: of the table, for messages.
+        paths: of the files.
 
     Raises:
         DataError: where a file is not Parquet, the files' columns differ, or there are no rows.
@@ -59,7 +63,7 @@ def _read(table: ParquetTable, columns: list[str]) -> Generator[ColumnsChunk, No
         try:
             with pq.ParquetFile(path, read_dictionary=texts, pre_buffer=False) as file:
                 for batch in file.iter_batches(batch_rows(len(columns)), columns=columns):
-                    # pyarrow takes 'a' for all of 'a.b' as well, so what came back may be too much.
+                    # pyarrow takes 'a' for all of 'a.b' as well, so the batch may hold more columns.
                     yield chunk_from_arrow(batch.select(columns), table.schema, start)
                     start += batch.num_rows
         except (pa.ArrowException, OSError) as error:

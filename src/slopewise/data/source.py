@@ -1,12 +1,12 @@
-"""Stage 1, the contract: where rows come from.
+"""Stage 1, the contract of tables and sources of rows.
 
-A *table* is what the user has: named columns of numbers, booleans and categories, read in chunks.
-A *source* is what the engine sums over: batches of x, y and w, made from a table by a design.
+A *table* is the user's data: named columns of numbers, booleans and categories, read in chunks.
+A *source* gives the engine batches of x, y and w, made from a table by a design.
 
 Order of calls: `table.schema` once, `table.chunks(columns, size)` once per pass; a table can be read
-any number of times and gives the same rows in the same order each time. `partitions(k)` splits what
-lies in memory into at most k contiguous parts that can be read side by side; what is streamed
-returns itself as its only part. No row passes through Python on its own.
+any number of times and gives the same rows in the same order each time. `partitions(k)` splits a table in
+memory into at most k contiguous parts that can be read in parallel; a streamed table returns itself
+as its only part. Rows are never handled one by one in Python.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Chunk(ABC):
     def numbers(self, names: Sequence[str]) -> Tensor:
         """Return the number and boolean columns `names` as float64 (n, len(names)), NaN where missing.
 
-        Shares memory with the table where the layout allows; callers do not write into it.
+        Shares memory with the table where the layout allows; callers must not write to it.
         """
 
     @abstractmethod
@@ -60,7 +60,7 @@ class Chunk(ABC):
 
 @dataclass(frozen=True, slots=True)
 class PlainCsv:
-    """One CSV file with a header that any CSV reader understands."""
+    """One CSV file with a header, without comments or unusual quoting."""
 
     path: str
     delimiter: str
@@ -70,8 +70,8 @@ class PlainCsv:
 class Table(ABC):
     """Named columns that can be read again and again.
 
-    `label` names the table in messages. `n_rows` is None where only a full read could tell.
-    `in_memory` says that reading again costs no input. `plain` is set where the table is one plain CSV file.
+    `label` names the table in messages. `n_rows` is None where it is not known before a full read.
+    `in_memory`: reading again needs no input. `plain` is set where the table is one plain CSV file.
     """
 
     label: str
@@ -85,13 +85,13 @@ class Table(ABC):
         """Yield the rows in order, in chunks of about `size` rows (the reader's own size if it has one)."""
 
     def head(self, columns: Sequence[str], rows: int) -> Chunk | None:
-        """Return at most the first `rows` rows, None of an empty table; a table that can read few rows quickly does."""
+        """Return at most the first `rows` rows, None of an empty table."""
         for chunk in self.chunks(columns, rows):
             return chunk.rows(0, rows)
         return None
 
     def text_among_numbers(self, column: str) -> tuple[int, str] | None:
-        """Return (row, value), rows from 1, of the first word in a text column of mostly numbers, else None."""
+        """Return (row, value), rows from 1, of the first text in a column of mostly numbers, else None."""
         from slopewise.data.numeric_text import text_among_numbers
 
         return text_among_numbers(self, column)
@@ -115,7 +115,7 @@ class Source(ABC):
     def batches(self, size: int) -> Iterator[Batch]:
         """Yield all rows in order, in batches of at most `size` rows.
 
-        A batch stays as it is when the next one is read, so that its rows may be kept.
+        A batch is not overwritten when the next one is read, so that its rows may be kept.
         """
 
     @abstractmethod
@@ -124,7 +124,7 @@ class Source(ABC):
 
     @abstractmethod
     def first_invalid_value(self) -> DataError | None:
-        """Look for the first value that is missing or infinite and return the error that names it.
+        """Return the error that names the first missing or infinite value, None where there is none.
 
-        Called only after a sum came out non-finite, so that clean data never pays for the search.
+        Called only after a sum was not finite, so that valid data is never searched.
         """

@@ -1,4 +1,4 @@
-"""Which rows are held out: decided by the row's number and the seed, never by how the rows are read."""
+"""Train, validation and test split by a hash of row number and seed, independent of how the rows are read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from slopewise.errors import OptionError
 
 BLOCK = 20
-"""Rows that share one quota: small enough that a short table gets close to its share."""
+"""Rows of a block, within which the shares are met to within one row; small, for the sake of short tables."""
 
 
 PARTS = ("all", "train", "validation", "test")
@@ -20,7 +20,13 @@ class Split:
     """Held-out parts of about `test_size` and `validation_size` of the rows, the same whatever the batch size.
 
     Rows are taken in blocks of 20. In each block the rows are ranked by a hash of (seed, row number); the lowest are
-    the test rows and the next the validation rows, so that every whole block gives its share to within one row.
+    the test rows and the next the validation rows, so that every whole block meets the shares to within one row.
+
+    Raises:
+        OptionError: a share outside [0, 1), or shares that leave no training row.
+
+    >>> int(Split(test_size=0.25).mask("test", 0, 40).sum())
+    10
     """
 
     test_size: float
@@ -30,7 +36,7 @@ class Split:
     def __post_init__(self) -> None:
         for name, share in (("test_size", self.test_size), ("validation_size", self.validation_size)):
             if not 0 <= share < 1:
-                raise OptionError(f"{name} is {share}; give the share of rows to hold out, from 0 up to but not 1.")
+                raise OptionError(f"{name} is {share}; give the share of rows to hold out, at least 0 and below 1.")
         if not self.test_size + self.validation_size < 1:
             raise OptionError(
                 f"test_size {self.test_size} and validation_size {self.validation_size} leave no row to train on."
@@ -54,7 +60,7 @@ class Split:
         return mask[start - first * BLOCK :][:count]
 
     def _quota(self, blocks: np.ndarray, share: float) -> np.ndarray:
-        """Return how many rows of each block (b, 1) go to a part: whole numbers whose sum keeps up with the share."""
+        """Return the rows of each block (b, 1) in a part: whole numbers whose running sum follows the share."""
         offset = float(_hash(np.zeros(1, dtype=np.uint64), self.seed + 1)[0]) / 2.0**64
         rows = share * BLOCK
         quota: np.ndarray = np.floor((blocks + 1) * rows + offset) - np.floor(blocks * rows + offset)
@@ -62,7 +68,7 @@ class Split:
 
 
 def _hash(numbers: np.ndarray, seed: int) -> np.ndarray:
-    """Return 64 well-mixed bits per number (splitmix64, Steele, Lea and Flood 2014)."""
+    """Return a 64-bit hash per number (splitmix64, Steele, Lea and Flood 2014)."""
     golden = np.uint64(0x9E3779B97F4A7C15)
     with np.errstate(over="ignore"):
         z = (numbers + np.uint64(seed % 2**64) * np.uint64(0xD1342543DE82EF95) + np.uint64(1)) * golden

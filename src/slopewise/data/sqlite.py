@@ -1,4 +1,4 @@
-"""Tables of SQLite files, read with Python's own sqlite3."""
+"""Tables of SQLite files, read by Python's sqlite3."""
 
 from __future__ import annotations
 
@@ -27,12 +27,16 @@ DATES = "DATE|TIME"
 def open_sqlite(path: str, table: str | None) -> SQLiteTable:
     """Return a table or view of an SQLite file, opened read-only.
 
-    A column's kind follows its declared type if its first 1000 rows agree, and those rows otherwise.
+    A column's kind is that of its declared type if the first 1000 rows agree with it, else that of those rows.
+
+    Raises:
+        DataError: not an SQLite file, no such table, or no rows.
+        OptionError: no table was named.
     """
-    listed = _ask(path, "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') ORDER BY name")
+    listed = _run_query(path, "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') ORDER BY name")
     name = chosen_table(path, table, [row[0] for row in listed if not row[0].startswith("sqlite_")])
-    declared = {row[1]: row[2].upper() for row in _ask(path, f"PRAGMA table_info({sql_name(name)})")}
-    sample = _ask(path, f"SELECT * FROM {sql_name(name)} LIMIT {SAMPLE}")
+    declared = {row[1]: row[2].upper() for row in _run_query(path, f"PRAGMA table_info({sql_name(name)})")}
+    sample = _run_query(path, f"SELECT * FROM {sql_name(name)} LIMIT {SAMPLE}")
     if not sample:
         raise DataError(f"Table {name!r} of {path!r} holds no rows; there is nothing to learn from.")
     kinds: list[Kind] = []
@@ -76,11 +80,11 @@ class SQLiteTable(Table):
 
 
 def _chunk(schema: Schema, columns: Sequence[str], rows: list[tuple[Any, ...]], start: int) -> ColumnsChunk:
-    buffered: dict[str, np.ndarray | Codes] = {}
+    converted: dict[str, np.ndarray | Codes] = {}
     for name, values in zip(columns, zip(*rows, strict=True), strict=True):
         category = schema.kind(name) == "category"
-        buffered[name] = _codes(values) if category else _floats(name, values, start)
-    return ColumnsChunk(start, buffered)
+        converted[name] = _codes(values) if category else _floats(name, values, start)
+    return ColumnsChunk(start, converted)
 
 
 def _floats(name: str, values: tuple[Any, ...], start: int) -> np.ndarray:
@@ -108,7 +112,7 @@ def _kind(declared: str, values: list[Any]) -> Kind | None:
         return "boolean" if "BOOL" in declared and set(values) <= {0, 1} else "number"
     if re.search(DATES, declared):
         return None
-    # In a column of a numeric type SQLite keeps as text only what does not read as a number.
+    # In a column of a numeric type SQLite stores as text only values that do not parse as numbers.
     numeric = sum(_is_number(value) for value in values)
     if re.search("CHAR|CLOB|TEXT", declared) or 2 * numeric < len(values):
         return "category"
@@ -127,7 +131,7 @@ def _connect(path: str) -> sqlite3.Connection:
     return sqlite3.connect(f"{Path(os.path.abspath(path)).as_uri()}?mode=ro", uri=True)
 
 
-def _ask(path: str, query: str) -> list[tuple[Any, ...]]:
+def _run_query(path: str, query: str) -> list[tuple[Any, ...]]:
     try:
         with closing(_connect(path)) as connection:
             return connection.execute(query).fetchall()

@@ -1,4 +1,4 @@
-"""A target that is one of several classes: found, learned, and refused where no class could be learned from it."""
+"""A classification target: whether it is one, its classes, and errors where they cannot be learned."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from slopewise.types import Kind
 CHUNK_ROWS = 65536
 
 HEAD_ROWS = 1024
-"""Rows that are looked at first: in most tables they hold a number that is neither 0 nor 1."""
+"""Rows read first: a numeric target mostly has a value there that is neither 0 nor 1."""
 
 MOST_CLASSES = 100
 
-LESSON_ROWS = 20
-"""Up to so many rows a table is a lesson, such as the four rows of AND, and a class may have a single one."""
+SMALL_TABLE = 20
+"""Most rows of a table in which a class may have a single row, such as the four rows of AND."""
 
 
 def is_classes(table: Table, target: str) -> bool:
     """Return whether the target is text, booleans, or numbers that are all 0 or 1, both of them.
 
-    The first rows are looked at before the others are read: in most tables they decide.
+    The first rows are read before the others: in most tables they decide.
     """
     if table.schema.kind(target) != "number":
-        # Numbers with a stray word among them are a mistake to be named, not classes.
+        # Text among numbers is an error in the data, not a class.
         return table.schema.kind(target) == "boolean" or table.text_among_numbers(target) is None
     first = table.head((target,), HEAD_ROWS)
     if first is None or not _zeros_and_ones(first, target):
@@ -50,7 +50,7 @@ def _zeros_and_ones(chunk: Chunk, target: str) -> bool:
 
 
 def learn_classes(table: Table, target: str, split: Split) -> tuple[str, ...]:
-    """Return the classes among the training rows, sorted: text by its letters, numbers by size.
+    """Return the classes of the training rows, sorted: text alphabetically, numbers by value.
 
     Raises:
         DataError: one class only, a class with one row, more classes than could be learned, or an identifier.
@@ -60,71 +60,82 @@ def learn_classes(table: Table, target: str, split: Split) -> tuple[str, ...]:
     for chunk in table.chunks((target,), CHUNK_ROWS):
         mask = split.mask("train", chunk.start, len(chunk))
         keep = np.ones(len(chunk), bool) if mask is None else mask
-        found = codes_of(chunk, target, kind)
-        counts = np.bincount(found.codes[keep & (found.codes >= 0)], minlength=len(found.levels)).tolist()
-        tally.update({level: count for level, count in zip(found.levels, counts, strict=True) if count})
+        column = codes_of(chunk, target, kind)
+        counts = np.bincount(column.codes[keep & (column.codes >= 0)], minlength=len(column.levels)).tolist()
+        tally.update({level: count for level, count in zip(column.levels, counts, strict=True) if count})
     check_classes(target, tally)
     return tuple(sorted(tally) if kind != "number" else sorted(tally, key=float))
 
 
 def check_classes(target: str, rows: Mapping[str, int]) -> None:
-    """Raise DataError unless these classes, with so many training rows each, can be learned."""
+    """Raise DataError unless classes with these numbers of training rows can be learned.
+
+    Args:
+        target: its name.
+        rows: training rows of each class.
+    """
     total = sum(rows.values())
     if len(rows) < 2:
-        buffered = f"only the class {next(iter(rows))!r}" if rows else "no class at all"
-        raise DataError(f"target {target!r} holds {buffered} in the training rows; give rows of at least two classes.")
-    if total > LESSON_ROWS and len(rows) == total:
+        classes = f"only the class {next(iter(rows))!r}" if rows else "no class at all"
+        raise DataError(f"target {target!r} holds {classes} in the training rows; give rows of at least two classes.")
+    if total > SMALL_TABLE and len(rows) == total:
         raise DataError(
-            f"target {target!r} has a different value in each of its {total} rows, such as an identifier has; name "
-            "another target, or say task='regression' if it is a number."
+            f"target {target!r} has a different value in each of its {total} rows, as an identifier has; name "
+            "another target, or give task='regression' if it is a number."
         )
     if len(rows) > MOST_CLASSES:
         raise DataError(
-            f"target {target!r} has {len(rows)} classes, more than the {MOST_CLASSES} that are learned; join classes, "
-            "or say task='regression' if it is a number."
+            f"target {target!r} has {len(rows)} classes, more than the limit of {MOST_CLASSES}; merge classes, "
+            "or give task='regression' if it is a number."
         )
     alone = [level for level, count in rows.items() if count == 1]
-    if total > LESSON_ROWS and alone:
+    if total > SMALL_TABLE and alone:
         plural = len(alone) > 1
         raise DataError(
             f"class{'es' * plural} {quoted(alone)} {'have' if plural else 'has'} one row each in target {target!r}, "
-            "too few to learn from; leave such rows out, or join the class to another."
+            "too few to learn from; leave such rows out, or merge the class with another."
         )
 
 
-def class_numbers(found: Codes, levels: tuple[str, ...], *, target: str, start: int, keep: np.ndarray | None) -> Tensor:
+def class_numbers(
+    column: Codes, levels: tuple[str, ...], *, target: str, start: int, keep: np.ndarray | None
+) -> Tensor:
     """Return the class of each row (n,) as float64, NaN where missing.
 
     Args:
-        found: the target's values.
+        column: the target's values.
         levels: the classes of the training rows.
         target: its name.
         start: number of the first row, from 0.
         keep: mask (n,) of the rows wanted; others may be of any class.
 
     Raises:
-        DataError: a class never seen in training.
+        DataError: a class that the training rows do not have.
     """
-    codes = recode(found, levels)
+    codes = recode(column, levels)
     unknown = (codes == len(levels)) & (keep if keep is not None else True)
     if unknown.any():
         row = int(unknown.argmax())
         raise DataError(
-            f"target {target!r} is {found.levels[found.codes[row]]!r} in row {start + row + 1}, a class never seen in "
-            f"training (seen: {quoted(levels)}); drop such rows or train with them."
+            f"target {target!r} is {column.levels[column.codes[row]]!r} in row {start + row + 1}, a class never seen "
+            f"in training (seen: {quoted(levels)}); drop such rows or train with them."
         )
     return torch.from_numpy(np.where(codes < 0, np.nan, codes.astype(np.float64)))
 
 
-def recode(found: Codes, levels: Sequence[str]) -> np.ndarray:
-    """Return codes (n,) into `levels`; -1 stays missing, len(levels) is a level not among them."""
+def recode(column: Codes, levels: Sequence[str]) -> np.ndarray:
+    """Return codes (n,) into `levels`; -1 stays missing, len(levels) is a level not among them.
+
+    >>> recode(Codes(np.array([0, 1, -1]), ("red", "blue")), ["blue", "red"]).tolist()
+    [1, 0, -1]
+    """
     place = {level: i for i, level in enumerate(levels)}
-    table = np.array([place.get(level, len(levels)) for level in found.levels] + [-1], dtype=np.int64)
-    return np.asarray(table[found.codes])
+    table = np.array([place.get(level, len(levels)) for level in column.levels] + [-1], dtype=np.int64)
+    return np.asarray(table[column.codes])
 
 
 def codes_of(chunk: Chunk, target: str, kind: Kind) -> Codes:
-    """Return the target of a chunk as codes into its own levels, whatever kind of column it is."""
+    """Return the target of a chunk as codes into its own levels, for any kind of column."""
     if kind == "category":
         return chunk.codes(target)
     values = chunk.numbers((target,))[:, 0].numpy()

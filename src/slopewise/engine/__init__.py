@@ -1,1 +1,1 @@
-"""Sums over rows, and nothing else: the only room that knows of threads, devices and machines."""
+"""Sums over rows: the only package that handles threads and devices."""

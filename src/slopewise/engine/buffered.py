@@ -1,4 +1,4 @@
-"""Rows in memory as a source, and a read that is under way as one."""
+"""Sources of rows that were already read: all of them buffered in memory, or a read that has started."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from slopewise.errors import DataError
 from slopewise.types import Batch, Callback
 
 PART_ROWS = 16384
-"""Rows in memory for which starting a thread pays."""
+"""Fewest rows in memory for which starting a thread saves time."""
 
 
 @dataclass(frozen=True, slots=True)
 class BufferedRows(Source):
-    """Rows in memory, in the pieces in which they came; some may be empty, of rows that were all left out."""
+    """Rows in memory, as the batches in which they were read; a batch whose rows were all left out is empty."""
 
     pieces: tuple[Batch, ...]
     x_names: tuple[str, ...] = ()
@@ -50,7 +50,7 @@ class BufferedRows(Source):
 
 @dataclass(frozen=True, slots=True)
 class StartedRead(Source):
-    """A read under way: the batches seen so far can be looked at again before it goes on, once, to the end."""
+    """A read that has started: the batches read so far can be inspected before it continues, once, to the end."""
 
     seen: tuple[Batch, ...]
     rest: Iterator[Batch]
@@ -59,7 +59,7 @@ class StartedRead(Source):
     in_memory: bool = False
 
     def batches(self, size: int) -> Iterator[Batch]:
-        """Yield the rows in order, in the batches in which they are read: first those seen."""
+        """Yield the rows in order, in the batches in which they are read: first those already read."""
         yield from self.seen
         yield from self.rest
 
@@ -68,14 +68,14 @@ class StartedRead(Source):
         return [self]
 
     def first_invalid_value(self) -> DataError | None:
-        """Return None: only the source that is read can look again."""
+        """Return None: only the underlying source can be searched."""
         return None
 
 
 def start_read(
     source: Source, size: int, *, room: int = 0, callback: Callback | None = None
 ) -> StartedRead | BufferedRows:
-    """Return a read of the source, begun up to its first batch with rows; or all its rows, if they fit into `room`.
+    """Return all rows of the source where they fit into `room`, else a read started up to its first batch with rows.
 
     The batches are kept as they come: to copy 1M rows of 20 columns into fresh memory takes 70 ms, as long as to
     read them from Parquet.
@@ -83,8 +83,8 @@ def start_read(
     Args:
         source: what to read.
         size: rows of a batch at most.
-        room: rows that may be kept. A source that has more, as far as it knows, is left at its first batch.
-        callback: told how many rows were read into the room, or None.
+        room: rows that may be kept. A source known to have more is read up to its first batch only.
+        callback: receives the number of rows read into memory, or None.
     """
     rest = iter(source.batches(size))
     most = room if source.n_rows is None or source.n_rows <= room else 0
@@ -104,9 +104,16 @@ def start_read(
 
 
 def every_nth(parts: tuple[Batch, ...], step: int) -> tuple[Batch, ...]:
-    """Return every step-th of all rows together, copied row by row: a block of rows is then one run of memory.
+    """Return every step-th row of all parts together, copied to row-major memory; with step 1, the parts themselves.
 
-    All of them, step 1, are returned as they lie.
+    Args:
+        parts: batches, in order.
+        step: distance between two rows that are taken.
+
+    >>> import torch
+    >>> rows = torch.arange(5, dtype=torch.float64)
+    >>> every_nth((Batch(rows[:3, None], rows[:3]), Batch(rows[3:, None], rows[3:])), 2)[1].y
+    tensor([4.], dtype=torch.float64)
     """
     if step == 1:
         return tuple(part for part in parts if len(part))

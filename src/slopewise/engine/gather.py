@@ -1,4 +1,4 @@
-"""All rows of a source in memory at once, for what must meet them again and again: the descent's plain loop."""
+"""All rows of a source in memory at once, for the training loop, which reads them every epoch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from slopewise.errors import DataError
 from slopewise.types import Batch, Callback
 
 ANNOUNCED = 100e6
-"""Bytes that are taken without a word."""
+"""Bytes of memory above which the callback is notified."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def gather(
     dtype: torch.dtype = torch.float64,
     callback: Callback | None = None,
 ) -> Gathered:
-    """Return every row of `source` in memory, centred and scaled if asked for; a matrix that can serve as it lies does.
+    """Return every row of `source` in memory, centred and scaled if requested; an unchanged matrix is not copied.
 
     Args:
         source: with a target.
@@ -41,7 +41,7 @@ def gather(
         mean: (q,), and scale (q,): columns become (x - mean) / scale; None leaves them.
         scale: see mean.
         dtype: of the result.
-        callback: told when more than 100 MB are taken.
+        callback: receives the rows read, and a note where more than 100 MB are used.
 
     Raises:
         DataError: the source has no rows, or a value is missing or infinite.
@@ -62,7 +62,7 @@ def gather(
     w = None if parts[0].w is None else _joined([part.w for part in parts if part.w is not None])
     size = x.nbytes + y.nbytes + (0 if w is None else w.nbytes)
     if callback is not None and size > ANNOUNCED:
-        callback.note(f"descending on {len(x):,} rows x {x.shape[1]} columns in memory, {size / 1e6:,.0f} MB")
+        callback.note(f"gradient descent on {len(x):,} rows x {x.shape[1]} columns in memory, {size / 1e6:,.0f} MB")
     if not bool(torch.isfinite(x.sum() + y.sum())):
         error = source.first_invalid_value()
         if error is not None:

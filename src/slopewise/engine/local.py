@@ -1,4 +1,4 @@
-"""This machine: threads over what lies in memory, one reader beside the sums for what is streamed."""
+"""Sums on the local machine: threads over rows in memory, one reader thread for streamed rows."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from slopewise.engine.engine import Engine, S, add_tuples
 from slopewise.types import Batch, Callback
 
 BATCH_ROWS = 65536
-"""Rows per batch: enough that a batch's own overhead is lost in its arithmetic."""
+"""Rows per batch: enough that the overhead of a batch is negligible."""
 
 PARTS = 16
-"""Parts of a table in memory. Fixed, and not the number of cores, so that every machine adds in one order."""
+"""Parts of a table in memory: a constant, not the number of cores, so that every machine adds in the same order."""
 
 
 @dataclass(frozen=True, slots=True)
 class LocalEngine(Engine):
     """Sums with as many threads as the machine has cores.
 
-    block_rows: rows of each batch. observer: told how many rows were read, or None.
+    batch_rows: rows of each batch. callback: receives the number of rows read, or None.
     """
 
     batch_rows: int = BATCH_ROWS
@@ -40,8 +40,8 @@ class LocalEngine(Engine):
                 return self._sum_part(function, parts[0], add, source.n_rows)
             with ThreadPoolExecutor(os.cpu_count()) as pool:
                 sums = list(pool.map(lambda part: self._sum_part(function, part, add, None), parts))
-        found = [part for part in sums if part is not None]
-        return reduce(add, found) if found else None
+        nonempty = [part for part in sums if part is not None]
+        return reduce(add, nonempty) if nonempty else None
 
     def _sum_part(
         self, function: Callable[[Batch], S], part: Source, add: Callable[[S, S], S], total: int | None
@@ -60,7 +60,7 @@ class LocalEngine(Engine):
 
 @contextmanager
 def one_torch_thread() -> Iterator[None]:
-    """Let the threads of the engine, not those inside torch, share the cores; restored afterwards."""
+    """Set torch to one thread until the block ends, so that the engine's threads share the cores."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

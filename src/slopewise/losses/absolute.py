@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Absolute(Loss):
-    """value |eta - y|, slope its sign (0 at the kink), curvature 0; as torch.nn.L1Loss.
+    """value |eta - y|, gradient its sign (0 where eta = y), hessian 0; as torch.nn.L1Loss.
 
-    No curvature, so no Newton: it is a loss for descent.
+    With a zero hessian Newton's method does not apply; it is fitted by gradient descent.
     """
 
     name = "absolute"

@@ -1,4 +1,4 @@
-"""Squared near zero, straight further out: outliers pull no harder than delta."""
+"""Huber loss: quadratic near zero, linear further out, so that an outlier's gradient is at most delta."""
 
 from __future__ import annotations
 
@@ -15,8 +15,12 @@ if TYPE_CHECKING:
 class Huber(Loss):
     """value ½ e² where |e| ≤ delta, else delta (|e| - ½ delta), with e = eta - y; as torch.nn.HuberLoss.
 
-    slope e clamped to ±delta; curvature 1 inside and 0 outside. Huber (1964), Robust estimation of a location
+    gradient e clamped to ±delta; hessian 1 inside and 0 outside. Huber (1964), Robust estimation of a location
     parameter.
+
+    >>> import torch
+    >>> Huber(delta=1.0).value(torch.tensor([0.5, 3.0]), torch.zeros(2))
+    tensor([0.1250, 2.5000])
     """
 
     delta: float = 1.0

@@ -1,4 +1,4 @@
-"""-log of the probability given to the right one of two classes, from logits."""
+"""Logistic loss: the negative log-likelihood of two classes, from logits."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 class Logistic(Loss):
     """value c_y (log(1 + exp(eta)) - y eta), as torch's BCEWithLogitsLoss; y is 0 or 1.
 
-    With p = 1 / (1 + exp(-eta)): slope c_y (p - y), curvature c_y p (1 - p). The probability is never rounded
-    before its logarithm is taken. class_weights (c_0, c_1) weigh the rows of each class, None for 1.
+    With p = 1 / (1 + exp(-eta)): gradient c_y (p - y), hessian c_y p (1 - p). The probability is never rounded
+    before its logarithm is taken. class_weights (c_0, c_1) weight the rows of each class, None for 1.
+
+    >>> Logistic().gradient(torch.tensor([0.0, 0.0]), torch.tensor([0.0, 1.0]))
+    tensor([ 0.5000, -0.5000])
     """
 
     class_weights: tuple[float, float] | None = None
@@ -29,7 +32,7 @@ class Logistic(Loss):
     def value(self, eta: Tensor, y: Tensor) -> Tensor:
         """Return c_y (log(1 + exp(eta)) - y eta) (n,)."""
         check_shapes(eta, y)
-        # For y of 0 or 1 it is log(1 + exp(-eta)) or its mirror image, which cancels no digits. Torch's softplus
+        # For y of 0 or 1 it is log(1 + exp(-eta)) or the same at -eta, without cancellation. Torch's softplus
         # returns its argument beyond the threshold; at 40 that is exact in float64.
         return self._weighted(softplus((1 - 2 * y) * eta, threshold=40), y)
 

@@ -1,11 +1,11 @@
-"""Stage 3, the contract: how wrong one row is.
+"""Stage 3, the contract of a loss: a function of one row's prediction and target.
 
-Value, slope and curvature are given per row and never as a mean: the mean of batch means is the loss of
+Value, gradient and hessian are given per row and never as a mean: the mean of batch means is the loss of
 another problem. The link that turns eta into a prediction belongs to the loss.
 
-A loss that tells k classes apart takes the class numbers 0 … k - 1 as y, and scores in reference coding: the
+A classification loss of k classes takes the class numbers 0 … k - 1 as y, and scores in reference coding: the
 first class's score is 0 and eta holds the others'. With two classes, and with numbers as target, eta is (n,);
-with more it is (n, m), m = k - 1 = `outputs`, its slope (n, m) and its curvature (n, m, m).
+with more it is (n, m), m = k - 1 = `outputs`, its gradient (n, m) and its hessian (n, m, m).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from slopewise.errors import DataError
 class Loss(ABC):
     """A function of eta (n,) or (n, m) and y (n,), differentiable in eta.
 
-    `classes` is how many classes it tells apart, 0 where the target is a number.
+    `classes` is the number of classes k, 0 where the target is a number.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Loss(ABC):
 
     @abstractmethod
     def inverse_link(self, eta: Tensor) -> Tensor:
-        """Return the prediction that eta stands for: a number (n,), or the k classes' probabilities (n, k)."""
+        """Return the prediction of the linear predictor eta: a number (n,), or the k classes' probabilities (n, k)."""
 
 
 def check_shapes(eta: Tensor, y: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""What large coefficients cost."""
+"""Penalties on the coefficients: L2 (ridge) and elastic net."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ class L2:
     """strength · Σ coefficient², added to the *sum* of the row losses; never on the intercept.
 
     On a linear model with squared loss it is the alpha of ridge regression. Coefficients are those in raw
-    units, whatever scaling the solver works in.
+    units, independent of any scaling inside the solver.
     """
 
     strength: float = 0.0
 
     @property
     def l1(self) -> float:
-        """No corners."""
+        """Strength of the L1 part: none."""
         return 0.0
 
 

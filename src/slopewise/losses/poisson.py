@@ -1,4 +1,4 @@
-"""Counts whose logarithm of the mean is linear."""
+"""Poisson loss: the negative log-likelihood of counts with a log link."""
 
 from __future__ import annotations
 
@@ -13,9 +13,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Poisson(Loss):
-    """value exp(eta) - y eta, slope exp(eta) - y, curvature exp(eta); as torch's PoissonNLLLoss on logs.
+    """value exp(eta) - y eta, gradient exp(eta) - y, hessian exp(eta); as torch's PoissonNLLLoss on logs.
 
-    The term log y!, which no parameter changes, is left out.
+    The term log y!, which does not depend on the parameters, is left out.
+
+    >>> import torch
+    >>> Poisson().inverse_link(torch.tensor([0.0]))
+    tensor([1.])
     """
 
     name = "poisson"

@@ -1,4 +1,4 @@
-"""-log of the probability given to the right one of k classes, from logits."""
+"""Softmax loss: the negative log-likelihood of k classes, from logits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Softmax(Loss):
 
     y holds class numbers 0 … classes - 1, eta (n, classes - 1) the scores against the first class, as statsmodels'
     MNLogit. With p the probabilities of the classes after the first and e_y the indicator of y among them:
-    slope c_y (p - e_y), curvature c_y (diag(p) - p p'). class_weights (k,) weigh the rows of each class.
+    gradient c_y (p - e_y), hessian c_y (diag(p) - p p'). class_weights (k,) weight the rows of each class.
     """
 
     classes: int
@@ -53,7 +53,7 @@ class Softmax(Loss):
         return torch.cat([(-top).exp()[:, None], later], dim=1) / total[:, None]
 
     def _is_class(self, y: Tensor) -> Tensor:
-        """Return e_y (n, classes - 1); class 0 has no column, so its rows are zero. Laid out column by column."""
+        """Return e_y (n, classes - 1); class 0 has no column, so its rows are zero. Column-major."""
         return torch.stack([y == k for k in range(1, self.classes)]).to(y.dtype).T
 
     def _weighted(self, values: Tensor, y: Tensor) -> Tensor:
@@ -74,7 +74,7 @@ def exponentials(eta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return top (n,) = the largest score, exp(eta - top) (n, k - 1), and Σ_j exp(s_j - top) (n,), none overflowing.
 
     Written out because torch's own softmax over a few columns takes eight times as long, and so that eta
-    may be laid out column by column.
+    may be column-major.
     """
     top = eta.amax(1).clamp(min=0)
     later = (eta - top[:, None]).exp()

@@ -1,4 +1,4 @@
-"""(eta - y)²: the loss whose optimum has a closed form."""
+"""Squared loss (eta - y)², whose optimum has a closed form."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Squared(Loss):
-    """value (eta - y)², slope 2 (eta - y), curvature 2. No factor one half, as torch.nn.MSELoss."""
+    """value (eta - y)², gradient 2 (eta - y), hessian 2. No factor one half, as torch.nn.MSELoss."""
 
     name = "squared"
     classes = 0

@@ -1,1 +1,1 @@
-"""Stage 2: from columns to predictions."""
+"""Stage 2: the models, which map columns to predictions."""

@@ -1,4 +1,4 @@
-"""From the user's words, or the user's own module, to the network that is trained, and to where it starts."""
+"""Build the network from layer sizes or from the user's own module, and its initial parameters."""
 
 from __future__ import annotations
 
@@ -30,36 +30,44 @@ def build_network(
 
     Args:
         inputs: columns of x.
-        outputs: that the loss asks for, `Loss.outputs`.
-        hidden: sizes of the layers between; none makes a line, or a logistic regression.
-        activation: between two layers, relu if not said.
+        outputs: columns of eta that the loss needs, `Loss.outputs`.
+        hidden: sizes of the hidden layers; none makes a linear or a logistic regression.
+        activation: between two layers, relu by default.
         dropout: share of hidden values set to zero in training.
-        module: the user's own; it is copied, and tried before anything else happens.
+        module: the user's own; it is copied and checked on a few rows first.
+
+    Returns:
+        An MLP, or the module wrapped as a model.
 
     Raises:
-        OptionError: a size, activation or dropout that makes no sense, or one of them beside a module.
-        DataError: the module cannot take x, or gives out another shape than the loss asks for.
+        OptionError: an invalid size, activation or dropout, or one of them together with a module.
+        DataError: the module cannot take x, or returns another shape than the loss needs.
+
+    >>> describe_model(build_network(inputs=2, outputs=1, hidden=(3,), activation="tanh"))
+    '2-3-1, tanh, 13 parameters'
     """
     if module is None:
-        for name, asked in (("activation", activation), ("dropout", dropout)):
-            if asked and not hidden:
+        for name, value in (("activation", activation), ("dropout", dropout)):
+            if value and not hidden:
                 raise OptionError(
                     f"{name} is for hidden layers, and there are none; give hidden=(8,), or leave it out."
                 )
         return MLP(inputs, tuple(hidden), outputs, activation or DEFAULT_ACTIVATION, dropout or 0.0)
-    for word, value in (("hidden", hidden), ("activation", activation), ("dropout", dropout)):
-        if value:
-            raise OptionError(f"a module of your own says itself what is in it; leave out {word}, or the module.")
+    for name, option in (("hidden", hidden), ("activation", activation), ("dropout", dropout)):
+        if option:
+            raise OptionError(
+                f"{name} was given together with a module, which has its own layers; leave out one of them."
+            )
     return as_model(check_module(copy.deepcopy(module), inputs, outputs), outputs)
 
 
 def is_linear_model(model: Model) -> bool:
-    """Return whether no layer lies between the columns and the outputs."""
+    """Return whether the model is linear in its columns: an MLP without hidden layers."""
     return isinstance(model, MLP) and not model.hidden
 
 
 def has_buffers(model: Model) -> bool:
-    """Return whether the model holds numbers that training changes besides its parameters, as a norm over batches."""
+    """Return whether training changes buffers besides the parameters, such as those of batch normalisation."""
     return isinstance(model, Module) and any(part.is_floating_point() for part in model.inner.buffers())
 
 
@@ -69,15 +77,15 @@ def in_dtype(model: Model, dtype: torch.dtype) -> Model:
 
 
 def start_of(model: Model, init: str | Sequence[float], seed: int) -> Tensor:
-    """Return the parameters (p,) float64 to start from, in the units of the descent.
+    """Return the initial parameters (p,) float64, in the units of the descent.
 
     Args:
         model: made by `build_network`.
-        init: one of the names of models/initial.py, or p values; a user's module starts as it comes, `torch`.
-        seed: of the draw.
+        init: one of the names of models/initialization.py, or p values; a user's module keeps its own, `torch`.
+        seed: of the random generator.
 
     Raises:
-        OptionError: unknown, of the wrong length, or a start from which no descent can leave.
+        OptionError: unknown, of the wrong length, or all units of a hidden layer equal, which training cannot change.
     """
     if isinstance(model, MLP):
         return model.init(init, seed)
@@ -87,7 +95,8 @@ def start_of(model: Model, init: str | Sequence[float], seed: int) -> Tensor:
         return own
     if isinstance(init, str):
         raise OptionError(
-            f"init {init!r} is for layers given by their sizes; a module of your own starts as it is: leave init out."
+            f"init {init!r} is for layers given by their sizes; a module keeps its own initial parameters: "
+            "leave init out."
         )
     if len(init) != len(own):
         raise OptionError(f"init has {len(init)} values and the module {len(own)} parameters; give one for each.")
@@ -103,7 +112,7 @@ def parameter_names(model: Model) -> tuple[str, ...]:
 
 
 def describe_model(model: Model) -> str:
-    """Return the network in a few words, such as `8-64-64-1, tanh, 4801 parameters`."""
+    """Return a short description of the network, such as `8-64-64-1, tanh, 4801 parameters`."""
     if isinstance(model, MLP):
         activate = [model.activation] if model.hidden else []
         drop = [f"dropout {model.dropout:g}"] if model.dropout else []

@@ -1,4 +1,4 @@
-"""H(X) = X W + b."""
+"""The linear model eta = x W + b."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from slopewise.models.model import Model
 class Linear(Model):
     """eta = x @ theta[1:] + theta[0] with an intercept, eta = x @ theta without.
 
-    theta (p, k), p = q + 1 with an intercept and q without.
+    theta (p, m), p = q + 1 with an intercept and q without.
     """
 
     intercept: bool = True
     is_linear = True
 
     def forward(self, parameters: Tensor, x: Tensor) -> Tensor:
-        """Return eta (n, k) for theta (p, k) and x (n, q)."""
+        """Return eta (n, m) for theta (p, m) and x (n, q)."""
         if self.intercept:
             return x @ parameters[1:] + parameters[0]
         return x @ parameters
 
     def module(self, parameters: Tensor) -> LinearModule:
-        """Return the line with parameters (p,) as a module."""
+        """Return the linear model with parameters (p,) as a module."""
         return LinearModule(parameters, self.intercept)
 
 
@@ -35,7 +35,7 @@ class LinearModule(nn.Module):
     """eta (n,) = x @ weight + bias for x (n, q): weight (q,), and bias () or None.
 
     The bias comes first, as in theta. Product and sum are rounded one after the other (torch.addmv would fuse them), so
-    that in float32 a descent gives every digit that the hand-written W x + b gives.
+    that a descent in float32 gives the same digits as one written with W x + b.
     """
 
     def __init__(self, theta: Tensor, intercept: bool) -> None:

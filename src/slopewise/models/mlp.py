@@ -1,7 +1,7 @@
 """A multi-layer perceptron: linear layers with an activation between each two of them.
 
 The parameters are one flat vector (p,), layer by layer, each layer's weight (out, in) row by row and then its bias
-(out,): the order of torch's own `module.parameters()`. A line has no hidden layer.
+(out,): the order of torch's own `module.parameters()`. A linear model has no hidden layer.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from slopewise.models.sizes import check_sizes
 class MLP(Model):
     """eta = W_L a(… a(W_1 x + b_1) …) + b_L, without an activation at the end: the link belongs to the loss.
 
-    inputs q, hidden sizes of the layers between, outputs k. dropout: share of the hidden values that training sets to
+    inputs q, sizes of the hidden layers, outputs m. dropout: share of the hidden values that training sets to
     zero, none elsewhere.
 
     Raises:
-        OptionError: a size that is no whole number above zero, an unknown activation, dropout outside [0, 1).
+        OptionError: a size that is not a whole number above zero, an unknown activation, dropout outside [0, 1).
     """
 
     inputs: int
@@ -49,7 +49,7 @@ class MLP(Model):
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Values in each layer, the columns of x first and the outputs last."""
+        """Number of values in each layer, the columns of x first and the outputs last."""
         return (self.inputs, *self.hidden, self.outputs)
 
     @property
@@ -64,27 +64,27 @@ class MLP(Model):
 
     @property
     def units(self) -> int:
-        """Numbers that one row leaves in the network on its way through."""
+        """Number of activations of one row, inputs and outputs included."""
         return sum(self.sizes)
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the parameters (p,), as `W2[1,3]` for layer 2, from unit 3 into unit 1, and `b2[1]`; from 1."""
-        found: list[str] = []
+        names: list[str] = []
         for layer, (fan_out, fan_in) in enumerate(self.shapes, 1):
-            found += [f"W{layer}[{i},{j}]" for i in range(1, fan_out + 1) for j in range(1, fan_in + 1)]
-            found += [f"b{layer}[{i}]" for i in range(1, fan_out + 1)]
-        return tuple(found)
+            names += [f"W{layer}[{i},{j}]" for i in range(1, fan_out + 1) for j in range(1, fan_in + 1)]
+            names += [f"b{layer}[{i}]" for i in range(1, fan_out + 1)]
+        return tuple(names)
 
     @property
     def is_weight(self) -> Tensor:
-        """Which parameters (p,) a penalty counts: weights, and never a bias."""
+        """Which parameters (p,) are penalised: weights, and never a bias."""
         return torch.cat([torch.arange(fan_out * (fan_in + 1)) < fan_out * fan_in for fan_out, fan_in in self.shapes])
 
     def forward(self, parameters: Tensor, x: Tensor) -> Tensor:
-        """Return eta (..., n, k) for parameters (..., p) and x (n, q): one network, or many beside each other.
+        """Return eta (..., n, m) for parameters (..., p) and x (n, q): one network, or a batch of them.
 
-        Dropout belongs to training and is not done here.
+        Dropout is applied in training only, not here.
         """
         activate = activation(self.activation).value
         layers = self.layers(parameters)
@@ -104,23 +104,26 @@ class MLP(Model):
         ]
 
     def init(self, how: str | Sequence[float] = "torch", seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
-        """Return the parameters (p,) to start from; the seed's own generator, and no other, is used.
+        """Return the initial parameters (p,); torch's global generator is not used.
 
         Args:
-            how: `torch` is nn.Linear's own way and equals, bit by bit, building the module after
+            how: `torch` is nn.Linear's own initialization and equals, bit by bit, building the module after
                 torch.manual_seed(seed); xavier, he, uniform, normal; or the p values themselves.
             seed: of the generator.
-            dtype: of the answer; the draw itself is in float32, so that a start is the same in either.
+            dtype: of the result; the random numbers are float32, so that they are the same in either.
 
         Raises:
-            OptionError: unknown, of the wrong length, or a start from which no descent can leave.
+            OptionError: unknown, of the wrong length, or all units of a hidden layer equal, which never differ then.
+
+        >>> MLP(inputs=2, hidden=(), outputs=1).init("ones")
+        tensor([1., 1., 1.], dtype=torch.float64)
         """
         if not isinstance(how, str):
-            return self._given(how, dtype)
+            return self._from_values(how, dtype)
         if how in ("zeros", "ones") and self.hidden:
             raise OptionError(
-                f"init {how!r} starts all units of a hidden layer alike, and alike they stay: each gets the same "
-                "gradient, so the layer counts as one unit; choose 'torch', 'xavier' or 'he'."
+                f"init {how!r} makes all units of a hidden layer equal, and they stay equal: each has the same "
+                "gradient, so the layer acts as one unit; choose 'torch', 'xavier' or 'he'."
             )
         generator = torch.Generator().manual_seed(seed)
         drawn = [part for shape in self.shapes for part in draw_layer(how, shape, generator)]
@@ -129,25 +132,25 @@ class MLP(Model):
     def module(self, parameters: Tensor | None = None) -> nn.Sequential:
         """Return the network as a plain nn.Sequential, in the dtype of the parameters (p,); zeros where None.
 
-        It maps x (n, q) to what losses take: (n, k), or (n,) where k is 1. What happens to it does not reach the
-        parameters given.
+        It maps x (n, q) to eta in the losses' shape: (n, m), or (n,) where m is 1. It holds a copy of the parameters.
         """
         values = torch.zeros(self.count, dtype=torch.float64) if parameters is None else parameters.detach()
         parts: list[nn.Module] = []
         for weight, bias in self.layers(values):
-            # built without values, so that torch's global generator stays where it was
-            line = nn.Linear(weight.shape[1], weight.shape[0], device="meta", dtype=values.dtype)
-            line.weight, line.bias = nn.Parameter(weight.clone()), nn.Parameter(bias.clone())
-            parts += [line, activation(self.activation).module()]
+            # built on the meta device, so that torch's global generator is not used
+            linear = nn.Linear(weight.shape[1], weight.shape[0], device="meta", dtype=values.dtype)
+            linear.weight, linear.bias = nn.Parameter(weight.clone()), nn.Parameter(bias.clone())
+            parts += [linear, activation(self.activation).module()]
             if self.dropout:
                 parts.append(nn.Dropout(self.dropout))
         last = [nn.Flatten(0)] if self.outputs == 1 else []
         return nn.Sequential(*parts[: -1 - bool(self.dropout)], *last)
 
     def unstandardize(self, parameters: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
-        """Return the parameters (..., p) of the same function of raw columns.
+        """Return the parameters (..., p) of the same function of the raw columns.
 
-        *Descend scaled, read raw*: W_1 u + b_1 = (W_1 / scale) x + (b_1 - W_1 mean / scale).
+        A network trained on standardised columns, expressed in the units of the table:
+        W_1 u + b_1 = (W_1 / scale) x + (b_1 - W_1 mean / scale).
 
         Args:
             parameters: (..., p), of the network that takes u = (x - mean) / scale.
@@ -160,9 +163,9 @@ class MLP(Model):
         return torch.cat([*first, parameters[..., self.shapes[0][0] * (self.inputs + 1) :]], dim=-1)
 
     def standardize(self, parameters: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
-        """Return the parameters (..., p) for u = (x - mean) / scale of a network of raw columns: the way back of `raw`.
+        """Return the parameters (..., p) for u = (x - mean) / scale of a network of raw columns.
 
-        W_1 x + b_1 = (W_1 scale) u + (b_1 + W_1 mean).
+        The inverse of `unstandardize`:         W_1 x + b_1 = (W_1 scale) u + (b_1 + W_1 mean).
         """
         weight, bias = self.layers(parameters)[0]
         first = [(weight * scale).flatten(-2), bias + weight @ mean]
@@ -180,10 +183,10 @@ class MLP(Model):
 
     @staticmethod
     def from_dict(stored: dict[str, Any]) -> MLP:
-        """Return the architecture that `to_dict` took apart; its values are checked as any others.
+        """Return the architecture from the values of `to_dict`, checked as in the constructor.
 
         Raises:
-            OptionError: a value makes no sense.
+            OptionError: a value is invalid.
             KeyError: one is missing.
         """
         return MLP(
@@ -194,12 +197,12 @@ class MLP(Model):
             dropout=float(stored["dropout"]),
         )
 
-    def _given(self, values: Sequence[float], dtype: torch.dtype) -> Tensor:
-        given = torch.as_tensor(values, dtype=torch.float64).reshape(-1)
-        if len(given) != self.count:
+    def _from_values(self, values: Sequence[float], dtype: torch.dtype) -> Tensor:
+        theta = torch.as_tensor(values, dtype=torch.float64).reshape(-1)
+        if len(theta) != self.count:
             raise OptionError(
-                f"init has {len(given)} values and the network {self.count} parameters; give one for each."
+                f"init has {len(theta)} values and the network {self.count} parameters; give one for each."
             )
-        if not bool(given.isfinite().all()):
+        if not bool(theta.isfinite().all()):
             raise OptionError("init holds a value that is not finite; give numbers.")
-        return given.to(dtype)
+        return theta.to(dtype)

@@ -1,7 +1,7 @@
-"""Stage 2, the contract: from columns to predictions.
+"""Stage 2, the contract of a model: a function from columns to predictions.
 
 A model holds its architecture, never its parameters: `forward(parameters, x)` is a pure function, and `module`
-gives the same function out as a plain nn.Module that holds a copy of them, which is what a training loop moves.
+returns the same function as a plain nn.Module that holds a copy of them, which a training loop updates.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 class Model(ABC):
-    """eta = f(x; parameters). `is_linear` says that f is linear in the parameters."""
+    """eta = f(x; parameters). `is_linear`: whether f is linear in the parameters."""
 
     is_linear: bool
 
     @abstractmethod
     def forward(self, parameters: Tensor, x: Tensor) -> Tensor:
-        """Return eta (n, k) for parameters theta and x (n, q)."""
+        """Return eta (n, m) for parameters theta and x (n, q)."""
 
     @abstractmethod
     def module(self, parameters: Tensor) -> nn.Module:

@@ -1,4 +1,4 @@
-"""How many units each hidden layer has: read from text, and checked."""
+"""Sizes of the hidden layers: parsed from text, and checked."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from slopewise.errors import OptionError
 
 
 def hidden_sizes(text: str) -> tuple[int, ...]:
-    """Return the layer sizes that a text such as `64,64` means; the empty text means no hidden layer.
+    """Return the layer sizes in a text such as `64,64`; the empty text is no hidden layer.
 
     Raises:
-        OptionError: a part is no whole number above zero.
+        OptionError: a part is not a whole number above zero.
 
     >>> hidden_sizes("64, 32")
     (64, 32)

@@ -1,6 +1,6 @@
-"""Any torch module of the user's own, as a model: its parameters as one flat vector, its shape checked beforehand.
+"""A torch module of the user's own as a model: its parameters as one flat vector, its output shape checked beforehand.
 
-Only tensors and a description are ever saved; the code of the module stays with the user, who gives it again on load.
+Only tensors and a description are saved; the user passes the module itself again on load.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from slopewise.errors import DataError
 from slopewise.models.model import Model
 
-TRIED_ROWS = 3
-"""Rows of the trial: neither 1, which is taken for no row axis at all, nor 2, which a norm over the batch may need."""
+TRIAL_ROWS = 3
+"""Rows of the trial: not 1, an axis that reshaping may drop, nor 2, too few for some batch statistics."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Module(Model):
     is_linear = False
 
     def forward(self, parameters: Tensor, x: Tensor) -> Tensor:
-        """Return eta (n, k) for parameters (p,) and x (n, q), a pure function of both."""
+        """Return eta (n, m) for parameters (p,) and x (n, q), a pure function of both."""
         named = unflat(self.inner, parameters)
         eta: Tensor = torch.func.functional_call(self.inner, named, (x,))
         return eta.reshape(len(x), self.outputs)
@@ -42,12 +42,12 @@ class Module(Model):
 
 
 def as_model(module: nn.Module, outputs: int) -> Module:
-    """Return the module as a model of k outputs: a copy in evaluation mode, so that no call changes its buffers."""
+    """Return the module as a model of m outputs: a copy in evaluation mode, so that no call changes its buffers."""
     return Module(copy.deepcopy(module).eval(), outputs)
 
 
 def trainable(module: nn.Module) -> dict[str, nn.Parameter]:
-    """Return the parameters that a descent moves, by name, in their order: frozen ones are part of the module."""
+    """Return the trainable parameters by name, in their order; frozen ones (requires_grad False) are left out."""
     return {name: part for name, part in module.named_parameters() if part.requires_grad}
 
 
@@ -72,55 +72,55 @@ def fill(module: nn.Module, parameters: Tensor) -> None:
 
 def names_of(module: nn.Module) -> tuple[str, ...]:
     """Return a name for each number of the vector (p,), as `0.weight[1,2]`; from 0, as torch counts."""
-    found: list[str] = []
+    names: list[str] = []
     for name, part in trainable(module).items():
-        places = torch.cartesian_prod(*(torch.arange(size) for size in part.shape)).reshape(part.numel(), -1)
-        found += [f"{name}[{','.join(map(str, place))}]" for place in places.tolist()] if part.dim() else [name]
-    return tuple(found)
+        indices = torch.cartesian_prod(*(torch.arange(size) for size in part.shape)).reshape(part.numel(), -1)
+        names += [f"{name}[{','.join(map(str, index))}]" for index in indices.tolist()] if part.dim() else [name]
+    return tuple(names)
 
 
 def check_module(module: nn.Module, q: int, k: int) -> nn.Module:
-    """Try the module on three rows of zeros, before the first epoch, and return the module to train.
+    """Check the module on three rows of zeros, before the first epoch, and return the module to train.
 
-    That is the module itself; where its single output comes as (n, 1), with a Flatten behind it, for losses take (n,).
+    That is the module itself; where its single output has shape (n, 1), followed by a Flatten, as losses take (n,).
 
     Args:
-        module: the user's own; it is tried in evaluation mode and left as it was.
+        module: the user's own; it is called in evaluation mode and left unchanged.
         q: columns of x.
-        k: outputs that the loss asks for, `Loss.outputs`; a single one may come as (n,) or (n, 1).
+        k: outputs that the loss needs, `Loss.outputs`; a single one may have shape (n,) or (n, 1).
 
     Raises:
-        DataError: nothing in it learns, it cannot take x, or its output is no tensor of floats of shape (n, k).
+        DataError: no trainable parameter, it cannot take x, or its output is not a float tensor of shape (n, k).
     """
     parameters = list(trainable(module).values())
     if not parameters:
-        raise DataError("the module has no parameter that a gradient could move; give it layers such as nn.Linear.")
-    x = torch.zeros(TRIED_ROWS, q, dtype=parameters[0].dtype)
-    eta = _tried(module, x)
+        raise DataError("the module has no trainable parameter; give it layers such as nn.Linear.")
+    x = torch.zeros(TRIAL_ROWS, q, dtype=parameters[0].dtype)
+    eta = _trial_output(module, x)
     if not isinstance(eta, Tensor):
         raise DataError(f"the module returns a {type(eta).__name__}; return one tensor of shape (n, {k}).")
-    wanted = ((TRIED_ROWS, k), (TRIED_ROWS,)) if k == 1 else ((TRIED_ROWS, k),)
+    wanted = ((TRIAL_ROWS, k), (TRIAL_ROWS,)) if k == 1 else ((TRIAL_ROWS, k),)
     if tuple(eta.shape) not in wanted:
         raise DataError(
-            f"for x of shape {tuple(x.shape)} the module returns {tuple(eta.shape)}, and the loss asks for "
+            f"for x of shape {tuple(x.shape)} the module returns {tuple(eta.shape)}, and the loss needs "
             f"{wanted[0]}: {_reshape_hint(tuple(eta.shape), k)}."
         )
     if not eta.dtype.is_floating_point:
-        raise DataError(f"the module returns {eta.dtype}, through which no gradient passes; return floats.")
-    return nn.Sequential(module, nn.Flatten(0)) if tuple(eta.shape) == (TRIED_ROWS, 1) else module
+        raise DataError(f"the module returns {eta.dtype}, which has no gradient; return floats.")
+    return nn.Sequential(module, nn.Flatten(0)) if tuple(eta.shape) == (TRIAL_ROWS, 1) else module
 
 
 def describe(module: nn.Module) -> dict[str, Any]:
-    """Return what a saved fit says about a module, for people to read and `restore` to compare: no code."""
+    """Return the description of a module in a saved fit, for readers and for the check in `restore`: no code."""
     shapes = {name: list(part.shape) for name, part in module.state_dict().items()}
     return {"class": type(module).__qualname__, "text": str(module), "shapes": shapes}
 
 
 def restore(module: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Write saved tensors, a `state_dict`, into the module that the user gives again.
+    """Write saved tensors, a `state_dict`, into the module that the user passes on load.
 
     Raises:
-        DataError: it is another module than the one that was saved.
+        DataError: the module is not the one that was saved.
     """
     own = {name: tuple(part.shape) for name, part in module.state_dict().items()}
     saved = {name: tuple(part.shape) for name, part in state.items()}
@@ -128,13 +128,13 @@ def restore(module: nn.Module, state: Mapping[str, Tensor]) -> None:
     if wrong:
         name = wrong[0]
         raise DataError(
-            f"the module given is not the one that was saved: {name!r} is {own.get(name, 'missing')} here and "
+            f"the module given is not the one that was saved: {name!r} is {own.get(name, 'missing')} in it and "
             f"{saved.get(name, 'missing')} in the file; give the module that was fitted."
         )
     module.load_state_dict(dict(state))
 
 
-def _tried(module: nn.Module, x: Tensor) -> object:
+def _trial_output(module: nn.Module, x: Tensor) -> object:
     modes = {part: part.training for part in module.modules()}
     module.eval()
     try:
@@ -152,6 +152,6 @@ def _tried(module: nn.Module, x: Tensor) -> object:
 
 
 def _reshape_hint(shape: tuple[int, ...], k: int) -> str:
-    if len(shape) == 2 and shape[0] == TRIED_ROWS:
+    if len(shape) == 2 and shape[0] == TRIAL_ROWS:
         return f"let its last layer have {k} output{'s' * (k > 1)}, not {shape[1]}"
     return "keep one row of output for each row of x"

@@ -1,4 +1,4 @@
-"""How many epochs a descent will need, known before the first one."""
+"""Number of epochs that gradient descent needs to a tolerance, computed before the first one."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from slopewise.errors import OptionError
 from slopewise.optimizers.sgd_recurrence import SGD, advance, first_state, one_epoch, trajectory
 from slopewise.optimizers.stability import HessianSpectrum, flat_directions, largest_lr
 
-NEAR = 65536
-"""Epochs looked at one by one where the gap may swing; further out only crawling directions are left: none swings."""
+EXACT_EPOCHS = 65536
+"""Epochs computed one by one where the gap may oscillate; later only slow directions are left, which do not."""
 
-FIRST = 1024
-"""Epochs of the first look; each further one takes four times as many."""
+FIRST_EPOCHS = 1024
+"""Epochs computed at first; each further block has four times as many."""
 
-NEVER = 2**62
-"""Beyond any epoch that could be waited for."""
+MOST_EPOCHS = 2**62
+"""Epochs beyond which the search ends without a result."""
 
 
 def epochs_to(
@@ -26,21 +26,21 @@ def epochs_to(
 ) -> int | None:
     """Return the first epoch whose cost gap is at most `tolerance` times that of the start, None if there is none.
 
-    gap_t = ½ Σ lambda e_t², e_t = p_t e_0 in each direction, p_t = (1 - lr lambda)^t for plain descent. That falls from
-    epoch to epoch, so bisection finds the very epoch. With momentum the gap may swing: the first NEAR epochs
-    are looked at one by one, and bisected after that. Weight decay pulls elsewhere than to the optimum: the
-    gap left there may be above the tolerance for good.
+    gap_t = ½ Σ lambda e_t², e_t = p_t e_0 in each direction, p_t = (1 - lr lambda)^t for SGD without momentum. It
+    decreases from epoch to epoch, so bisection gives the exact epoch. With momentum the gap may oscillate: the first
+    EXACT_EPOCHS epochs are computed one by one, and bisected after that. Weight decay moves the limit away from the
+    optimum, where the gap may stay above the tolerance.
 
     Args:
         spectrum: exact, with eigenvectors.
         start: (p,) in the units of the descent.
-        optimum: (p,) in the same.
+        optimum: (p,) in the same units.
         lr: constant.
-        tolerance: in (0, 1), as the `gap` of early stopping.
-        sgd: the optimizer, plain if not given.
+        tolerance: in (0, 1), as `gap_tol` of early stopping.
+        sgd: the optimizer, without momentum by default.
 
     Raises:
-        OptionError: tolerance or lr out of range, or a curvature that is not known well enough.
+        OptionError: tolerance or lr out of range, or a spectrum without eigenvectors.
     """
     _check(spectrum, lr, tolerance)
     sgd = sgd or SGD()
@@ -48,29 +48,29 @@ def epochs_to(
         return 0
     if lr >= largest_lr(float(spectrum.eigenvalues[-1]), sgd):
         return None
-    weight, dying, left, mu = _parts(spectrum, start, optimum, sgd)
-    # In units of the gap at the start, whatever the units of the table.
-    first = float(weight @ (dying + left) ** 2)
+    weight, transient, limit, mu = _parts(spectrum, start, optimum, sgd)
+    # Relative to the gap at the start, independent of the units of the table.
+    first = float(weight @ (transient + limit) ** 2)
     if first == 0:
         return 0
     if sgd == SGD():
-        return _bisect(_plain(weight * dying**2 / first, lr * mu, tolerance), 0)
+        return _bisect(_plain(weight * transient**2 / first, lr * mu, tolerance), 0)
 
     def gap(p: Tensor) -> Tensor:
-        return (p * dying + left) ** 2 @ (weight / first)
+        return (p * transient + limit) ** 2 @ (weight / first)
 
     step, state = one_epoch(mu=mu, lr=lr, sgd=sgd), first_state(mu, sgd)
-    start_read, rows, here = 0, FIRST, state
-    while start_read < NEAR:
-        road = trajectory(step, here, rows)
-        reached = gap(road.p) <= tolerance
+    epoch, rows, row_state = 0, FIRST_EPOCHS, state
+    while epoch < EXACT_EPOCHS:
+        path = trajectory(step, row_state, rows)
+        reached = gap(path.p) <= tolerance
         if bool(reached.any()):
-            return start_read + int(reached.to(torch.uint8).argmax())
-        # The last row is looked at again as the first of the next look.
-        start_read, rows, here = start_read + rows - 1, 4 * rows, road.state(rows - 1)
+            return epoch + int(reached.to(torch.uint8).argmax())
+        # The last row of a block is the first of the next one.
+        epoch, rows, row_state = epoch + rows - 1, 4 * rows, path.state(rows - 1)
     if float(gap(torch.zeros_like(mu))) > tolerance:
         return None
-    return _bisect(lambda epoch: float(gap(advance(step, state, epoch)[:, 1])) <= tolerance, start_read)
+    return _bisect(lambda t: float(gap(advance(step, state, t)[:, 1])) <= tolerance, epoch)
 
 
 def _plain(gaps: Tensor, x: Tensor, tolerance: float) -> Callable[[int], bool]:
@@ -82,21 +82,21 @@ def _plain(gaps: Tensor, x: Tensor, tolerance: float) -> Callable[[int], bool]:
 def _parts(
     spectrum: HessianSpectrum, start: Tensor, optimum: Tensor, sgd: SGD
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return per direction that is not flat: lambda / 2, the error that dies away, the one that stays, and mu."""
+    """Return per direction that is not flat: lambda / 2, the error that decays, the one in the limit, and mu."""
     assert spectrum.eigenvectors is not None
     curved = ~flat_directions(spectrum)
     z, eigenvalues = spectrum.eigenvectors[:, curved], spectrum.eigenvalues[curved]
     mu = eigenvalues + sgd.weight_decay
-    left = -sgd.weight_decay * (optimum @ z) / mu
-    return eigenvalues / 2, (start - optimum) @ z - left, left, mu
+    limit = -sgd.weight_decay * (optimum @ z) / mu
+    return eigenvalues / 2, (start - optimum) @ z - limit, limit, mu
 
 
 def _bisect(reached: Callable[[int], bool], before: int) -> int | None:
-    """Return the first epoch that has reached: `before` has not, and once reached is for good."""
+    """Return the first epoch for which `reached` is true: it is false at `before`, and stays true once true."""
     after = max(2 * before, 1)
     while not reached(after):
         before, after = after, 2 * after
-        if after > NEVER:
+        if after > MOST_EPOCHS:
             return None
     while after - before > 1:
         middle = (before + after) // 2
@@ -106,7 +106,7 @@ def _bisect(reached: Callable[[int], bool], before: int) -> int | None:
 
 def _check(spectrum: HessianSpectrum, lr: float, tolerance: float) -> None:
     if not spectrum.exact or spectrum.eigenvectors is None:
-        raise OptionError("the epochs needed are known only where every eigenvector of the curvature is.")
+        raise OptionError("the number of epochs is known only where the spectrum is exact and has eigenvectors.")
     if not lr > 0:
         raise OptionError(f"lr must be a positive number, not {lr!r}.")
     if not 0 < tolerance < 1:

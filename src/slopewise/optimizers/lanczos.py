@@ -1,4 +1,4 @@
-"""The largest eigenvalue of a hessian that nobody has to write down."""
+"""Lanczos' method: the largest eigenvalue of a hessian, from hessian-vector products."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from slopewise.errors import OptionError
 
 TOLERANCE = 1e-6
-"""Relative error of the eigenvalue: a learning rate is not chosen more finely."""
+"""Relative error of the eigenvalue, precise enough for the choice of a learning rate."""
 
 
 def largest_eigenvalue(
@@ -23,10 +23,10 @@ def largest_eigenvalue(
 ) -> float:
     """Return the largest (not the largest in size) eigenvalue of a symmetric matrix, from its products with vectors.
 
-    Power iteration that forgets nothing: Lanczos' method with full reorthogonalisation.
+    Lanczos' method with full reorthogonalisation.
 
-    1. Start from a random vector. 2. Multiply, and take off what lies along the vectors before. 3. The largest
-    eigenvalue of the small tridiagonal matrix, from below; stop when its residual is small, or the space is used up.
+    1. Start from a random vector. 2. Multiply by H, and orthogonalise against the earlier vectors. 3. The largest
+    eigenvalue of the small tridiagonal matrix, a lower bound; stop when its residual is small, or the basis complete.
     C. Lanczos, J. Res. Nat. Bur. Standards 45 (1950); Parlett, The Symmetric Eigenvalue Problem, chapter 13.
 
     Args:
@@ -50,7 +50,7 @@ def largest_eigenvalue(
     vector = torch.randn(size, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     basis = [vector / vector.norm()]
     diagonal: list[Tensor] = []
-    beside: list[Tensor] = []
+    off_diagonal: list[Tensor] = []
     while True:
         # 2.
         product = hessian_vector_product(basis[-1]).to(torch.float64)
@@ -58,22 +58,22 @@ def largest_eigenvalue(
             raise OptionError("the hessian is not finite at this point; start from smaller parameters.")
         diagonal.append(product @ basis[-1])
         known = torch.stack(basis)
-        # Twice, because once leaves what rounding did to the first.
+        # Twice, because of rounding in the first pass.
         rest = product - known.T @ (known @ product)
         rest = rest - known.T @ (known @ rest)
         length = rest.norm()
         # 3.
-        values, vectors = torch.linalg.eigh(_tridiagonal(diagonal, beside))
+        values, vectors = torch.linalg.eigh(_tridiagonal(diagonal, off_diagonal))
         residual = length * vectors[-1, -1].abs()
         if float(residual) <= tolerance * float(values.abs().max()) or len(basis) == min(size, most):
             return float(values[-1])
         basis.append(rest / length)
-        beside.append(length)
+        off_diagonal.append(length)
 
 
-def _tridiagonal(diagonal: list[Tensor], beside: list[Tensor]) -> Tensor:
+def _tridiagonal(diagonal: list[Tensor], off_diagonal: list[Tensor]) -> Tensor:
     matrix = torch.diag(torch.stack(diagonal))
-    if beside:
-        off = torch.diag(torch.stack(beside), 1)
+    if off_diagonal:
+        off = torch.diag(torch.stack(off_diagonal), 1)
         matrix = matrix + off + off.T
     return matrix

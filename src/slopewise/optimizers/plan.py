@@ -1,6 +1,6 @@
-"""Stage 4, the contract: what may be said about going down, and what kept of it.
+"""Stage 4, the contract of a descent: optimizer, schedule, epochs, initialization, early stopping.
 
-A `Descent` is the user's words, checked; it holds no tensor and runs nothing. Names are torch.optim's own.
+A `DescentPlan` holds validated options; it holds no tensor and runs nothing. Names are torch.optim's own.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ class Schedule:
     """How the learning rate changes with the epoch: a name and its checked arguments.
 
     constant; step (step_size, gamma); exponential (gamma); cosine (t_max, eta_min); plateau (factor, patience,
-    threshold, min_lr), the only one that looks at the cost.
+    threshold, min_lr), the only one that depends on the cost.
     """
 
     name: str = "constant"
@@ -24,9 +24,9 @@ class Schedule:
 class Stopping:
     """When to stop before the last epoch; None and zero switch a rule off.
 
-    patience: epochs without an improvement of the watched cost (`train` or `validation`) by more than min_delta.
-    gap: stop when cost - lowest cost is at most gap times its value at the start (where the optimum is known).
-    gradient: stop when the gradient's norm is at most this.
+    monitor: the monitored cost, `train` or `validation`. patience: epochs without an improvement of it by more than
+    min_delta. gap_tol: stop when cost - lowest cost is at most gap_tol times its value at the start (where the optimum
+    is known). grad_tol: stop when the gradient's norm is at most this.
     """
 
     monitor: str = "train"
@@ -43,13 +43,13 @@ class Stopping:
 
 @dataclass(frozen=True, slots=True)
 class DescentPlan:
-    """The whole plan of a descent.
+    """The complete plan of a gradient descent.
 
     optimizer: sgd, adam, adamw, rmsprop or adagrad, with `options`, the arguments of that torch.optim class, all of
-    them but lr where it is still to be chosen (`has_lr`). batch_size None takes all rows at each step. init: zeros,
+    them but lr where it is still to be chosen (`has_lr`). batch_size None: all rows at each step. init: zeros,
     ones, uniform, normal, torch, or the values themselves, in the units of the descent, intercept first.
-    standardize: descend in columns of mean 0 and standard deviation 1, read the answer in raw units.
-    record: keep every record-th epoch; 1 keeps all, 0 only the first and the last. dtype: float64 or float32.
+    standardize: train on columns of mean 0 and standard deviation 1, with the result in the units of the table.
+    history_every: record every so many epochs; 1 records all, 0 only the first and the last. dtype: float64 or float32.
     """
 
     optimizer: str = "sgd"
@@ -66,7 +66,7 @@ class DescentPlan:
 
     @property
     def has_lr(self) -> bool:
-        """Whether the learning rate is settled."""
+        """Whether the learning rate is fixed."""
         return "lr" in self.options
 
     @property

@@ -1,4 +1,4 @@
-"""How the learning rate changes from epoch to epoch: torch.optim.lr_scheduler by name. A new schedule is one entry."""
+"""Learning-rate schedules: torch.optim.lr_scheduler by name. A new schedule is one entry."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from slopewise.optimizers.plan import Schedule
 
 @dataclass(frozen=True, slots=True)
 class ScheduleSpec:
-    """A scheduler class of torch, its arguments by our names and by torch's, and their defaults (None: must be said).
+    """A scheduler class of torch, its arguments with their defaults (None: required), and their names in torch.
 
-    by_cost: `step` is given the cost.
+    by_cost: `step` takes the cost.
     """
 
     make: Callable[..., LRScheduler] | None
@@ -36,18 +36,18 @@ SCHEDULES: dict[str, ScheduleSpec] = {
 
 
 def build_scheduler(optimizer: torch.optim.Optimizer, schedule: Schedule, epochs: int) -> LRScheduler | None:
-    """Return torch's scheduler, to be stepped once after each epoch, or None where the rate stays as it is.
+    """Return torch's scheduler, to be stepped once after each epoch, or None for a constant rate.
 
-    The scheduler of `plateau` is stepped with the cost of the state that the epoch started from, which is what a
-    training loop has at hand. A cosine without t_max takes `epochs` to come down.
+    The scheduler of `plateau` is stepped with the cost at the start of the epoch, which a training loop has already
+    computed. t_max of cosine is `epochs` by default.
     """
-    named = SCHEDULES[schedule.name]
-    if named.make is None:
+    spec = SCHEDULES[schedule.name]
+    if spec.make is None:
         return None
     options = dict(schedule.options)
     if schedule.name == "cosine":
         options.setdefault("t_max", epochs)
-    return named.make(optimizer, **{named.spelled.get(word, word): _plain(value) for word, value in options.items()})
+    return spec.make(optimizer, **{spec.spelled.get(name, name): _plain(value) for name, value in options.items()})
 
 
 def _plain(value: float) -> float | int:

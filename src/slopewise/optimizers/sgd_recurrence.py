@@ -1,19 +1,19 @@
 """torch.optim.SGD on a quadratic: in each eigendirection, a linear recurrence of three numbers.
 
-Along an eigenvector of curvature mu (weight decay included) nothing of the other directions is felt. With
-g̃ the slope that the optimizer sees, everything is proportional to g̃ at the start, so three plain numbers do:
+Along an eigenvector with eigenvalue mu (weight decay included) the recurrence is independent of the other directions.
+With g̃ the gradient that the optimizer receives, everything is proportional to g̃ at the start, so three numbers suffice:
 
-    p_t = g̃_t / g̃_0                the slope left,                 p_0 = 1
+    p_t = g̃_t / g̃_0                the relative gradient,          p_0 = 1
     v_t = buffer_t / g̃_0           torch's momentum buffer,        v_0 = dampening / momentum
-    q_t = (w_0 - w_t) / g̃_0        the way gone,                   q_0 = 0
+    q_t = (w_0 - w_t) / g̃_0        the relative displacement,      q_0 = 0
 
     v' = momentum v + (1 - dampening) p
     u  = v', or p + momentum v' with Nesterov's rule
     q' = q + lr u
     p' = p - lr mu u
 
-The first step of torch fills the buffer with the bare gradient; v_0 is the value from which the general rule
-gives just that. So m epochs are the m-th power of one 3 x 3 matrix, and all epochs cost a logarithm of matrix products.
+In its first step torch sets the buffer to the gradient itself; v_0 is the value for which the general rule gives
+the same. So m epochs are the m-th power of one 3 x 3 matrix, and all epochs cost a logarithm of matrix products.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import hardshrink
 
-NOTHING = 1e-140
-"""Smaller than this is set to zero: its square is no number any more, and arithmetic below 1e-308 is 100x slower."""
+UNDERFLOW = 1e-140
+"""Smaller values are set to zero: their squares underflow, and arithmetic below 1e-308 is 100 times slower."""
 
 
 @dataclass(frozen=True, slots=True)
 class SGD:
-    """torch.optim.SGD without its lr. Without momentum, torch looks neither at dampening nor at nesterov."""
+    """torch.optim.SGD without its lr. Without momentum, torch ignores dampening and nesterov."""
 
     momentum: float = 0.0
     dampening: float = 0.0
@@ -40,7 +40,7 @@ class SGD:
 
     @property
     def weights(self) -> tuple[float, float]:
-        """How much of p and of v is in the step u."""
+        """Weights of p and of v in the step u."""
         fresh = 1 - self.dampening if self.momentum else 1.0
         if self.nesterov:
             return 1 + self.momentum * fresh, self.momentum**2
@@ -49,7 +49,7 @@ class SGD:
 
 @dataclass(frozen=True, slots=True)
 class Trajectory:
-    """q, p and v, each (rows, d): one row for each epoch that was asked for, one column for each direction."""
+    """q, p and v, each (rows, d): one row for each requested epoch, one column for each direction."""
 
     q: Tensor
     p: Tensor
@@ -61,7 +61,11 @@ class Trajectory:
 
 
 def sgd_of(options: Mapping[str, object]) -> SGD:
-    """Return what torch.optim.SGD's keyword arguments say, its lr aside."""
+    """Return torch.optim.SGD's keyword arguments, without lr, as an SGD.
+
+    >>> sgd_of({"lr": 0.1, "momentum": 0.9})
+    SGD(momentum=0.9, dampening=0.0, nesterov=False, weight_decay=0.0)
+    """
     return SGD(
         momentum=float(options.get("momentum", 0.0)),  # type: ignore[arg-type]
         dampening=float(options.get("dampening", 0.0)),  # type: ignore[arg-type]
@@ -89,10 +93,10 @@ def one_epoch(*, mu: Tensor, lr: float, sgd: SGD) -> Tensor:
 
 
 def trajectory(step: Tensor, state: Tensor, rows: int) -> Trajectory:
-    """Return the states after 0, 1, …, rows - 1 applications of one matrix, doubling what is known each time.
+    """Return the states after 0, 1, …, rows - 1 applications of one matrix, by repeated doubling.
 
     Args:
-        step: (d, 3, 3), what leads from one row to the next: the matrix of one epoch, or a power of it.
+        step: (d, 3, 3), the matrix from one row to the next: that of one epoch, or a power of it.
         state: (d, 3), row 0.
         rows: how many.
     """
@@ -101,8 +105,8 @@ def trajectory(step: Tensor, state: Tensor, rows: int) -> Trajectory:
     known = 1
     while known < rows:
         more = min(known, rows - known)
-        states[:, :, known : known + more] = hardshrink(step @ states[:, :, :more], NOTHING)
-        step = hardshrink(step @ step, NOTHING)
+        states[:, :, known : known + more] = hardshrink(step @ states[:, :, :more], UNDERFLOW)
+        step = hardshrink(step @ step, UNDERFLOW)
         known += more
     return Trajectory(states[:, 0].T, states[:, 1].T, states[:, 2].T)
 
@@ -111,8 +115,8 @@ def advance(step: Tensor, state: Tensor, epochs: int) -> Tensor:
     """Return the state (d, 3) after `epochs` applications of one matrix, in about log2(epochs) products."""
     while epochs:
         if epochs % 2:
-            state = hardshrink(step @ state[:, :, None], NOTHING)[:, :, 0]
-        step = hardshrink(step @ step, NOTHING)
+            state = hardshrink(step @ state[:, :, None], UNDERFLOW)[:, :, 0]
+        step = hardshrink(step @ step, UNDERFLOW)
         epochs //= 2
     return state
 
@@ -126,8 +130,8 @@ def scan(*, mu: Tensor, lr: Tensor, sgd: SGD, state: Tensor) -> Trajectory:
     of_p, of_v = sgd.weights
     x = lr[:, None] * mu
     if not sgd.momentum:
-        p = torch.cat([state[None, :, 1], hardshrink(state[:, 1] * (1 - x).cumprod(0), NOTHING)])
-        return Trajectory(_ways(lr, p[:-1], state), p, torch.zeros_like(p))
+        p = torch.cat([state[None, :, 1], hardshrink(state[:, 1] * (1 - x).cumprod(0), UNDERFLOW)])
+        return Trajectory(_displacements(lr, p[:-1], state), p, torch.zeros_like(p))
     # 1.
     step = x.new_empty(2, 2, *x.shape)
     step[0, 0], step[0, 1] = 1 - of_p * x, -of_v * x
@@ -135,10 +139,10 @@ def scan(*, mu: Tensor, lr: Tensor, sgd: SGD, state: Tensor) -> Trajectory:
     # 2.
     p, v = _prefix(step, state[:, 1:].T)
     # 3.
-    return Trajectory(_ways(lr, of_p * p[:-1] + of_v * v[:-1], state), p, v)
+    return Trajectory(_displacements(lr, of_p * p[:-1] + of_v * v[:-1], state), p, v)
 
 
-def _ways(lr: Tensor, u: Tensor, state: Tensor) -> Tensor:
+def _displacements(lr: Tensor, u: Tensor, state: Tensor) -> Tensor:
     return state[:, 0] + torch.cat([torch.zeros_like(u[:1]), (lr[:, None] * u).cumsum(0)])
 
 
@@ -162,11 +166,11 @@ def _pairs(step: Tensor) -> Tensor:
     for i in range(2):
         for j in range(2):
             torch.mul(late[i, 0], early[0, j], out=product[i, j]).addcmul_(late[i, 1], early[1, j])
-    return hardshrink(product, NOTHING)
+    return hardshrink(product, UNDERFLOW)
 
 
 def _applied(step: Tensor, states: Tensor) -> Tensor:
     result = torch.empty_like(states)
     for i in range(2):
         torch.mul(step[i, 0], states[0], out=result[i]).addcmul_(step[i, 1], states[1])
-    return hardshrink(result, NOTHING)
+    return hardshrink(result, UNDERFLOW)

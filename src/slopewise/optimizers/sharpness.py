@@ -1,8 +1,8 @@
-"""Sharpness: the largest eigenvalue of a cost's Hessian at one place, and the step that it allows there.
+"""Sharpness: the largest eigenvalue of a cost's Hessian at one point, and the largest stable learning rate there.
 
-Beyond lr 2 / sharpness plain descent moves away from the valley's floor along the sharpest direction. For a quadratic
-it is the same everywhere and the limit is exact; for a network it changes on the way, and full-batch descent often
-settles just at it: Cohen, Kaur, Li, Kolter and Talwalkar, Gradient descent on neural networks typically occurs at the
+Above lr = 2 / sharpness, gradient descent diverges along the eigenvector of that eigenvalue. For a quadratic it is the
+same everywhere and the limit is exact; for a network it changes during training, and full-batch descent often stays
+close to it: Cohen, Kaur, Li, Kolter and Talwalkar, Gradient descent on neural networks typically occurs at the
 edge of stability, ICLR 2021.
 """
 
@@ -19,13 +19,13 @@ from slopewise.optimizers.sgd_recurrence import SGD
 from slopewise.optimizers.stability import largest_lr
 
 Cost = Callable[[Tensor], Tensor]
-"""From parameters (p,) to a number, twice differentiable by torch. A cost may be given as the sum of several, one
-for each block of rows, so that no more than a block is in memory."""
+"""Function of the parameters (p,) to a number, twice differentiable by torch. A cost may be the sum of several, one
+for each block of rows, so that only one block is in memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sharpness:
-    """eigenvalue: the Hessian's largest. lr: the largest stable one there for the planned SGD; inf where flat."""
+    """eigenvalue: the Hessian's largest. lr: the largest stable one for the planned SGD; inf where none is."""
 
     eigenvalue: float
     lr: float
@@ -34,20 +34,20 @@ class Sharpness:
 def sharpness(
     parts: Sequence[Cost], theta: Tensor, *, sgd: SGD | None = None, seed: int = 0, tolerance: float = TOLERANCE
 ) -> Sharpness:
-    """Return how sharply the cost Σ parts is curved at theta (p,).
+    """Return the sharpness of the cost Σ parts at theta (p,).
 
     Args:
-        parts: of the cost.
-        theta: where, in the units of the descent.
-        sgd: the planned optimizer; plain if not given.
+        parts: summands of the cost.
+        theta: the point (p,), in the units of the descent.
+        sgd: the planned optimizer; without momentum by default.
         seed: of the first vector.
         tolerance: relative error of the eigenvalue.
 
     Raises:
         OptionError: the cost is not finite around theta.
 
-    >>> around = sharpness([lambda theta: (theta**2).sum() * 3], torch.zeros(2, dtype=torch.float64))
-    >>> round(around.eigenvalue, 6), round(around.lr, 6)
+    >>> result = sharpness([lambda theta: (theta**2).sum() * 3], torch.zeros(2, dtype=torch.float64))
+    >>> round(result.eigenvalue, 6), round(result.lr, 6)
     (6.0, 0.333333)
     """
     eigenvalue = largest_eigenvalue(hessian_times(parts, theta), len(theta), seed, tolerance=tolerance)
@@ -64,11 +64,11 @@ def hessian_times(parts: Sequence[Cost], theta: Tensor) -> Callable[[Tensor], Te
     def times(vector: Tensor) -> Tensor:
         product = torch.zeros_like(theta)
         for part in parts:
-            place = theta.detach().requires_grad_()
-            (slope,) = torch.autograd.grad(part(place), place, create_graph=True)
-            if slope.requires_grad:  # not so for a plane, whose slope is a constant
-                along = slope @ vector.to(slope.dtype)
-                product += torch.autograd.grad(along, place, materialize_grads=True)[0]
+            point = theta.detach().requires_grad_()
+            (gradient,) = torch.autograd.grad(part(point), point, create_graph=True)
+            if gradient.requires_grad:  # False for a linear cost, whose gradient is constant
+                along = gradient @ vector.to(gradient.dtype)
+                product += torch.autograd.grad(along, point, materialize_grads=True)[0]
         return product
 
     return times

@@ -1,4 +1,4 @@
-"""Stage 4: torch.optim by name, with torch's own argument names. A new optimizer is one entry."""
+"""Stage 4: the optimizers of torch.optim by name, with torch's own argument names. A new optimizer is one entry."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from slopewise.optimizers.plan import DescentPlan
 
 @dataclass(frozen=True, slots=True)
 class OptimizerSpec:
-    """A torch.optim class, the arguments a plan may give it (torch's defaults beside them), and how it runs fastest."""
+    """A torch.optim class, the arguments of a plan with torch's defaults, and the implementation that is fastest."""
 
     make: type[torch.optim.Optimizer]
     arguments: Mapping[str, object]
     how: Mapping[str, bool] = field(default_factory=dict)
 
 
-# For a handful of parameters most of a step is Python: foreach=False spares torch the question which of its
-# implementations to take, and the fused kernels halve a step of Adam (57 to 29 us for two parameters).
+# For few parameters most of a step is Python overhead: foreach=False avoids torch's choice of an implementation, and
+# the fused kernels halve a step of Adam (57 to 29 us for two parameters).
 PLAIN = {"foreach": False}
 FUSED = {"fused": True}
 
@@ -57,35 +57,35 @@ def build_optimizer(
     """Return the planned torch.optim optimizer over `parameters`.
 
     Args:
-        parameters: to be moved.
+        parameters: to be updated.
         plan: the plan.
-        in_place: the gradients are there already and others look at them too: zero_grad sets them to 0 where they lie.
+        in_place: the gradient tensors exist already and are shared: zero_grad sets them to 0 instead of to None.
 
     Raises:
         OptionError: the plan has no learning rate yet.
     """
     if not plan.has_lr:
-        raise OptionError(f"the descent by {plan.optimizer} has no learning rate; give one, such as lr=0.01.")
-    named = OPTIMIZERS[plan.optimizer]
+        raise OptionError(f"{plan.optimizer} has no learning rate; give one, such as lr=0.01.")
+    spec = OPTIMIZERS[plan.optimizer]
     parameters = list(parameters)
-    optimizer = named.make(parameters, **plan.options, **named.how)  # type: ignore[arg-type]
-    # torch's own do the same after asking its profiler and its compiler: 6 of the 10 us of a step of SGD, and as much
-    # again to forget the gradients (a proxy, so that no cycle keeps what an optimizer remembers)
-    anew = zero_gradients if in_place else forget_gradients
+    optimizer = spec.make(parameters, **plan.options, **spec.how)  # type: ignore[arg-type]
+    # torch's own methods also call its profiler and its compiler: 6 of the 10 us of a step of SGD, and as much again
+    # for zero_grad (a proxy, so that no reference cycle keeps the optimizer's state)
+    zero_grad = zero_gradients if in_place else forget_gradients
     step = torch.no_grad()(inspect.unwrap(type(optimizer).step))
-    optimizer.zero_grad = partial(anew, parameters)  # type: ignore[method-assign]
+    optimizer.zero_grad = partial(zero_grad, parameters)  # type: ignore[method-assign]
     optimizer.step = MethodType(step, weakref.proxy(optimizer))  # type: ignore[method-assign]
     return optimizer
 
 
 def forget_gradients(parameters: list[Tensor], set_to_none: bool = True) -> None:
-    """Do what optimizer.zero_grad() does: the next backward pass starts anew."""
+    """Set the gradients to None, as optimizer.zero_grad()."""
     for parameter in parameters:
         parameter.grad = None
 
 
 def zero_gradients(parameters: list[Tensor], set_to_none: bool = False) -> None:
-    """Do what optimizer.zero_grad(set_to_none=False) does: the next backward pass adds to zeros."""
+    """Set the gradients to zero in place, as optimizer.zero_grad(set_to_none=False)."""
     for parameter in parameters:
         assert parameter.grad is not None
         parameter.grad.zero_()
