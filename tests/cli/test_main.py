@@ -73,7 +73,7 @@ def test_no_words_print_the_help_and_exit_2(call):
         ),
         (
             ["predict", "fit.safetensors", "t.csv", "--out", "p.xlsx"],
-            "--out 'p.xlsx' says no format; end the name in .csv or .parquet.",
+            "--out 'p.xlsx' has no known format; end the name in .csv or .parquet.",
         ),
     ],
 )

@@ -15,7 +15,7 @@ from slopewise.errors import DataError
         ({}, "target 't' holds no class at all"),
         ({"a": 5}, "target 't' holds only the class 'a' in the training rows"),
         ({str(i): 1 for i in range(30)}, "has a different value in each of its 30 rows, as an identifier has"),
-        ({str(i): 2 for i in range(101)}, "target 't' has 101 classes, more than the 100"),
+        ({str(i): 2 for i in range(101)}, "target 't' has 101 classes, more than the limit of 100"),
         ({"a": 30, "b": 1}, "class 'b' has one row each in target 't'"),
         ({"a": 30, "b": 1, "c": 1}, "classes 'b', 'c' have one row each"),
     ],

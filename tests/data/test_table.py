@@ -188,7 +188,9 @@ def test_duckdb_tables():
     assert numbers(table, ["half", "h"], 2).tolist() == [[i / 2, i] for i in range(5)]
     assert refusal("a.db", "v") == "There is no table 'v' in 'a.db'. Known: 't', 's.u'."
     assert refusal("a.db", "s.u") == "Table 's.u' of 'a.db' holds no rows; there is nothing to learn from."
-    with pytest.raises(OptionError, match="'a.db' is a database; name one of its tables with table=. It holds 't', 's.u'."):
+    with pytest.raises(
+        OptionError, match="'a.db' is a database; name one of its tables with table=. It holds 't', 's.u'."
+    ):
         open_file("a.db")
     write("b.db", "not a database" * 100)
     assert refusal("b.db", "t").startswith("'b.db' cannot be read as a DuckDB or SQLite database: IO Error")

@@ -45,7 +45,7 @@ def test_a_constant_column_is_named(lesson: Make) -> None:
 def test_without_an_intercept_a_constant_column_may_stay(lesson: Make) -> None:
     (found,) = find(lesson(Y, a=A, one=[1.0] * 6), intercept=False)
     assert found.severity == "note"
-    assert "serve as an intercept" in found.cause
+    assert "acts as an intercept" in found.cause
 
 
 def test_a_pair_is_named_with_its_inflation(lesson: Make) -> None:
@@ -78,7 +78,7 @@ def test_quizzes_in_raw_units_are_a_thousand_times_harder(quizzes: Any) -> None:
     # R5 of the seed documents: condition number 1.642e6
     assert found.code == "unscaled-columns"
     assert found.number.value == pytest.approx(1.642e6, rel=5e-4)
-    assert found.number.words == "condition number 1.642e+06 raw, 35.18 in standard units"
+    assert found.number.words == "condition number 1.642e+06 raw, 35.18 standardised"
     assert "the mean of 'quiz1' is 8.58 standard deviations from zero" in found.cause
     assert (found.severity, found.fix[:15]) == ("warning", "leave out stand")
     (note,) = find(quizzes, standardize=True)

@@ -70,8 +70,8 @@ def test_a_learning_rate_beyond_the_limit_is_found_and_refused(hours: Lesson) ->
     with pytest.raises(FitError) as caught:
         refuse(plan, hours.limits(plan))
     assert str(caught.value) == (
-        "lr 0.2 is beyond 0.180295, from which on this descent diverges; take lr=0.176, or "
-        "allow_divergence=True to watch it."
+        "lr 0.2 is beyond 0.180295, from which on gradient descent diverges; take lr=0.176, or "
+        "allow_divergence=True to run it nevertheless."
     )
     refuse(plan, hours.limits(plan), allow_divergence=True)
 
@@ -106,14 +106,14 @@ def test_other_optimizers_have_no_limit(hours: Lesson) -> None:
     refuse(plan, hours.limits(raw(lr=0.1)))
 
 
-def test_a_crawling_direction_is_named_with_the_epochs_it_takes(quizzes: Lesson) -> None:
+def test_a_slow_direction_is_named_with_the_epochs_it_takes(quizzes: Lesson) -> None:
     (found,) = look(quizzes, raw(lr=1e-5, epochs=20))
     assert (found.code, found.severity) == ("slow-direction", "warning")
     # log(1e-6) / (2 log(1 - 1e-5 · 0.026377)), the smallest eigenvalue being that of R5 in the seed documents
     assert found.number.value == pytest.approx(2.6188e7, rel=1e-4)
-    assert found.number.words.startswith("up to 26,188,703 epochs to close all but 1e-06 of the gap")
-    assert "along 1.00 (intercept) the valley is nearly flat; condition number 1.642e+06" in found.cause
-    assert found.fix.startswith("leave out standardize=False, with lr=0.351: descend in standard units")
+    assert found.number.words.startswith("up to 26,188,703 epochs until 1e-06 of the distance")
+    assert "the curvature along 1.00 (intercept) is small; condition number 1.642e+06" in found.cause
+    assert found.fix.startswith("leave out standardize=False, with lr=0.351: standardised columns")
 
 
 def test_epochs_that_are_known_are_said(hours: Lesson) -> None:
@@ -166,7 +166,7 @@ def test_a_little_longer_is_the_advice_where_it_is_enough(hours: Lesson) -> None
     assert (found.code, found.severity) == ("not-converged", "warning")
     left = gap_left(descend(hours, plan))
     assert found.number.value == left == pytest.approx(2.82e-6, rel=2e-3)
-    assert found.number.words == "2.82e-06 of the gap to the lowest cost is left; 172 epochs would leave 1e-06"
+    assert found.number.words == "2.82e-06 of the distance to the lowest cost is left; 172 epochs would leave 1e-06"
     assert found.fix == "epochs=180"
     assert 150 < steps_until(hours, plan, 1e-6) <= 172
 

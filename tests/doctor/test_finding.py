@@ -11,7 +11,7 @@ BEYOND = Finding(
     "error",
     "lr 0.2 is too large for this data",
     Number(1.109, "1.109 times the limit, 0.180295"),
-    "each step lands further from the valley's floor than it started",
+    "each step increases the distance to the optimum",
     "--lr 0.176",
 )
 NOTE = Finding("unscaled-columns", "note", "a note", Number(2.0, "2"), "because", "nothing")
@@ -24,7 +24,7 @@ def test_a_finding_is_plain_json_values() -> None:
         "severity": "error",
         "what": "lr 0.2 is too large for this data",
         "number": {"value": 1.109, "words": "1.109 times the limit, 0.180295"},
-        "cause": "each step lands further from the valley's floor than it started",
+        "cause": "each step increases the distance to the optimum",
         "fix": "--lr 0.176",
     }
 
@@ -42,7 +42,7 @@ def test_findings_read_as_text() -> None:
     assert lines([NOTE, BEYOND]) == [
         "error: lr 0.2 is too large for this data (lr-beyond-limit)",
         "  number  1.109 times the limit, 0.180295",
-        "  cause   each step lands further from the valley's floor than it started",
+        "  cause   each step increases the distance to the optimum",
         "  fix     --lr 0.176",
         "",
         "note: a note (unscaled-columns)",

@@ -62,13 +62,13 @@ def test_arguments_are_named_and_tensors_numbered() -> None:
     [
         (2 / 3, ""),
         (1.0, "1.5 = m/2 with m = 3: a sum of error times input, without the 2/m in front"),
-        (1 / 3, "0.5 = 1/2: the 2 that comes down from the square is missing"),
+        (1 / 3, "0.5 = 1/2: the factor 2 of the derivative of the square is missing"),
         (4 / 3, "2 = 2: a factor 2 too many"),
         (2.0, "3 = m with m = 3: summed over the rows where the cost takes their mean"),
         (2 / 9, "0.333333 = 1/m with m = 3: divided by the rows twice, or the cost is a sum and not a mean"),
         (-2 / 3, "-1: the sign is flipped"),
         (-1.0, "-1.5 = -m/2 with m = 3: the sign is flipped, and a sum of error times input, without the 2/m in front"),
-        (0.0, "0: by hand nothing arrives here; this variable was left out, or taken as constant"),
+        (0.0, "0: the derivative by hand is 0; this variable was left out, or taken as constant"),
         (1.1, "1.65: no simple factor; one term of the derivative is wrong or missing"),
     ],
 )  # fmt: skip
@@ -82,7 +82,7 @@ def test_the_usual_slips_are_named(factor: float, words: str) -> None:
 def test_without_the_rows_only_plain_factors_have_names() -> None:
     assert explain(3.0, 2.0, 1e-9) == "1.5: no simple factor; one term of the derivative is wrong or missing"
     assert explain(2.0, 1.0, 1e-9, rows=2).startswith("2 = m or 2 with m = 2: ")
-    assert explain(1.0, 0.0, 1e-9) == "the derivative is 0 here, the one by hand is not"
+    assert explain(1.0, 0.0, 1e-9) == "the derivative is 0, the one by hand is not"
 
 
 def test_figures_copied_from_a_page_count_as_right() -> None:
@@ -96,7 +96,7 @@ def test_figures_copied_from_a_page_count_as_right() -> None:
 def test_a_way_back_that_is_cut_is_noticed(function: object) -> None:
     found = gradients(function, 3.0, hand=6.0)  # type: ignore[arg-type]
     assert found.autograd.item() == 0.0
-    assert found.diagnosis[0].startswith("autograd never reached it: .detach(), .item()")
+    assert found.diagnosis[0].startswith("autograd does not reach it: .detach(), .item()")
     assert found.errors == ()
     assert found.best_h is None
 
@@ -117,8 +117,8 @@ def test_partial_derivatives_refuse_what_autograd_does_not_know() -> None:
     with pytest.raises(FitError) as caught:
         partial_derivatives(lambda x, y: x * y.detach(), (1.0, 2.0))
     assert str(caught.value) == (
-        "there is no derivative with respect to y: autograd never reached it: .detach(), .item(), float(), .data or "
-        "no_grad() cuts the way back."
+        "there is no derivative with respect to y: autograd does not reach it: .detach(), .item(), float(), .data or "
+        "no_grad() removes it from the graph."
     )
 
 

@@ -23,7 +23,7 @@ GENERATOR = torch.Generator().manual_seed(0)
 def look(module, x, y, **more):
     with torch.no_grad():
         cost = Logistic().value(module(x).reshape(-1), y).mean().item()
-    given = {"names": ("a", "b", "c")[: x.shape[1]], "cost": cost, "null_cost": math.log(2), "classes": 2, **more}
+    given = {"names": ("a", "b", "c")[: x.shape[1]], "cost": cost, "null_cost": math.log(2), "n_classes": 2, **more}
     return NetworkExamination(module=module, x=x, y=y, **given)
 
 
@@ -49,7 +49,7 @@ def test_one_layer_at_xor():
     (finding,) = network_findings(look(module, CORNERS, XOR))
     assert finding.code == "one-layer" and finding.severity == "error"
     assert finding.number.words == "the two classes overlap: a mean of rows 1 and 4 is a mean of rows 2 and 3"
-    assert finding.cause == "'a' times 'b' tells the classes (correlation -1.00), and one layer has sums alone"
+    assert finding.cause == "'a' times 'b' has correlation -1.00 with the class, and linear models lack products"
     assert finding.fix.startswith("model='mlp', hidden=3")
 
 
@@ -66,7 +66,7 @@ def test_noise_is_not_xor():
 def test_a_circle_is_seen_by_a_square():
     x = torch.randn(300, 2, dtype=torch.float64, generator=GENERATOR)
     finding = one_layer(x, (x[:, 0].abs() > 0.7).double(), ("a", "b"))
-    assert finding is not None and finding.cause.startswith("'a' times 'a' tells")
+    assert finding is not None and finding.cause.startswith("'a' times 'a' has correlation")
 
 
 @pytest.mark.parametrize("gap", [0.0, 1e-3, 0.5])
@@ -85,19 +85,22 @@ def test_a_cut_of_one_row_each():
     assert not separating_hyperplane(torch.tensor([[1.0], [1.0]]), torch.tensor([0.0, 1.0])).separable
 
 
-def test_your_model_is_a_coin():
+def test_a_constant_prediction():
     model = MLP(2, (3,), 1, "sigmoid")
-    coin = model.module(model.init() * 1e-3)
-    (finding,) = network_findings(look(coin, CORNERS, XOR, history=history([0.7, 0.6932, 0.6931, 0.6931])))
-    assert (finding.code, finding.what) == ("coin", "your model is a coin")
-    assert finding.number.words.startswith("cost 0.6931, and the null model costs 0.6931, ln 2, as a coin; ")
+    constant = model.module(model.init() * 1e-3)
+    (finding,) = network_findings(look(constant, CORNERS, XOR, history=history([0.7, 0.6932, 0.6931, 0.6931])))
+    assert (finding.code, finding.what) == (
+        "constant-prediction",
+        "the model predicts the same class probabilities for every row, like the null model",
+    )
+    assert finding.number.words.startswith("cost 0.6931, and the null model costs 0.6931, ln 2, as for equal odds; ")
     assert "outputs from 0.5" in finding.number.words or "outputs from 0.4" in finding.number.words
     assert finding.fix.startswith("n_init=16")
-    falling = network_findings(look(coin, CORNERS, XOR, history=history([0.9, 0.8, 0.7])))
-    assert falling[0].cause == "the descent is still on its way"
+    falling = network_findings(look(constant, CORNERS, XOR, history=history([0.9, 0.8, 0.7])))
+    assert falling[0].cause == "the cost is still decreasing"
 
 
-def test_a_bet_on_the_shares_is_no_coin():
+def test_a_constant_prediction_of_the_class_shares():
     y = torch.tensor([0.0, 0.0, 0.0, 1.0], dtype=torch.float64)
     bet = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 1)).double()
     with torch.no_grad():
@@ -106,8 +109,8 @@ def test_a_bet_on_the_shares_is_no_coin():
         bet[2].bias.fill_(-math.log(3))
     null_cost = -(0.75 * math.log(0.75) + 0.25 * math.log(0.25))
     found = network_findings(look(bet, CORNERS, y, null_cost=null_cost))
-    assert [finding.code for finding in found] == ["dead-relu", "coin"]
-    assert found[1].what == "your model bets on the class shares alone"
+    assert [finding.code for finding in found] == ["dead-relu", "constant-prediction"]
+    assert found[1].what == "the model predicts the same class probabilities for every row, like the null model"
 
 
 def test_a_solved_task_has_no_finding():
@@ -167,7 +170,7 @@ def test_imbalance():
     y = torch.cat([torch.zeros(95), torch.ones(5)])
     finding = imbalance(torch.bincount(y.long()).tolist(), ("no", "yes"))
     assert finding is not None and finding.what == "class 'yes' is rare"
-    assert finding.number.words == "5 of 100 rows; always answering the commonest is right in 95.0%"
+    assert finding.number.words == "5 of 100 rows; predicting the commonest is right in 95.0%"
     assert imbalance([2, 1, 1]) is None
 
 

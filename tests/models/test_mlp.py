@@ -137,7 +137,7 @@ def test_a_line_may_start_anywhere():
         (lambda: MLP(2, (3,), 1, "rellu"), "activation 'rellu' is not known. Did you mean 'relu' or 'gelu'?"),
         (lambda: MLP(2, (3,), 1, dropout=1.0), "dropout is 1.0; give a share of at least 0 and below 1"),
         (lambda: MLP(2, (3,), 1, dropout=float("nan")), "dropout is nan"),
-        (lambda: MLP(2, (3,), 1).init("zeros"), "each gets the same gradient"),
+        (lambda: MLP(2, (3,), 1).init("zeros"), "each has the same gradient"),
         (lambda: MLP(2, (3,), 1).init("ones"), "init 'ones' makes all units of a hidden layer equal"),
         (lambda: MLP(2, (3,), 1).init("xaviar"), "Did you mean 'xavier'?"),
         (lambda: MLP(2, (3,), 1).init((1.0, 2.0)), "init has 2 values and the network 13 parameters"),

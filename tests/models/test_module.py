@@ -69,7 +69,7 @@ def test_saved_tensors_come_back_into_the_module_given_again():
     )
     with pytest.raises(DataError) as caught:
         restore(nn.Linear(3, 2), nn.Linear(3, 1).state_dict())
-    assert "'bias' is (2,) here and (1,) in the file" in str(caught.value)
+    assert "'bias' is (2,) in it and (1,) in the file" in str(caught.value)
 
 
 class Odd(nn.Module):

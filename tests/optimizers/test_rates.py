@@ -47,5 +47,7 @@ def test_every_rate_is_that_of_torch(schedule: Schedule) -> None:
 
 def test_every_schedule_is_known_ahead_or_waits_for_the_cost() -> None:
     assert {name for name, named in SCHEDULES.items() if not named.by_cost} == set(KNOWN_AHEAD)
-    with pytest.raises(OptionError, match="'plateau' depends on the cost, so its learning rates are not known beforehand"):
+    with pytest.raises(
+        OptionError, match="'plateau' depends on the cost, so its learning rates are not known beforehand"
+    ):
         learning_rates(Schedule("plateau"), 0.1, torch.arange(3))

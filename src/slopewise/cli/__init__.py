@@ -1,1 +1,1 @@
-"""The command line: one file per command, and nothing heavy imported before a command runs."""
+"""The command line: one file per command; torch and the readers are imported only when a command runs."""

@@ -12,7 +12,7 @@ from slopewise.cli.options import (
     Features,
     Hidden,
     Missing,
-    ModelWord,
+    ModelName,
     NoIntercept,
     Ridge,
     Seed,
@@ -37,7 +37,7 @@ def check(
     table_name: TableName = None,
     missing: Missing = "error",
     no_intercept: NoIntercept = False,
-    model: ModelWord = "auto",
+    model: ModelName = "auto",
     task: Task = "auto",
     l2: Ridge = 0.0,
     class_weight: ClassWeight = None,
@@ -45,9 +45,9 @@ def check(
     activation: Activation = None,
     seed: Seed = 0,
     json: AsJson = False,
-    words: dict[str, Any],
+    descent_options: dict[str, Any],
 ) -> None:
-    """Say how far a step may go on this table, how long a descent takes and what to change, before it starts."""
+    """Print the stability limits of gradient descent on a table, the epochs needed and what to change."""
     from slopewise import api
 
     options: dict[str, Any] = {
@@ -62,7 +62,7 @@ def check(
         "hidden": hidden,
         "activation": activation,
         "seed": seed,
-        **words,
+        **descent_options,
     }
     with progress_callback(quiet=json) as callback:
         report = api.check(table, model=model, task=task, callback=callback, **options)

@@ -14,7 +14,7 @@ def code(
     file: Saved,
     style: Annotated[Literal["plain", "class"], typer.Option(help="W and b as tensors, or an nn.Module.")] = "plain",
 ) -> None:
-    """Print plain PyTorch that reproduces a saved fit, with no slopewise in it."""
+    """Print PyTorch code that reproduces a saved fit and does not import slopewise."""
     from slopewise import api
 
     print_result(api.load(file).code(style=style).rstrip("\n"))

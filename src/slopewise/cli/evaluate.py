@@ -13,9 +13,9 @@ def evaluate(
     threshold: Threshold = None,
     json: AsJson = False,
 ) -> None:
-    """Measure a saved fit on rows that it has not seen."""
+    """Print the metrics of a saved fit on new rows."""
     from slopewise import api
 
-    found = api.load(file)
-    metrics = found.evaluate(table, table_name=table_name, threshold=threshold)
-    print_result(api.metrics_json(metrics) if json else api.metrics_text(metrics, found.classes))
+    saved = api.load(file)
+    metrics = saved.evaluate(table, table_name=table_name, threshold=threshold)
+    print_result(api.metrics_json(metrics) if json else api.metrics_text(metrics, saved.classes))

@@ -9,8 +9,8 @@ import typer
 from slopewise.atomic_file import check_writable
 from slopewise.cli.descent_options import DESCENT, STOPPING, takes_descent_options
 from slopewise.cli.options import (
-    ANSWER,
     DATA,
+    MODEL,
     NETWORK,
     OUTPUT,
     Activation,
@@ -19,7 +19,7 @@ from slopewise.cli.options import (
     Features,
     Hidden,
     Missing,
-    ModelWord,
+    ModelName,
     NoIntercept,
     Ridge,
     Seed,
@@ -50,32 +50,33 @@ def fit(
         typer.Option(
             parser=number,
             metavar="SHARE",
-            help="Share of the rows held out to test on.",
+            help="Share of the rows held out for testing.",
             rich_help_panel=DATA,
         ),
     ] = None,
     validation_size: Annotated[
         float | None,
-        typer.Option(parser=number, metavar="SHARE", help="Share of the rows to stop early by.", rich_help_panel=DATA),
+        typer.Option(
+            parser=number, metavar="SHARE", help="Share of the rows held out for early stopping.", rich_help_panel=DATA
+        ),
     ] = None,
     seed: Seed = 0,
     no_intercept: NoIntercept = False,
-    model: ModelWord = "auto",
+    model: ModelName = "auto",
     task: Task = "auto",
     l2: Ridge = 0.0,
     l1: Annotated[
         float,
-        typer.Option(
-            parser=number, metavar="STRENGTH", help="Penalty on absolute coefficients.", rich_help_panel=ANSWER
-        ),
+        typer.Option(parser=number, metavar="STRENGTH", help="L1 penalty on the coefficients.", rich_help_panel=MODEL),
     ] = 0.0,
     firth: Annotated[
-        bool, typer.Option("--firth", help="Firth's penalty, for separated classes.", rich_help_panel=ANSWER)
+        bool,
+        typer.Option("--firth", help="Firth's penalised likelihood, for separated classes.", rich_help_panel=MODEL),
     ] = False,
     class_weight: ClassWeight = None,
     cov_type: Annotated[
         Literal["nonrobust", "hc0", "hc1", "hc2", "hc3"] | None,
-        typer.Option(help="Standard errors: classical, or robust to unequal scatter.", rich_help_panel=ANSWER),
+        typer.Option(help="Standard errors: nonrobust, or heteroscedasticity-robust.", rich_help_panel=MODEL),
     ] = None,
     confidence_level: Annotated[
         float | None,
@@ -83,7 +84,7 @@ def fit(
             parser=number,
             metavar="LEVEL",
             help="Confidence level of the intervals, 0.95 by default.",
-            rich_help_panel=ANSWER,
+            rich_help_panel=MODEL,
         ),
     ] = None,
     solver: Annotated[
@@ -100,47 +101,56 @@ def fit(
             "gd_moments",
             "gd_loop",
         ],
-        typer.Option(help="How to solve; auto says what it chose and why.", rich_help_panel=ANSWER),
+        typer.Option(help="Solver; auto reports its choice and the reason.", rich_help_panel=MODEL),
     ] = "auto",
     hidden: Hidden = None,
     activation: Activation = None,
     dropout: Annotated[
         float | None,
-        typer.Option(parser=number, metavar="SHARE", help="Hidden values left out.", rich_help_panel=NETWORK),
+        typer.Option(
+            parser=number, metavar="SHARE", help="Dropout probability of the hidden layers.", rich_help_panel=NETWORK
+        ),
     ] = None,
     n_init: Annotated[
         int | None,
-        typer.Option(parser=whole_number, metavar="N", help="Train N at once, keep the best.", rich_help_panel=NETWORK),
+        typer.Option(
+            parser=whole_number,
+            metavar="N",
+            help="Train from N initializations, keep the best.",
+            rich_help_panel=NETWORK,
+        ),
     ] = None,
     warm_start: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="Start from a saved fit of the same columns.", rich_help_panel=ANSWER),
+        typer.Option(metavar="FILE", help="Start from a saved fit of the same columns.", rich_help_panel=MODEL),
     ] = None,
     early_stopping: Annotated[
         bool,
-        typer.Option("--early-stopping", help="Stop when the validation cost stands still.", rich_help_panel=STOPPING),
+        typer.Option(
+            "--early-stopping", help="Stop when the validation cost no longer improves.", rich_help_panel=STOPPING
+        ),
     ] = False,
     allow_divergence: Annotated[
         bool,
         typer.Option(
-            "--allow-divergence", help="Go down even beyond the largest stable rate.", rich_help_panel=DESCENT
+            "--allow-divergence", help="Run even above the largest stable learning rate.", rich_help_panel=DESCENT
         ),
     ] = False,
     checkpoint: Annotated[
         str | None,
-        typer.Option(metavar="DIR", help="Keep the state of a long descent there.", rich_help_panel=DESCENT),
+        typer.Option(metavar="DIR", help="Folder for checkpoints of the training state.", rich_help_panel=DESCENT),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the checkpoint.", rich_help_panel=DESCENT)
+        bool, typer.Option("--resume", help="Resume from the checkpoint.", rich_help_panel=DESCENT)
     ] = False,
     out: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="Save the fit, as a .safetensors file.", rich_help_panel=OUTPUT),
     ] = None,
     json: AsJson = False,
-    words: dict[str, Any],
+    descent_options: dict[str, Any],
 ) -> None:
-    """Fit a model to a table and print what was found."""
+    """Fit a model to a table and print its summary."""
     names = split_names("--features", features)
     if out is not None:
         check_writable(out)  # before the read, which may take an hour
@@ -173,14 +183,14 @@ def fit(
         "allow_divergence": allow_divergence,
         "checkpoint": checkpoint,
         "resume": resume,
-        **words,
+        **descent_options,
     }
     with progress_callback(quiet=json) as callback:
-        found = api.fit(table, model=model, task=task, callback=callback, **options)
-        # still watched: the metrics of train and test rows are read when first asked for
+        result = api.fit(table, model=model, task=task, callback=callback, **options)
+        # inside the callback's block: the metrics of train and test rows are computed when first used
         if out is not None:
-            found.save(out)
-        text = found.to_json() if json else "\n".join([found.summary(), *findings_of(found)])
+            result.save(out)
+        text = result.to_json() if json else "\n".join([result.summary(), *findings_of(result)])
     print_result(text)
     if out is not None:
         print_status(f"saved to {out}")

@@ -22,7 +22,7 @@ def history(
         typer.Option(metavar="FILE", help="Write to this .csv or .parquet file.", rich_help_panel=OUTPUT),
     ] = None,
 ) -> None:
-    """Print the epochs of a saved descent: cost, gap, step size, parameters and gradient, as CSV."""
+    """Print the epochs of a saved descent: cost, gap, learning rate, parameters and gradient, as CSV."""
     if every < 1:
         raise OptionError(f"--every is {every}; give at least 1.")
     check_format(out)
@@ -33,6 +33,6 @@ def history(
     rows = [*range(0, table.num_rows, every)]
     if rows[-1] != table.num_rows - 1:
         rows.append(table.num_rows - 1)
-    module_source = write_tables([table.take(rows)], out)
+    rows_written = write_tables([table.take(rows)], out)
     if out is not None:
-        print_status(f"{module_source:,} epochs written to {out}")
+        print_status(f"{rows_written:,} epochs written to {out}")

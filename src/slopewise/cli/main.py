@@ -1,6 +1,6 @@
-"""`slopewise`: the commands, and what becomes of errors.
+"""`slopewise`: the commands, and the exit codes of errors.
 
-Exit codes: 0 fine; 1 no result, for the reason on stderr; 2 the call's words are off; 130 interrupted.
+Exit codes: 0 success; 1 no result, for the reason on stderr; 2 invalid arguments or options; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from slopewise.wording import Flags, in_shell, spoken
 INTERRUPTED = 130
 
 app = typer.Typer(
-    help="Regression by gradient descent, on PyTorch: a table in, a certified line out.",
+    help="Regression by gradient descent and exact solvers, on PyTorch.",
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -35,9 +35,9 @@ for command in (fit, check, show, predict, evaluate, history, code):
     app.command()(command)
 
 
-def print_version(wanted: bool) -> None:
+def print_version(requested: bool) -> None:
     """Print the version and stop."""
-    if wanted:
+    if requested:
         print_result(f"slopewise {__version__}")
         raise typer.Exit
 
@@ -52,7 +52,7 @@ def options(
 
 
 def flags() -> Flags:
-    """Return how this command line writes the options that Python has as keywords."""
+    """Return the flags of this command line for Python's keyword arguments."""
     own: dict[str, str] = {}
     for command in typer.main.get_group(app).commands.values():
         own |= {part.name: part.opts[0] for part in command.params if part.name and part.opts[0].startswith("--")}
@@ -60,17 +60,17 @@ def flags() -> Flags:
     return Flags(own | {"table_name": own["table_name"]}, off)
 
 
-def run(words: list[str]) -> int:
+def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
     with in_shell(flags()):
-        return _run(words)
+        return _run(arguments)
 
 
-def _run(words: list[str]) -> int:
+def _run(arguments: list[str]) -> int:
     try:
-        exit_code = app(words, prog_name="slopewise", standalone_mode=False)
+        exit_code = app(arguments, prog_name="slopewise", standalone_mode=False)
     except TyperException as error:
-        # pydantic, which typer converts words with, starts its messages so
+        # the prefix that pydantic, by which typer converts arguments, puts before its messages
         return fail(error.format_message().replace("Value error, ", ""), error.exit_code)
     except OptionError as error:
         return fail(spoken(str(error)), 2)
@@ -83,7 +83,7 @@ def _run(words: list[str]) -> int:
 
 
 def fail(sentence: str, code: int) -> int:
-    """Say why there is no result, unless the help just printed says it."""
+    """Print the reason of a failure, if there is one, and return the exit code."""
     if sentence:
         print_status(sentence)
     return code

@@ -1,4 +1,4 @@
-"""Arguments and options that several commands share, each said once."""
+"""Arguments and options that several commands share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from slopewise.errors import OptionError
 
-DATA, ANSWER, NETWORK, OUTPUT = "Data", "Answer", "Network", "Output"
+DATA, MODEL, NETWORK, OUTPUT = "Data", "Model and inference", "Network", "Output"
 
 Table = Annotated[
     str,
@@ -34,7 +34,14 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.", r
 
 
 def split_names(option: str, text: str | None) -> list[str] | None:
-    """Return the names in `a,b,c`; a name that holds a comma is quoted, as in CSV."""
+    """Return the names in `a,b,c`; a name that contains a comma is quoted, as in CSV.
+
+    Raises:
+        OptionError: an empty name.
+
+    >>> split_names("--features", 'area,"price, net"')
+    ['area', 'price, net']
+    """
     if text is None:
         return None
     names = [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
@@ -44,7 +51,7 @@ def split_names(option: str, text: str | None) -> list[str] | None:
 
 
 def number(text: str) -> float:
-    """Return the number in `text`; typer turns the error into its own, with the option's name."""
+    """Return the number in `text`; typer adds the option's name to the error."""
     try:
         return float(text)
     except ValueError:
@@ -64,34 +71,35 @@ Threshold = Annotated[
     typer.Option(
         parser=number,
         metavar="SHARE",
-        help="Of two classes, the probability from which the second is predicted.",
-        rich_help_panel=ANSWER,
+        help="Probability from which the second of two classes is predicted.",
+        rich_help_panel=MODEL,
     ),
 ]
 Missing = Annotated[
     Literal["error", "drop", "mean"],
-    typer.Option(help="Missing values: refuse, drop the row, or fill in the mean.", rich_help_panel=DATA),
+    typer.Option(help="Missing values: raise an error, drop the row, or impute the mean.", rich_help_panel=DATA),
 ]
-NoIntercept = Annotated[bool, typer.Option("--no-intercept", help="Go through the origin.", rich_help_panel=ANSWER)]
-ModelWord = Annotated[
+NoIntercept = Annotated[bool, typer.Option("--no-intercept", help="Fit without an intercept.", rich_help_panel=MODEL)]
+ModelName = Annotated[
     Literal["auto", "linear", "logistic", "softmax", "mlp"],
-    typer.Option(help="auto takes it from the target.", rich_help_panel=ANSWER),
+    typer.Option(help="auto chooses by the target.", rich_help_panel=MODEL),
 ]
 Task = Annotated[
     Literal["auto", "regression", "classification"],
-    typer.Option(help="Where the target could be either.", rich_help_panel=ANSWER),
+    typer.Option(help="Task, where the target allows both.", rich_help_panel=MODEL),
 ]
 Ridge = Annotated[
     float,
     typer.Option(
         parser=number,
         metavar="STRENGTH",
-        help="Penalty on squared coefficients, not on the intercept.",
-        rich_help_panel=ANSWER,
+        help="L2 penalty on the coefficients, not on the intercept.",
+        rich_help_panel=MODEL,
     ),
 ]
 ClassWeight = Annotated[
-    str | None, typer.Option(metavar="balanced", help="Let every class count alike.", rich_help_panel=ANSWER)
+    str | None,
+    typer.Option(metavar="balanced", help="Weight classes inversely to their frequency.", rich_help_panel=MODEL),
 ]
 Hidden = Annotated[
     str | None, typer.Option(metavar="64,64", help="Sizes of the hidden layers.", rich_help_panel=NETWORK)
@@ -103,6 +111,6 @@ Activation = Annotated[
 Seed = Annotated[
     int,
     typer.Option(
-        parser=whole_number, metavar="N", help="Which rows are held out, and what is random.", rich_help_panel=DATA
+        parser=whole_number, metavar="N", help="Seed of the split and of all random numbers.", rich_help_panel=DATA
     ),
 ]

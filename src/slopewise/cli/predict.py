@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from slopewise.cli.options import ANSWER, OUTPUT, Saved, Table, TableName, Threshold, number
+from slopewise.cli.options import MODEL, OUTPUT, Saved, Table, TableName, Threshold, number
 from slopewise.cli.printing import print_status
 from slopewise.cli.write import check_format, write_tables
 
@@ -20,13 +20,13 @@ def predict(
         typer.Option(
             parser=number,
             metavar="LEVEL",
-            help="Add columns low and high, for example 0.95.",
-            rich_help_panel=ANSWER,
+            help="Add columns low and high of this level, such as 0.95.",
+            rich_help_panel=MODEL,
         ),
     ] = None,
     of: Annotated[
         Literal["observation", "mean"],
-        typer.Option(help="What the interval is to hold: a new row, or the mean of many.", rich_help_panel=ANSWER),
+        typer.Option(help="Interval for a new observation, or for its mean.", rich_help_panel=MODEL),
     ] = "observation",
     threshold: Threshold = None,
     out: Annotated[
@@ -39,8 +39,8 @@ def predict(
 
     from slopewise import api
 
-    found = api.load(file)
-    tables = found.predict_table(table, interval=interval, of=of, threshold=threshold, table_name=table_name)
+    saved = api.load(file)
+    tables = saved.predict_table(table, interval=interval, of=of, threshold=threshold, table_name=table_name)
     rows = write_tables(tables, out)
     if out is not None:
         print_status(f"{rows:,} rows written to {out}")

@@ -1,4 +1,4 @@
-"""Where words go: results to stdout, everything about the run to stderr."""
+"""Output of the commands: results to stdout, status messages to stderr."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 def print_result(text: str) -> None:
     """Print a result.
 
-    Flushed at once: a reader that has gone or a full disk must show up here, where it can be
-    answered, and not when the interpreter closes.
+    Flushed at once, so that a closed pipe or a full disk raises here, where the error is handled, and not when the
+    interpreter exits.
     """
     print(text, flush=True)
 
@@ -23,17 +23,17 @@ def findings_of(fit: Fitted[Any]) -> list[str]:
     """Return the findings on a fit as lines to print after its summary, none where there are none."""
     from slopewise.doctor.finding import finding_from, lines
 
-    found = lines([finding_from(finding) for finding in fit.findings])
-    return ["", *found] if found else []
+    text = lines([finding_from(finding) for finding in fit.findings])
+    return ["", *text] if text else []
 
 
 def print_status(text: str) -> None:
-    """Print a word about the run."""
+    """Print a status message to stderr."""
     print(f"slopewise: {text}", file=sys.stderr, flush=True)
 
 
 def close_stdout() -> None:
-    """Point stdout at nothing, so that closing it cannot fail a second time."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
+    """Redirect stdout to the null device, so that closing it cannot fail a second time."""
+    null_device = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null_device, sys.stdout.fileno())
+    os.close(null_device)

@@ -1,4 +1,4 @@
-"""How a long read or a long descent is getting on. Short ones say nothing, and neither does --json."""
+"""Progress of long reads and descents on stderr; nothing for short ones, nor with --json."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PACE = 5.0  # seconds between plain lines
 
 @contextmanager
 def progress_callback(*, quiet: bool) -> Iterator[Callback]:
-    """Yield the observer that suits stderr: a bar on a terminal, a line now and then elsewhere."""
+    """Yield the callback for stderr: a bar on a terminal, a line from time to time elsewhere."""
     if quiet:
         yield NullCallback()
     elif sys.stderr.isatty():
@@ -34,36 +34,36 @@ def progress_callback(*, quiet: bool) -> Iterator[Callback]:
 
 
 class NullCallback:
-    """Hears everything, says nothing."""
+    """A callback that prints nothing."""
 
     def rows(self, done: int, total: int | None) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
     def note(self, text: str) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
     def epochs(self, done: int, total: int, cost: float) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
 
 class EpochRate:
-    """Epochs per second since the first one heard of: a resumed descent starts in the middle."""
+    """Epochs per second since the first report: a resumed descent does not start at 0."""
 
     def __init__(self) -> None:
         self._first: tuple[int, float] | None = None
 
-    def words(self, done: int, cost: float) -> str:
-        """Return cost and epochs per second, as far as they are known."""
+    def text(self, done: int, cost: float) -> str:
+        """Return cost and epochs per second as text."""
         rate = self.rate(done)
         return f"cost {cost:.6g}, {rate:,.0f} epochs/s" if rate >= 10 else f"cost {cost:.6g}, {rate:.2g} epochs/s"
 
     def left(self, done: int, total: int) -> str:
-        """Return the time left, in words, if it can be told."""
+        """Return the remaining time as text, "" where it is not known."""
         rate = self.rate(done)
         return f", {timedelta(seconds=round((total - done) / rate))} left" if rate else ""
 
     def rate(self, done: int) -> float:
-        """Return epochs per second, 0 if there is nothing to go by yet."""
+        """Return epochs per second, 0 before the second report."""
         epoch, started = self._first = self._first or (done, monotonic())
         seconds = monotonic() - started
         return (done - epoch) / seconds if seconds > 0 else 0.0
@@ -74,49 +74,49 @@ class ProgressLines:
 
     def __init__(self) -> None:
         self._text = "reading"
-        self._spoke = monotonic()
-        self._speed = EpochRate()
+        self._printed = monotonic()
+        self._rate = EpochRate()
 
     def rows(self, done: int, total: int | None) -> None:
         """Print how many rows have been read, if it is time for a line."""
-        if monotonic() - self._spoke < PACE:
+        if monotonic() - self._printed < PACE:
             return
-        self._spoke = monotonic()
+        self._printed = monotonic()
         share = f" of {total:,} ({done / total:.0%})" if total else ""
         print(f"{self._text}: {done:,}{share} rows", file=sys.stderr, flush=True)
 
     def note(self, text: str) -> None:
-        """Name what the rows are read for from here on."""
+        """Set the text before the following counts of rows."""
         self._text = text
 
     def epochs(self, done: int, total: int, cost: float) -> None:
-        """Print how far the descent has come, if it is time for a line."""
-        words = self._speed.words(done, cost) + self._speed.left(done, total)
-        if monotonic() - self._spoke < PACE:
+        """Print epoch, cost and remaining time, if it is time for a line."""
+        text = self._rate.text(done, cost) + self._rate.left(done, total)
+        if monotonic() - self._printed < PACE:
             return
-        self._spoke = monotonic()
-        print(f"epoch {done:,} of {total:,}: {words}", file=sys.stderr, flush=True)
+        self._printed = monotonic()
+        print(f"epoch {done:,} of {total:,}: {text}", file=sys.stderr, flush=True)
 
 
 class ProgressBar:
-    """A bar that appears after PATIENCE and leaves nothing behind."""
+    """A progress bar that appears after PATIENCE seconds and is removed at the end."""
 
     def __init__(self) -> None:
         self._text = "reading"
         self._started = monotonic()
         self._shown: tuple[Progress, TaskID] | None = None
-        self._speed = EpochRate()
+        self._rate = EpochRate()
 
     def rows(self, done: int, total: int | None) -> None:
-        """Move the bar."""
+        """Update the bar."""
         self._move(done, total, self._text, f"{done:,} rows")
 
     def epochs(self, done: int, total: int, cost: float) -> None:
-        """Move the bar, the cost beside it."""
-        self._move(done, total, f"epoch {done:,} of {total:,}", self._speed.words(done, cost))
+        """Update the bar, with the cost beside it."""
+        self._move(done, total, f"epoch {done:,} of {total:,}", self._rate.text(done, cost))
 
     def note(self, text: str) -> None:
-        """Name what the rows are read for from here on."""
+        """Set the text before the following counts of rows."""
         self._text = text
 
     def _move(self, done: int, total: int | None, text: str, beside: str) -> None:
@@ -128,7 +128,7 @@ class ProgressBar:
         progress.update(task, completed=done, total=total, description=text, beside=beside)
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._shown is not None:
             self._shown[0].stop()
 

@@ -10,5 +10,5 @@ def show(file: Saved, json: AsJson = False) -> None:
     """Print the summary of a saved fit."""
     from slopewise import api
 
-    found = api.load(file)
-    print_result(found.to_json() if json else "\n".join([found.summary(), *findings_of(found)]))
+    saved = api.load(file)
+    print_result(saved.to_json() if json else "\n".join([saved.summary(), *findings_of(saved)]))

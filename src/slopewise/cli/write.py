@@ -17,11 +17,16 @@ FORMATS = (".csv", ".parquet")
 
 
 def check_format(out: str | None) -> None:
-    """Refuse, before anything is read, a name that says no format or a place that is closed."""
+    """Raise, before anything is read, where the file's format is not known or its folder is not writable.
+
+    Raises:
+        OptionError: an unknown ending.
+        StoreError: the file cannot be written.
+    """
     if out is None:
         return
     if Path(out).suffix.lower() not in FORMATS:
-        raise OptionError(f"--out {out!r} says no format; end the name in {' or '.join(FORMATS)}.")
+        raise OptionError(f"--out {out!r} has no known format; end the name in {' or '.join(FORMATS)}.")
     check_writable(out)
 
 
@@ -29,7 +34,7 @@ def write_tables(tables: Iterable[pa.Table], out: str | None) -> int:
     """Write all tables to the file `out`, or as CSV to stdout; return how many rows there were."""
     if out is None:
         return write_stream(tables, sys.stdout.buffer, parquet=False)
-    with atomic_replace(out) as beside, open(beside, "wb") as stream:
+    with atomic_replace(out) as temporary, open(temporary, "wb") as stream:
         return write_stream(tables, stream, parquet=Path(out).suffix.lower() == ".parquet")
 
 

@@ -1,4 +1,4 @@
-"""What the doctor finds in the fit of a network."""
+"""Findings about a network after its fit."""
 
 from __future__ import annotations
 
@@ -9,37 +9,39 @@ from slopewise.doctor.steps import step_finding
 from slopewise.results.network import NetworkFit
 from slopewise.solution import Status
 
-LOOKED_AT = 5000
-"""Training rows that are read again to look at; the first of the table."""
+MOST_ROWS = 5000
+"""Most training rows, the first of the table, that are read again for the findings."""
 
 
 def examine_network_after(fit: NetworkFit) -> tuple[Finding, ...]:
-    """Return the findings on a network just fitted, gravest first; some thousand rows are read again for it.
+    """Return the findings on a network just fitted, gravest first; some thousand rows are read again for them.
 
-    A descent that diverged is told of by its status and its step, and no finding is made of the state it left;
-    over-fitting is none where the validation rows were watched and the state before it was kept.
+    For a descent that diverged only its learning rate is reported, not its last state; over-fitting is not reported
+    where the validation cost was monitored and the best state was kept.
     """
     if fit.rows is None:
         return ()
     if fit.status is Status.DIVERGED:
         step = step_finding(fit.descent, is_linear=fit.is_linear)
         return () if step is None else (step,)
-    x, y = first_rows(fit.rows.train, LOOKED_AT)[:2]
+    x, y = first_rows(fit.rows.train, MOST_ROWS)[:2]
     x = (x - fit.units.mean) / fit.units.scale
-    look = NetworkExamination(
+    examination = NetworkExamination(
         module=fit.network,
         x=x.to(fit.dtype),
         y=y.to(fit.dtype),
         names=fit.design.x_names,
         cost=fit.descent.cost,
         null_cost=fit.descent.null_cost,
-        classes=len(fit.classes),
-        labels=fit.classes,
+        n_classes=len(fit.classes),
+        class_names=fit.classes,
         history=fit.descent.history,
         standardized=fit.descent.plan.standardize,
     )
     stopping = fit.descent.plan.stopping
-    activations_of = stopping.monitor == "validation" and stopping.patience is not None
-    found = [finding for finding in network_findings(look) if not (activations_of and finding.code == "over-fitting")]
+    stopped_early = stopping.monitor == "validation" and stopping.patience is not None
+    findings = [
+        finding for finding in network_findings(examination) if not (stopped_early and finding.code == "over-fitting")
+    ]
     step = step_finding(fit.descent, is_linear=fit.is_linear)
-    return ranked(found if step is None else [*found, step])
+    return ranked(findings if step is None else [*findings, step])

@@ -1,4 +1,4 @@
-"""Findings about a descent after its last step, from its history."""
+"""Findings about a gradient descent after its last step, from its history."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from slopewise.results.report.text import figure
 from slopewise.solution import Descended, Status
 
 HARDLY = 0.5
-"""A descent that kept more than this of that distance has hardly moved …"""
+"""Share of the initial distance to the lowest cost above which a descent has hardly moved …"""
 TINY = 0.01
-"""… and its learning rate is to blame where it is below this part of the limit."""
+"""… because of its learning rate, where that is below this fraction of the largest stable one."""
 
 
 def after(
@@ -26,12 +26,12 @@ def after(
     needed: int | None = None,
     tolerance: float = TOLERANCE,
 ) -> tuple[Finding, ...]:
-    """Return what came of a descent: diverged, hardly moved or not converged; nothing where all is well.
+    """Return the finding on a finished descent: diverged, hardly moved or not converged; none where it converged.
 
     Args:
-        descended: how it went.
+        descended: its result.
         plan: the plan.
-        limits: None for another optimizer than sgd, or where none are known.
+        limits: None for optimizers other than sgd, or where none are known.
         standard: as in `before`.
         needed: as in `before`.
         tolerance: as in `before`.
@@ -46,13 +46,13 @@ def after(
         return (_hardly(descended, plan, limits, left),)
     epochs = math.nan if needed is None else float(needed)
     if needed is None and limits is not None and plan.batch_size is None:
-        # what is left by now is along the slowest direction
+        # the remaining distance is along the slowest direction
         epochs = descended.epochs + epochs_at(plan, limits, tolerance / left)
     return (_unfinished(descended, plan, limits, standard, left, epochs, tolerance),)
 
 
 def gap_left(descended: Descended) -> float | None:
-    """Return (cost - lowest) / (first cost - lowest) of the state kept; None where the lowest is not known."""
+    """Return (cost - lowest) / (first cost - lowest) of the best state; None where the lowest cost is not known."""
     history = descended.history
     if history.lowest is None:
         return None
@@ -64,7 +64,7 @@ def gap_left(descended: Descended) -> float | None:
 
 def _diverged(descended: Descended, plan: DescentPlan, limits: Limits | None) -> Finding:
     first = float(descended.history.cost[0])
-    cause, lr = "the steps grew instead of shrinking, which too large a learning rate does", below(plan.lr / 10)
+    cause, lr = "the steps grew instead of shrinking, as with too large a learning rate", below(plan.lr / 10)
     if limits is not None and beyond(plan, limits):
         ratio = figure(plan.lr / limits.lr, 4)
         cause, lr = f"lr {plan.lr:g} is {ratio} times the limit, {limits.lr:.6g}", safe_lr(plan, limits)
@@ -72,7 +72,9 @@ def _diverged(descended: Descended, plan: DescentPlan, limits: Limits | None) ->
         code="diverged",
         severity="error",
         what=f"the descent diverged by epoch {descended.epochs:,}; epoch {descended.best_epoch:,} was kept",
-        number=Number(float(descended.epochs), descended.evidence or f"the cost left {figure(first)} for infinity"),
+        number=Number(
+            float(descended.epochs), descended.evidence or f"the cost grew from {figure(first)} without bound"
+        ),
         cause=cause,
         fix=f"lr={lr:g}",
     )
@@ -85,7 +87,7 @@ def _hardly(descended: Descended, plan: DescentPlan, limits: Limits, left: float
         severity="warning",
         what=f"the descent hardly moved: {figure(100 * left, 3)}% of the gap is left after {descended.epochs:,} epochs",
         number=Number(share, f"lr {plan.lr:g} is {figure(share, 3)} of the limit, {limits.lr:.6g}"),
-        cause="the learning rate is far too small: every step is a tiny part of the one that could be taken",
+        cause="the learning rate is far too small: every step is a small fraction of the stable one",
         fix=f"lr={safe_lr(plan, limits):g}",
     )
 
@@ -100,7 +102,7 @@ def _unfinished(
     tolerance: float,
 ) -> Finding:
     known = math.isfinite(epochs) and epochs > descended.epochs
-    slow = f"along {limits.slowest} the descent crawls" if limits is not None and limits.slowest is not None else ""
+    slow = f"convergence is slow along {limits.slowest}" if limits is not None and limits.slowest is not None else ""
     fix = f"epochs={10 * descended.epochs}"
     if limits is not None and known:
         fix = advice(plan, limits, standard, epochs, tolerance)
@@ -110,9 +112,9 @@ def _unfinished(
         what=f"stopped before it converged, after {descended.epochs:,} epochs",
         number=Number(
             left,
-            f"{figure(left, 3)} of the gap to the lowest cost is left"
+            f"{figure(left, 3)} of the distance to the lowest cost is left"
             + (f"; {count(epochs)} would leave {tolerance:g}" if known else ""),
         ),
-        cause=slow or "the epochs ended before the cost stood still",
+        cause=slow or "the epochs ended before the cost had converged",
         fix=fix,
     )

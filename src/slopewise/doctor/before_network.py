@@ -1,4 +1,4 @@
-"""The examination of a descent on a curve before its first step: classes, or a network."""
+"""Examination of a gradient descent before its first step, for classes or a network."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from slopewise.training.likelihood.first_pass import FirstPass
 from slopewise.training.network.prepare import largest_curvature, with_learning_rate
 from slopewise.training.network.sharpness import measured_rows
 
-EVERYWHERE = "wherever the descent goes: no place is steeper than where all classes are equally likely."
-ALIKE = "wherever the descent goes: a line with squared loss is curved alike everywhere."
-AT_START = "at the start, on the first {rows:,} rows: a network's limit changes on its way."
+LIMIT_OF_CLASSES = "for all parameters: the curvature is largest where all classes are equally likely."
+LIMIT_OF_SQUARED = "for all parameters: the Hessian of a linear model with squared loss is constant."
+LIMIT_AT_START = "at the start, on the first {rows:,} rows: a network's limit changes during training."
 KINDS = {"squared": "linear", "logistic": "logistic regression", "softmax": "softmax regression"}
 
 
@@ -32,9 +32,9 @@ def examine_network_before(problem: Problem, first: FirstPass, *, plan: DescentP
 
     Args:
         problem: its model made by `models.build.build_network`, in float64.
-        first: what one read of the rows told.
+        first: the result of the first pass over the rows.
         plan: the plan, with or without a learning rate.
-        labels: names of the classes, none where the target is a number.
+        labels: names of the classes, empty where the target is a number.
     """
     model, moments = problem.model, first.moments
     is_linear = is_linear_model(model)
@@ -43,20 +43,20 @@ def examine_network_before(problem: Problem, first: FirstPass, *, plan: DescentP
     sgd = sgd_of(plan.options) if plan.optimizer == "sgd" else None
 
     def limits(standardize: bool) -> Limits:
-        found = largest_curvature(problem, moments, rows, start, standardize=standardize, is_linear=is_linear)
-        return limits_of(HessianSpectrum(torch.tensor([found], dtype=torch.float64)), sgd)
+        largest = largest_curvature(problem, moments, rows, start, standardize=standardize, is_linear=is_linear)
+        return limits_of(HessianSpectrum(torch.tensor([largest], dtype=torch.float64)), sgd)
 
     raw, standard = limits(False), limits(True)
     own = standard if plan.standardize else raw
     planned = with_learning_rate(plan, own.lr)
-    found = [*columns_findings(problem, moments, plan.standardize)]
+    findings = [*columns_findings(problem, moments, plan.standardize)]
     if sgd is not None and planned.lr > own.lr:
-        found.append(beyond_limit(planned.lr, own.lr, is_linear=is_linear))
+        findings.append(beyond_limit(planned.lr, own.lr, is_linear=is_linear))
     if labels:
         rare = imbalance(first.counts, labels)
-        apart = None if problem.penalty.strength or not is_linear else _separated(rows, moments.n)
-        found += [finding for finding in (apart, rare) if finding is not None]
-    where = EVERYWHERE if labels else ALIKE
+        separated = None if problem.penalty.strength or not is_linear else _separated(rows, moments.n)
+        findings += [finding for finding in (separated, rare) if finding is not None]
+    where = LIMIT_OF_CLASSES if labels else LIMIT_OF_SQUARED
     return Report(
         n=moments.n,
         names=problem.names,
@@ -64,11 +64,11 @@ def examine_network_before(problem: Problem, first: FirstPass, *, plan: DescentP
         raw=raw,
         standard=standard,
         needed=None,
-        findings=ranked(found),
+        findings=ranked(findings),
         model=KINDS[problem.loss.name] if is_linear else describe_model(model),
         classes=labels,
         counts=first.counts,
-        holds=where if is_linear else AT_START.format(rows=min(measured_rows(len(start)), moments.n)),
+        holds=where if is_linear else LIMIT_AT_START.format(rows=min(measured_rows(len(start)), moments.n)),
     )
 
 
@@ -88,18 +88,20 @@ def first_rows(source: Source, most: int) -> tuple[Tensor, Tensor, Tensor | None
 
 
 def _separated(rows: tuple[Tensor, Tensor, Tensor | None], n: int) -> Finding | None:
-    """Return a finding where straight cuts tell all classes apart; only small tables are looked at whole."""
+    """Return a finding where hyperplanes separate all classes; None for tables of more than MOST_ROWS rows."""
     x, y, _ = rows
     if n > len(x) or not x.shape[1]:
         return None
-    cut = separating_hyperplane(x, y)
-    if not cut.separable:
+    hyperplane = separating_hyperplane(x, y)
+    if not hyperplane.separable:
         return None
     return Finding(
         code="separated",
         severity="warning",
-        what="straight cuts tell all rows of the classes apart",
-        number=Number(cut.distance, f"the classes lie {figure(cut.distance, 3)} apart, no row being longer than 1"),
-        cause="larger coefficients fit ever better, so that no finite answer exists and no descent arrives",
-        fix="l2=1" + (", or firth=True without a descent" if int(y.max()) == 1 else ""),
+        what="the classes are linearly separable",
+        number=Number(
+            hyperplane.distance, f"the classes are {figure(hyperplane.distance, 3)} apart, for rows of length 1 at most"
+        ),
+        cause="larger coefficients always fit better, so that no finite solution exists and no descent converges",
+        fix="l2=1" + (", or firth=True without gradient descent" if int(y.max()) == 1 else ""),
     )

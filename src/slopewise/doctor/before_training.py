@@ -1,4 +1,4 @@
-"""Findings about a descent before its first step, from the limits of its data."""
+"""Findings about a gradient descent before its first step, from the stability limits of its data."""
 
 from __future__ import annotations
 
@@ -11,18 +11,24 @@ from slopewise.results.report.text import figure
 
 
 def refuse(plan: DescentPlan, limits: Limits, *, allow_divergence: bool = False) -> None:
-    """Raise where the learning rate is beyond the limit, so that the descent cannot but diverge.
+    """Raise where the learning rate is above the largest stable one, so that gradient descent is sure to diverge.
 
-    A schedule that changes the rate may come back below the limit, and optimizers other than sgd have none.
+    Not raised where a schedule changes the rate, which may return below the limit, nor for optimizers other than sgd,
+    which have no such limit.
+
+    Args:
+        plan: the plan, with its learning rate.
+        limits: of its cost, in its units, for its optimizer.
+        allow_divergence: never raise.
 
     Raises:
-        FitError: that; the message has the limit. Not with `anyway`.
+        FitError: the learning rate is above the limit, which the message states.
     """
     if allow_divergence or plan.schedule.name != "constant" or not beyond(plan, limits):
         return
     raise FitError(
-        f"lr {plan.lr:g} is beyond {limits.lr:.6g}, from which on this descent diverges; take "
-        f"lr={safe_lr(plan, limits):g}, or allow_divergence=True to watch it."
+        f"lr {plan.lr:g} is beyond {limits.lr:.6g}, from which on gradient descent diverges; take "
+        f"lr={safe_lr(plan, limits):g}, or allow_divergence=True to run it nevertheless."
     )
 
 
@@ -34,14 +40,14 @@ def before(
     needed: int | None = None,
     tolerance: float = TOLERANCE,
 ) -> tuple[Finding, ...]:
-    """Return what the limits say about a planned descent by sgd; nothing about other optimizers.
+    """Return the findings on a planned descent by sgd; none for other optimizers.
 
     Args:
         plan: the plan, with its learning rate.
         limits: of its cost, in its units, for its optimizer.
-        standard: the same in standard units, for a plan in raw ones.
-        needed: epochs to `tolerance`, where they were worked out from the start; bounded by the rate otherwise.
-        tolerance: part of the cost's first distance to the lowest one.
+        standard: the same for standardised columns, where the plan has raw ones.
+        needed: epochs to `tolerance`, where computed from the start; bounded by the convergence rate otherwise.
+        tolerance: share of the cost's initial distance to the lowest one.
     """
     if plan.optimizer != "sgd":
         return ()
@@ -61,13 +67,13 @@ def _beyond_limit(plan: DescentPlan, limits: Limits) -> Finding:
         severity="error" if constant else "warning",
         what=f"lr {plan.lr:g} is too large for this data" + ("" if constant else " until the schedule lowers it"),
         number=Number(ratio, f"{figure(ratio, 4)} times the limit, {limits.lr:.6g}"),
-        cause=f"{_steepest(limits)} each step lands further from the valley's floor than it started",
+        cause=f"{_steepest(limits)} each step increases the distance to the optimum",
         fix=f"lr={safe_lr(plan, limits):g}",
     )
 
 
 def _steepest(limits: Limits) -> str:
-    return "" if limits.fastest is None else f"along its steepest direction, {limits.fastest},"
+    return "" if limits.fastest is None else f"along the direction of largest curvature, {limits.fastest},"
 
 
 def _slow(
@@ -77,12 +83,12 @@ def _slow(
     return Finding(
         code="slow-direction",
         severity="warning",
-        what=f"one direction crawls at lr {plan.lr:g}",
+        what=f"convergence is slow along one direction at lr {plan.lr:g}",
         number=Number(
             epochs,
-            f"{bound}{count(epochs)} to close all but {tolerance:g} of the gap to the lowest cost; "
+            f"{bound}{count(epochs)} until {tolerance:g} of the distance to the lowest cost is left; "
             f"{plan.epochs:,} are planned",
         ),
-        cause=f"along {limits.slowest} the valley is nearly flat{condition}",
+        cause=f"the curvature along {limits.slowest} is small{condition}",
         fix=advice(plan, limits, standard, epochs, tolerance),
     )

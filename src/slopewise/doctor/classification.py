@@ -1,4 +1,4 @@
-"""Findings about classes: too few rows of one, or no single cut between two."""
+"""Findings about classes: class imbalance, and two classes that are not linearly separable."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from slopewise.doctor.finding import Finding, Number
 from slopewise.doctor.separable import separating_hyperplane
 
 RARE = 0.1
-"""Rows of the rarest class for each row of the commonest, below which a class is easily overlooked."""
+"""Rows of the rarest class per row of the most frequent one, below which classes are imbalanced."""
 
-TELLS = 0.5
-"""|correlation| with the class from which a product of two columns is no accident."""
+CORRELATED = 0.5
+"""|correlation| with the class from which a product of two columns is taken to explain it."""
 
 MOST_ROWS = 5000
-"""Rows that the search for a cut looks at."""
+"""Most rows that the search for a separating hyperplane uses."""
 
 
 def imbalance(counts: Sequence[int], labels: tuple[str, ...] = ()) -> Finding | None:
-    """Return a finding where the rarest of the classes has less than a tenth of the rows of the commonest.
+    """Return a finding where the rarest of the classes has less than a tenth of the rows of the most frequent.
 
     Args:
         counts: rows of each class.
@@ -36,14 +36,14 @@ def imbalance(counts: Sequence[int], labels: tuple[str, ...] = ()) -> Finding | 
         code="class-imbalance",
         severity="warning",
         what=f"class {name!r} is rare",
-        number=Number(few / n, f"{few:,} of {n:,} rows; always answering the commonest is right in {many / n:.1%}"),
-        cause="the cost is a mean over the rows, so the rare class hardly counts, and accuracy hides it",
-        fix="class_weight='balanced', and judge by the confusion matrix, not by accuracy",
+        number=Number(few / n, f"{few:,} of {n:,} rows; predicting the commonest is right in {many / n:.1%}"),
+        cause="the cost is a mean over the rows, to which the rare class adds little, and accuracy hides it",
+        fix="class_weight='balanced', and compare confusion matrices, not accuracies",
     )
 
 
 def one_layer(x: Tensor, y: Tensor, names: tuple[str, ...]) -> Finding | None:
-    """Return a finding where no straight cut parts the classes but a product of two columns tells them.
+    """Return a finding where a product of two columns explains classes that no hyperplane separates.
 
     Args:
         x: (n, q).
@@ -51,36 +51,36 @@ def one_layer(x: Tensor, y: Tensor, names: tuple[str, ...]) -> Finding | None:
         names: of the columns (q,).
     """
     x, y = x[:MOST_ROWS].to(torch.float64), y[:MOST_ROWS].to(torch.float64)
-    product = _telling_product(x, y)
+    product = _correlated_product(x, y)
     if product is None:
         return None
     (i, j), r = product
-    cut = separating_hyperplane(x, y)
-    if cut.separable:
+    hyperplane = separating_hyperplane(x, y)
+    if hyperplane.separable:
         return None
-    sides = [[f"{row + 1}" for row in sorted(cut.rows) if y[row] == side] for side in (0, 1)]
+    sides = [[f"{row + 1}" for row in sorted(hyperplane.rows) if y[row] == side] for side in (0, 1)]
     mixed = ""
-    if len(cut.rows) <= 6:
+    if len(hyperplane.rows) <= 6:
         mixed = f": a mean of rows {_and(sides[0])} is a mean of rows {_and(sides[1])}"
     return Finding(
         code="one-layer",
         severity="error",
-        what="one layer is asked for what no straight cut can do",
-        number=Number(cut.distance, f"the two classes overlap{mixed}"),
-        cause=f"{names[i]!r} times {names[j]!r} tells the classes (correlation {r:.2f}), and one layer has sums alone",
+        what="a model without hidden layers cannot separate the classes",
+        number=Number(hyperplane.distance, f"the two classes overlap{mixed}"),
+        cause=f"{names[i]!r} times {names[j]!r} has correlation {r:.2f} with the class, and linear models lack products",
         fix="model='mlp', hidden=3, activation='sigmoid'",
     )
 
 
-def _telling_product(x: Tensor, y: Tensor) -> tuple[tuple[int, int], float] | None:
-    """Return the two columns whose centred product correlates most with the class, and how much, if it tells."""
+def _correlated_product(x: Tensor, y: Tensor) -> tuple[tuple[int, int], float] | None:
+    """Return the two columns whose centred product correlates most with the class, and r, if large enough."""
     columns = _unit(x)
     target = _unit(y[:, None])[:, 0]
     best: tuple[tuple[int, int], float] | None = None
     for i in range(columns.shape[1]):
         r = _unit(columns[:, i : i + 1] * columns[:, i:]).T @ target
         j = int(r.abs().argmax())
-        if abs(float(r[j])) >= max(TELLS, abs(best[1]) if best else 0.0):
+        if abs(float(r[j])) >= max(CORRELATED, abs(best[1]) if best else 0.0):
             best = (i, i + j), float(r[j])
     return best
 

@@ -1,4 +1,4 @@
-"""Findings that the moments of the rows give away, before anything is fitted."""
+"""Findings about the columns, from the moments of the rows, before the fit."""
 
 from __future__ import annotations
 
@@ -15,33 +15,37 @@ from slopewise.solution import Moments
 from slopewise.training.exact.scaling import EPS
 
 COLLINEAR = 0.999
-"""|r| from which a pair counts as nearly one column: the errors of both coefficients grow 22-fold there."""
+"""|r| from which two columns count as collinear: the standard errors of both coefficients grow 22-fold there."""
 
 
 def data_findings(
     moments: Moments, names: Sequence[str], *, intercept: bool = True, standardize: bool | None = None
 ) -> tuple[Finding, ...]:
-    """Return what the columns themselves have in store.
+    """Return the findings on the columns: constant, collinear, unscaled, outlying or far from zero.
 
     Args:
         moments: of the training rows.
         names: of the columns of x (q,), indicators as `species[Gentoo]`.
         intercept: whether the model has one.
-        standardize: whether the descent works in standard units; None where nothing descends, and then the
-            condition of the raw columns is nobody's concern.
+        standardize: whether gradient descent uses standardised columns; None for other solvers, for which the
+            condition number of the raw columns does not matter.
     """
     if not len(names):
         return ()
     varies = deviations(moments) > 4 * EPS * moments.mean.abs()
-    found = [_constant(moments, names, j, intercept) for j in range(len(names)) if not varies[j]]
-    found += _pairs(moments, names, varies)
+    findings = [_constant(moments, names, j, intercept) for j in range(len(names)) if not varies[j]]
+    findings += _pairs(moments, names, varies)
     if standardize is not None:
-        found += unscaled(moments, names, varies, intercept=intercept, standardize=standardize)
-    return (*found, *outlying(moments, names, varies), *far_from_zero(moments, names, varies))
+        findings += unscaled(moments, names, varies, intercept=intercept, standardize=standardize)
+    return (*findings, *outlying(moments, names, varies), *far_from_zero(moments, names, varies))
 
 
 def without(names: Sequence[str], column: str) -> str:
-    """Return what to type to leave a column of x, or the category that it belongs to, out of the features."""
+    """Return the option that leaves a column of x, or the category that it belongs to, out of the features.
+
+    >>> without(["area", "species[Gentoo]"], "species[Gentoo]")
+    "leave 'species' out: features=['area']"
+    """
     features = list(dict.fromkeys(_feature(name) for name in names))
     rest = [name for name in features if name != _feature(column)]
     if not rest or len(rest) > 8:
@@ -55,13 +59,13 @@ def _feature(column: str) -> str:
 
 def _constant(moments: Moments, names: Sequence[str], j: int, intercept: bool) -> Finding:
     value = float(moments.mean[j])
-    cause = "a column that never changes repeats the intercept, so any split between the two fits equally well"
+    cause = "a constant column repeats the intercept, so the two coefficients are not determined"
     if not intercept:
-        cause = "a column that never changes can only serve as an intercept, which was asked to be left out"
+        cause = "a constant column acts as an intercept, which the options leave out"
     return Finding(
         code="constant-column",
         severity="error" if intercept or value == 0 else "note",
-        what=f"column {names[j]!r} never changes",
+        what=f"column {names[j]!r} is constant",
         number=Number(0.0, f"standard deviation 0: {value:.8g} in each of {moments.n:,} rows"),
         cause=cause,
         fix=without(names, names[j]),
@@ -69,21 +73,21 @@ def _constant(moments: Moments, names: Sequence[str], j: int, intercept: bool) -
 
 
 def _pairs(moments: Moments, names: Sequence[str], varies: Tensor) -> list[Finding]:
-    """Return one finding for each column that another one nearly repeats, closest pair first."""
+    """Return one finding for each pair of collinear columns, the closest first."""
     spread = torch.where(varies, moments.gram.diagonal(), math.inf).sqrt()
     r = moments.gram / torch.outer(spread, spread)
     with_target = (moments.xy / spread).abs()
     close = (r.abs().triu(1) > COLLINEAR).nonzero().tolist()
-    gone: set[int] = set()
-    found = []
+    dropped: set[int] = set()
+    findings = []
     for i, j in sorted(close, key=lambda pair: -abs(float(r[pair[0], pair[1]]))):
-        if i in gone or j in gone:
+        if i in dropped or j in dropped:
             continue
-        # of two that say the same, keep the one that says more of the target; the first where that is rounding
+        # of two collinear columns, keep the one more correlated with the target; the first where the two are equal
         drop = i if float(with_target[i]) < float(with_target[j]) * (1 - 1e-9) else j
-        gone.add(drop)
-        found.append(_pair(names, i, j, float(r[i, j]), drop))
-    return found
+        dropped.add(drop)
+        findings.append(_pair(names, i, j, float(r[i, j]), drop))
+    return findings
 
 
 def _pair(names: Sequence[str], i: int, j: int, r: float, drop: int) -> Finding:
@@ -93,8 +97,8 @@ def _pair(names: Sequence[str], i: int, j: int, r: float, drop: int) -> Finding:
     return Finding(
         code="collinear-pair",
         severity="error" if exact else "warning",
-        what=f"columns {names[i]!r} and {names[j]!r} say {'the same' if exact else 'nearly the same'}",
+        what=f"columns {names[i]!r} and {names[j]!r} are {'collinear' if exact else 'nearly collinear'}",
         number=Number(r, f"correlation {r:.8g}: the variance of both coefficients grows {growth}"),
-        cause="the data determine one mixture of the two, not each of them; a descent crawls along the other",
+        cause="the data determine one combination of the two, not each; gradient descent is slow along the other",
         fix=without(names, names[drop]),
     )

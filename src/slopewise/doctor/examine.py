@@ -1,4 +1,4 @@
-"""The whole examination: before the first step, with the limits in both kinds of units, and after the last one."""
+"""Examination of a fit: before the first step, with the limits for raw and standardised columns, and after the last."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ RULE = "-" * 80
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What is known before the first step.
+    """The report of `slopewise.check`: what is known before the first step.
 
-    n training rows; descent: the plan, its lr settled; raw and standard: the limits in both kinds of units; needed:
-    epochs until the gap is `TOLERANCE` of the first one, by the plan from its start, None if never or not known.
-    model: in words; counts: rows of each of the classes; holds: where the limits hold.
+    n training rows; plan, with its lr; raw and standard: the limits for raw and standardised columns; needed: epochs
+    until the gap is `TOLERANCE` of the first one, by the plan from its start, None if never or not known. model: its
+    description; counts: rows of each of the classes; holds: for which parameters the limits hold.
     """
 
     n: int
@@ -49,7 +49,7 @@ class Report:
 
     @property
     def limits(self) -> Limits:
-        """The limits in the units of the plan."""
+        """The limits in the plan's units."""
         return self.standard if self.plan.standardize else self.raw
 
     def to_dict(self) -> dict[str, Any]:
@@ -66,7 +66,7 @@ class Report:
                 "standardize": self.plan.standardize,
                 "epochs_needed": self.needed,
                 "tolerance": TOLERANCE,
-                "limits_hold": self.holds or "wherever the descent goes",
+                "limits_hold": self.holds or "for all parameters",
                 "raw": _plain(self.raw),
                 "standard": _plain(self.standard),
                 "findings": [finding.to_dict() for finding in self.findings],
@@ -88,9 +88,9 @@ def examine_before(problem: Problem, moments: Moments, setup: DescentSetup) -> R
     Args:
         problem: linear model, squared loss.
         moments: of the training rows.
-        setup: the plan, and what is known of its cost.
+        setup: the plan, the spectrum of its cost and its limits.
     """
-    other = limits_of(_other_curvature(problem, moments, setup), _sgd(setup.plan))
+    other = limits_of(_other_spectrum(problem, moments, setup), _sgd(setup.plan))
     raw, standard = (other, setup.limits) if setup.plan.standardize else (setup.limits, other)
     needed = _needed(setup)
     findings = (
@@ -104,26 +104,26 @@ def examine_after(
     problem: Problem, moments: Moments, setup: DescentSetup | None = None, descended: Descended | None = None
 ) -> tuple[Finding, ...]:
     """Return the findings on a finished fit: on its columns, and on its descent if it had one."""
-    found: tuple[Finding, ...] = ()
+    findings: tuple[Finding, ...] = ()
     if setup is not None and descended is not None:
-        found = after(descended, setup.plan, setup.limits)
-        if found:
-            standard = limits_of(_other_curvature(problem, moments, setup), _sgd(setup.plan))
-            found = after(descended, setup.plan, setup.limits, standard=standard, needed=_needed(setup))
+        findings = after(descended, setup.plan, setup.limits)
+        if findings:
+            standard = limits_of(_other_spectrum(problem, moments, setup), _sgd(setup.plan))
+            findings = after(descended, setup.plan, setup.limits, standard=standard, needed=_needed(setup))
     standardize = None if setup is None else setup.plan.standardize
-    return ranked((*found, *columns_findings(problem, moments, standardize)))
+    return ranked((*findings, *columns_findings(problem, moments, standardize)))
 
 
 def columns_findings(problem: Problem, moments: Moments, standardize: bool | None) -> tuple[Finding, ...]:
-    """Return what the columns have in store; a descent in standard units is not bothered by notes about raw ones."""
+    """Return the findings on the columns, without the notes on raw columns where they are standardised."""
     names = problem.names[int(problem.intercept) :]
-    found = data_findings(moments, names, intercept=problem.intercept, standardize=standardize)
+    findings = data_findings(moments, names, intercept=problem.intercept, standardize=standardize)
     if standardize:
-        return tuple(finding for finding in found if finding.severity != "note")
-    return found
+        return tuple(finding for finding in findings if finding.severity != "note")
+    return findings
 
 
-def _other_curvature(problem: Problem, moments: Moments, setup: DescentSetup) -> Any:
+def _other_spectrum(problem: Problem, moments: Moments, setup: DescentSetup) -> Any:
     units = standardization(moments, standardize=not setup.plan.standardize, intercept=problem.intercept)
     return hessian_spectrum(problem, moments, units)
 
@@ -171,7 +171,7 @@ def _page(report: Report) -> list[str]:
     line = f"{plan.optimizer}, lr {figure(plan.lr)}, {plan.epochs:,} epochs, {units}"
     needed = "not known beforehand" if report.needed is None else count(float(report.needed))
     if plan.optimizer == "sgd" and plan.lr >= report.limits.lr and not report.holds:
-        needed = "never arrives"
+        needed = "does not converge"
     return [
         f"Before the first step, on {report.n:,} rows",
         *_model(report),
@@ -212,11 +212,11 @@ def _model(report: Report) -> list[str]:
 
 
 def _slowest(report: Report) -> list[str]:
-    found = []
+    text = []
     for name, limits in (("raw", report.raw), ("standardised", report.standard)):
         if limits.slowest is not None:
-            found += wrap(f"{limits.slowest}", 80, f"slowest direction, {name}: ", "  ")
-    return found
+            text += wrap(f"{limits.slowest}", 80, f"slowest direction, {name}: ", "  ")
+    return text
 
 
 def _of(best: Any, field: str) -> float | None:

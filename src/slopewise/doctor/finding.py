@@ -1,4 +1,4 @@
-"""A finding: what is wrong, the number that proves it, why, and the one thing to change."""
+"""A finding: what is wrong, the number that shows it, its cause, and the change that fixes it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LABEL = 10
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """The value that proves a finding, and the same in words."""
+    """The value that shows a finding, and a text with it."""
 
     value: float
     words: str
@@ -27,11 +27,11 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing worth knowing before or after a fit.
+    """One finding before or after a fit.
 
-    code: a word that never changes, such as `lr-beyond-limit`. severity: `error` (no answer, or a wrong one),
-    `warning` (an answer at a price) or `note`. what: the finding in a sentence. fix: the one thing to change, with
-    the keywords of `slopewise.fit`; at the command line they are shown as its flags.
+    code: a stable identifier, such as `lr-beyond-limit`. severity: `error` (no result, or a wrong one), `warning` (a
+    result with a limitation) or `note`. what: the finding in a sentence. cause: the reason. fix: the change to make, in
+    keywords of `slopewise.fit`; the command line shows them as its flags.
     """
 
     code: str
@@ -55,7 +55,7 @@ class Finding:
 
 
 def finding_from(stored: Mapping[str, Any]) -> Finding:
-    """Return the finding that `to_dict` described."""
+    """Return the finding from the values of `to_dict`."""
     value = stored["number"]["value"]
     number = Number(math.nan if value is None else float(value), str(stored["number"]["words"]))
     return Finding(**{**stored, "number": number})
@@ -67,21 +67,21 @@ def ranked(findings: Sequence[Finding]) -> tuple[Finding, ...]:
 
 
 def lines(findings: Sequence[Finding]) -> list[str]:
-    r"""Return the findings as lines of at most 80 columns, gravest first; no line at all where there is none.
+    r"""Return the findings as lines of at most 80 columns, gravest first; empty where there are none.
 
     >>> number = Number(1.1093, "0.2 is 1.11 times the limit, 0.180295")
-    >>> cause = "each step lands further from the valley's floor than it started"
+    >>> cause = "each step increases the distance to the optimum"
     >>> text = lines([Finding("lr-beyond-limit", "error", "the step is too large", number, cause, "lr=0.162266")])
     >>> print("\n".join(text))
     error: the step is too large (lr-beyond-limit)
       number  0.2 is 1.11 times the limit, 0.180295
-      cause   each step lands further from the valley's floor than it started
+      cause   each step increases the distance to the optimum
       fix     lr=0.162266
     """
-    found: list[str] = []
+    text: list[str] = []
     for finding in ranked(findings):
-        found += ["", *_lines(finding)] if found else _lines(finding)
-    return found
+        text += ["", *_lines(finding)] if text else _lines(finding)
+    return text
 
 
 def _lines(finding: Finding) -> list[str]:

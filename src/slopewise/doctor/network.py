@@ -1,4 +1,4 @@
-"""Findings about a curve that has been fitted: a network, or one layer where a network was called for."""
+"""Findings about a fitted network, or a linear model where a network is needed."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from slopewise.doctor.layers import activations_of, layer_findings, link_finding
 from slopewise.results.report.text import figure
 from slopewise.solution import History
 
-ALIKE = 0.01
-"""Part of the constant's cost within which a model does no better than it."""
+NO_BETTER = 0.01
+"""Relative difference to the null model's cost within which a model is no better."""
 
 FAILED = 0.5
-"""Part of the constant's cost from which flat or dead units are the likely reason; a solved task may leave both."""
+"""Cost, relative to the null model's, from which saturated or dead units are reported; good fits may have both."""
 
 ROSE = 1.05
-"""How far the validation cost has to rise over its lowest."""
+"""Ratio of the last validation cost to its lowest from which a network overfits."""
 
 LARGE = 10.0
-"""Size of a raw column, root mean square, or ratio of two, from which a network is driven into its flat ends."""
+"""Root mean square of a raw column, or ratio of two, from which activations saturate."""
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkExamination:
-    """What there is to look at after a fit.
+    """Inputs of the findings on a fitted network.
 
-    module: trained, from x to eta. x (n, q) in the units of the descent and y (n,), rows to look at, some thousands are
-    enough. names (q,) of the columns. classes: 0 for a number as target; labels, of the classes. cost over the training
-    rows, and constant, that of the null model. history, where there is one.
+    module: trained, from x to eta. x (n, q) in the units of the descent and y (n,), some thousands of the rows.
+    names (q,) of the columns. n_classes: 0 for a number as target; class_names. cost over the training
+    rows, and null_cost, that of the null model. history, where there is one.
     """
 
     module: nn.Module
@@ -41,29 +41,33 @@ class NetworkExamination:
     names: tuple[str, ...]
     cost: float
     null_cost: float
-    classes: int = 0
-    labels: tuple[str, ...] = ()
+    n_classes: int = 0
+    class_names: tuple[str, ...] = ()
     history: History | None = None
     standardized: bool = True
 
 
-def network_findings(look: NetworkExamination) -> tuple[Finding, ...]:
-    """Return what stands in the network's way, the likeliest cause of a failure before its consequences."""
-    layers, eta = activations_of(look.module, look.x)
-    found = [link_finding(layers, look.module, look.classes), _unscaled(look)]
-    if look.cost > FAILED * look.null_cost:
-        found += layer_findings(layers, standardized=look.standardized)
-    if look.cost > (1 + ALIKE) * look.null_cost:
-        found.append(_worse(look))
-    elif look.cost >= (1 - ALIKE) * look.null_cost:
-        is_linear = _is_linear_model(look.module)
-        xor = one_layer(look.x, look.y, look.names) if is_linear and look.classes == 2 else None
-        found.append(xor or _constant_prediction(look, eta, is_linear))
-    if look.classes:
-        counts = torch.bincount(look.y.to(torch.int64), minlength=look.classes).tolist()
-        found.append(imbalance(counts, look.labels))
-    found.append(over_fitting(look.history))
-    return tuple(finding for finding in found if finding is not None)
+def network_findings(examination: NetworkExamination) -> tuple[Finding, ...]:
+    """Return the findings on a fitted network, the likeliest cause of a failure before its consequences."""
+    layers, eta = activations_of(examination.module, examination.x)
+    findings = [link_finding(layers, examination.module, examination.n_classes), _unscaled(examination)]
+    if examination.cost > FAILED * examination.null_cost:
+        findings += layer_findings(layers, standardized=examination.standardized)
+    if examination.cost > (1 + NO_BETTER) * examination.null_cost:
+        findings.append(_worse(examination))
+    elif examination.cost >= (1 - NO_BETTER) * examination.null_cost:
+        is_linear = _is_linear_model(examination.module)
+        xor = (
+            one_layer(examination.x, examination.y, examination.names)
+            if is_linear and examination.n_classes == 2
+            else None
+        )
+        findings.append(xor or _constant_prediction(examination, eta, is_linear))
+    if examination.n_classes:
+        counts = torch.bincount(examination.y.to(torch.int64), minlength=examination.n_classes).tolist()
+        findings.append(imbalance(counts, examination.class_names))
+    findings.append(over_fitting(examination.history))
+    return tuple(finding for finding in findings if finding is not None)
 
 
 def over_fitting(history: History | None) -> Finding | None:
@@ -78,77 +82,83 @@ def over_fitting(history: History | None) -> Finding | None:
     return Finding(
         code="over-fitting",
         severity="warning",
-        what=f"from epoch {epoch} on the network learns the training rows by heart",
+        what=f"from epoch {epoch} on the network overfits",
         number=Number(
             last / lowest,
             f"validation cost {figure(lowest)} at epoch {epoch}, {figure(last)} at the end, while training fell from "
             f"{figure(float(history.cost[best]))} to {figure(float(history.cost[-1]))}",
         ),
-        cause="it has room for what is true of these rows only",
+        cause="it has enough parameters to fit the noise of the training rows",
         fix=f"early_stopping=True, which keeps the state of epoch {epoch}",
     )
 
 
-def _worse(look: NetworkExamination) -> Finding:
-    cause, fix = "its steps threw it about, or it began far off", "a smaller lr"
-    if look.history is None or len(look.history.cost) < 2 or _falls(look.history):
-        cause, fix = "the descent is still on its way from a start far off", "more epochs, or a larger lr"
-    words = f"cost {figure(look.cost, 4)}, and the null model costs {figure(look.null_cost, 4)}"
+def _worse(examination: NetworkExamination) -> Finding:
+    cause, fix = "the learning rate is too large, or the initial parameters are far from the optimum", "a smaller lr"
+    if examination.history is None or len(examination.history.cost) < 2 or _falls(examination.history):
+        cause, fix = (
+            "the cost is still decreasing from initial parameters far from the optimum",
+            "more epochs, or a larger lr",
+        )
+    words = f"cost {figure(examination.cost, 4)}, and the null model costs {figure(examination.null_cost, 4)}"
     return Finding(
         code="worse-than-constant",
         severity="warning",
-        what="the model does worse than one answer for all rows would",
-        number=Number(look.cost, words),
+        what="the model is worse than the null model, which predicts the same for every row",
+        number=Number(examination.cost, words),
         cause=cause,
         fix=fix,
     )
 
 
-def _constant_prediction(look: NetworkExamination, eta: Tensor, is_linear: bool) -> Finding:
-    words = f"cost {figure(look.cost, 4)}, and the null model costs {figure(look.null_cost, 4)}"
-    what = "the model answers nearly the same for every row, whatever its columns say"
-    if look.classes == 2:
+def _constant_prediction(examination: NetworkExamination, eta: Tensor, is_linear: bool) -> Finding:
+    words = f"cost {figure(examination.cost, 4)}, and the null model costs {figure(examination.null_cost, 4)}"
+    what = "the model predicts nearly the same for every row, like the null model"
+    if examination.n_classes == 2:
         p = torch.sigmoid(eta.reshape(-1))
-        words += f"{_even_odds(look.null_cost)}; outputs from {float(p.min()):.3f} to {float(p.max()):.3f}"
-        what = "your model is a coin" if _even_odds(look.null_cost) else "your model bets on the class shares alone"
-    cause, fix = "the start led onto a plateau, where all gradients nearly cancel", "n_init=16, to try other starts"
+        words += f"{_even_odds(examination.null_cost)}; outputs from {float(p.min()):.3f} to {float(p.max()):.3f}"
+        what = "the model predicts the same class probabilities for every row, like the null model"
+    cause, fix = (
+        "the descent reached a plateau, where the gradient is nearly zero",
+        "n_init=16, for other initial parameters",
+    )
     if is_linear:
-        cause, fix = "no single cut through the columns tells the rows apart", "model='mlp', hidden=8"
-    elif _falls(look.history):
-        cause, fix = "the descent is still on its way", "more epochs, or a larger lr"
+        cause, fix = "no linear function of the columns explains the target", "model='mlp', hidden=8"
+    elif _falls(examination.history):
+        cause, fix = "the cost is still decreasing", "more epochs, or a larger lr"
     return Finding(
-        code="coin",
+        code="constant-prediction",
         severity="warning",
         what=what,
-        number=Number(look.cost, words),
+        number=Number(examination.cost, words),
         cause=cause,
         fix=fix,
     )
 
 
 def _even_odds(null_cost: float) -> str:
-    return ", ln 2, as a coin" if abs(null_cost - 0.693147) < 0.01 * 0.693147 else ""
+    return ", ln 2, as for equal odds" if abs(null_cost - 0.693147) < 0.01 * 0.693147 else ""
 
 
 def _falls(history: History | None) -> bool:
-    """Return whether the last tenth of the run brought the cost down by more than a hundredth."""
+    """Return whether the last tenth of the epochs reduced the cost by more than one percent."""
     if history is None or len(history.cost) < 2:
         return False
     earlier = history.cost[-max(len(history.cost) // 10, 1) - 1]
-    return float(earlier - history.cost[-1]) > ALIKE * abs(float(earlier))
+    return float(earlier - history.cost[-1]) > NO_BETTER * abs(float(earlier))
 
 
 def _is_linear_model(module: nn.Module) -> bool:
-    """Return whether the module is made of linear layers alone, which together are one."""
+    """Return whether the module consists of linear layers alone, and so is linear."""
     leaves = [part for part in module.modules() if not list(part.children())]
     return all(isinstance(part, nn.Linear | nn.Identity | nn.Flatten | nn.Dropout) for part in leaves)
 
 
-def _unscaled(look: NetworkExamination) -> Finding | None:
-    if look.standardized:
+def _unscaled(examination: NetworkExamination) -> Finding | None:
+    if examination.standardized:
         return None
-    sizes = look.x.to(torch.float64).square().mean(0).sqrt()
-    spread = look.x.to(torch.float64).std(0, correction=0)
+    sizes = examination.x.to(torch.float64).square().mean(0).sqrt()
+    spread = examination.x.to(torch.float64).std(0, correction=0)
     varies = spread > 0
     if not bool(varies.any()):
         return None
@@ -162,9 +172,9 @@ def _unscaled(look: NetworkExamination) -> Finding | None:
         what="the network is given raw columns",
         number=Number(
             float(sizes[large]),
-            f"{look.names[large]!r} is {figure(float(sizes[large]), 3)} in size, root mean square, and the columns' "
-            f"deviations differ {figure(ratio, 3)}-fold",
+            f"{examination.names[large]!r} is {figure(float(sizes[large]), 3)} in size, root mean square, and the "
+            f"columns' deviations differ {figure(ratio, 3)}-fold",
         ),
-        cause="initial weights are made for columns of size 1: larger ones drive the units into their flat ends",
-        fix="leave out standardize=False: descend in standard units and read the answer in raw ones",
+        cause="initial weights are scaled for columns of size 1: larger ones saturate the units",
+        fix="leave out standardize=False: train on standardised columns, with the result in the units of the table",
     )

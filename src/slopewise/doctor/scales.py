@@ -1,4 +1,4 @@
-"""Findings about the size of the columns: against each other, and against their distance from zero."""
+"""Findings about the scales of the columns: relative to each other, and to their means."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ from slopewise.training.moments.standardize import standardization
 OUTLYING = 1e3
 FAR = 1e4
 WORTH_SCALING = 10.0
-"""How many times smaller the condition number, and with it the epochs, has to get."""
+"""Ratio of condition numbers, and so of epochs, from which standardising is recommended."""
 SLOW = 100.0
 SINGULAR = 1e12
 
 
 def deviations(moments: Moments) -> Tensor:
-    """Return the standard deviations (q,) of the columns, population style."""
+    """Return the standard deviations (q,) of the columns, with divisor n."""
     return (moments.gram.diagonal().clamp(min=0) / moments.weight).sqrt()
 
 
 def unscaled(
     moments: Moments, names: Sequence[str], varies: Tensor, *, intercept: bool, standardize: bool
 ) -> list[Finding]:
-    """Return a finding where standard units make the condition number, and so the epochs, ten times smaller."""
+    """Return a finding where standardising makes the condition number, and so the epochs, ten times smaller."""
     raw = condition(moments, varies, intercept=intercept, standardize=False)
     standard = condition(moments, varies, intercept=intercept, standardize=True)
     if standard > SINGULAR or raw < SLOW or raw < WORTH_SCALING * standard:
         return []
-    fix = "leave out standardize=False: descend in standard units and read the answer in raw ones"
+    fix = "leave out standardize=False: train on standardised columns, with the result in the units of the table"
     if standardize:
-        fix = "keep the standard units, which are the default; standardize=False would give this away"
+        fix = "keep standardize=True, which is the default; standardize=False would need these epochs"
     return [
         Finding(
             code="unscaled-columns",
             severity="note" if standardize else "warning",
-            what=f"raw columns make a descent {figure(raw / standard, 3)} times as long",
-            number=Number(raw, f"condition number {figure(raw, 4)} raw, {figure(standard, 4)} in standard units"),
+            what=f"on raw columns gradient descent takes {figure(raw / standard, 3)} times the epochs",
+            number=Number(raw, f"condition number {figure(raw, 4)} raw, {figure(standard, 4)} standardised"),
             cause=_why_unscaled(moments, names, varies, intercept),
             fix=fix,
         )
@@ -63,14 +63,14 @@ def _why_unscaled(moments: Moments, names: Sequence[str], varies: Tensor, interc
         where = f"the mean of {names[far]!r} is {figure(float(distance[far]), 3)} standard deviations from zero"
     else:
         where = f"{names[large]!r} varies {figure(ratio, 3)} times as much as {names[small]!r}"
-    return f"{where}; one learning rate must serve every direction, and epochs grow with the condition number"
+    return f"{where}; the learning rate is the same for every direction, and the epochs grow with the condition number"
 
 
 def condition(moments: Moments, varies: Tensor, *, intercept: bool, standardize: bool) -> float:
     """Return the 2-norm condition number of the cost's Hessian over the columns that vary; inf where singular."""
     units = standardization(moments, standardize=standardize, intercept=intercept)
     p = len(moments.mean) + intercept
-    # the optimum is not asked for, and giving one saves a pseudo-inverse
+    # the optimum is not used here, and passing one saves a pseudo-inverse
     hessian = quadratic_of(moments, units, optimum=torch.zeros(p, dtype=torch.float64)).hessian
     keep = torch.cat([torch.ones(int(intercept), dtype=torch.bool), varies])
     values = torch.linalg.eigvalsh(hessian[keep][:, keep])
@@ -80,7 +80,7 @@ def condition(moments: Moments, varies: Tensor, *, intercept: bool, standardize:
 
 
 def outlying(moments: Moments, names: Sequence[str], varies: Tensor) -> list[Finding]:
-    """Return a finding for each column that varies a thousand times as much as the middle one."""
+    """Return a finding for each column that has a thousand times the median standard deviation."""
     deviation = deviations(moments)
     if int(varies.sum()) < 3:
         return []
@@ -93,8 +93,8 @@ def outlying(moments: Moments, names: Sequence[str], varies: Tensor) -> list[Fin
                 code="outlying-scale",
                 severity="warning",
                 what=f"column {names[j]!r} is on another scale than the others",
-                number=Number(ratio, f"its standard deviation is {figure(ratio, 3)} times that of the middle column"),
-                cause="its unit is tiny against what it measures, so its coefficient is tiny and hard to compare",
+                number=Number(ratio, f"its standard deviation is {figure(ratio, 3)} times the median column's"),
+                cause="its unit is small for the quantity it measures, so its coefficient is tiny and hard to compare",
                 fix=f"divide {names[j]!r} by 1e{round(math.log10(ratio))} in the table",
             )
         )
@@ -102,7 +102,7 @@ def outlying(moments: Moments, names: Sequence[str], varies: Tensor) -> list[Fin
 
 
 def far_from_zero(moments: Moments, names: Sequence[str], varies: Tensor) -> list[Finding]:
-    """Return a finding for each column whose values share four or more leading digits."""
+    """Return a finding for each column whose mean is at least 10,000 standard deviations from zero."""
     deviation = deviations(moments)
     found = []
     for j in (varies & (moments.mean.abs() > FAR * deviation)).nonzero()[:, 0].tolist():
@@ -113,9 +113,9 @@ def far_from_zero(moments: Moments, names: Sequence[str], varies: Tensor) -> lis
             Finding(
                 code="far-from-zero",
                 severity="warning",
-                what=f"column {names[j]!r} is far from zero for how little it varies",
+                what=f"column {names[j]!r} is far from zero relative to its standard deviation",
                 number=Number(abs(mean) / spread, f"mean {mean:.8g}, standard deviation {figure(spread, 3)}"),
-                cause=f"the first {lost:.0f} of a number's 16 digits (7 in float32) say only where the column lies",
+                cause=f"the first {lost:.0f} of a number's 16 digits (7 in float32) are those of the mean",
                 fix=f"subtract {round(mean / unit) * unit:.15g} from {names[j]!r} in the table",
             )
         )

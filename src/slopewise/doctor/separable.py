@@ -1,9 +1,9 @@
-"""Can straight cuts tell classes apart? Decided by the point of a convex hull that is nearest to the origin.
+"""Linear separability of classes, decided by the point of a convex hull that is nearest to the origin.
 
-With rows z = (1, x) of one class and -(1, x) of the other, a cut exists exactly if some w has w·z > 0 for all rows, and
-then the nearest point of the hull of all z is such a w. If the nearest point is the origin itself, it is an average of
-rows of both kinds: a mixture of the one class is a mixture of the other, and no cut can have them on different sides.
-Of k classes, each with a score of its own, a row stands for k - 1 such z, one for each class that its own has to beat
+With rows z = (1, x) of one class and -(1, x) of the other, a separating hyperplane exists exactly if some w has
+w·z > 0 for all rows, and then the nearest point of the hull of all z is such a w. If the nearest point is the origin
+itself, a convex combination of rows of the one class equals one of the other, and no hyperplane separates them. Of
+k classes, each with a score of its own, a row gives k - 1 such z, one for each of the other classes
 (C. Kesler's construction: Duda and Hart, Pattern Classification and Scene Analysis, 1973, section 5.12).
 """
 
@@ -16,17 +16,17 @@ import torch
 from torch import Tensor
 
 TOUCHING = 1e-9
-"""Distance of the hull from the origin, for rows of length at most 1, that counts as none."""
+"""Distance of the hull from the origin, for rows of length at most 1, that counts as zero."""
 
 STEPS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class SeparatingHyperplane:
-    """distance of the two classes, in columns scaled to length 1; separable where above nothing.
+    """distance of the classes, for rows scaled to length 1 at most; separable where it is above zero.
 
-    rows: those whose mixture settles it (of z, where there are more than two classes), and their shares of it: where
-    two classes are not separable, the mixture of the first one's rows among them equals that of the second's.
+    rows: those whose convex combination is the nearest point (of z, where there are more than two classes), and their
+    weights shares: where two classes are not separable, the combinations of either class's rows are equal.
     """
 
     separable: bool
@@ -36,35 +36,39 @@ class SeparatingHyperplane:
 
 
 def separating_hyperplane(x: Tensor, y: Tensor) -> SeparatingHyperplane:
-    """Return whether hyperplanes tell the classes apart: one that has all rows of class 0 on one side, of two.
+    """Return whether hyperplanes separate the classes; for two classes a single one.
 
     P. Wolfe, Finding the nearest point in a polytope, Mathematical Programming 11 (1976); exact up to rounding.
 
-    1. Begin with the shortest row. 2. Add the row that lies furthest against the point so far; none does: done. 3. Go
-    to the point nearest the origin on the plane through the rows held; where that leaves their hull, stop at its
-    border, drop the rows that no longer count, and try again.
+    1. Begin with the shortest row. 2. Add the row with the least inner product with the present point; stop where none
+    is below its squared length. 3. Go to the point nearest the origin in the affine hull of the active rows; where that
+    is outside their convex hull, stop at its boundary, drop the rows of weight zero, and repeat.
 
     Args:
         x: (n, q).
         y: (n,), class numbers from 0.
+
+    >>> hours = torch.tensor([[1.0], [2.0], [3.0], [4.0]])
+    >>> separating_hyperplane(hours, torch.tensor([0, 0, 1, 1])).separable
+    True
     """
     z = _signed(x, y)
     # 1.
-    buffered = [int(z.norm(dim=1).argmin())]
+    active = [int(z.norm(dim=1).argmin())]
     shares = z.new_ones(1)
     for _ in range(STEPS):
-        point = shares @ z[buffered]
+        point = shares @ z[active]
         # 2.
         against = z @ point
         furthest = int(against.argmin())
         length = float(point @ point)
-        if length <= TOUCHING**2 or float(against[furthest]) >= length * (1 - TOUCHING) or furthest in buffered:
+        if length <= TOUCHING**2 or float(against[furthest]) >= length * (1 - TOUCHING) or furthest in active:
             break
-        buffered.append(furthest)
+        active.append(furthest)
         shares = torch.cat([shares, shares.new_zeros(1)])
         # 3.
         while True:
-            nearest = _on_plane(z[buffered])
+            nearest = _on_plane(z[active])
             if float(nearest.min()) > 0:
                 shares = nearest
                 break
@@ -72,10 +76,10 @@ def separating_hyperplane(x: Tensor, y: Tensor) -> SeparatingHyperplane:
             step = float((shares[out] / (shares[out] - nearest[out]).clamp(min=1e-300)).min())
             shares = shares + min(step, 1.0) * (nearest - shares)
             stays = shares > TOUCHING
-            buffered = [row for row, kept in zip(buffered, stays.tolist(), strict=True) if kept]
+            active = [row for row, kept in zip(active, stays.tolist(), strict=True) if kept]
             shares = shares[stays] / shares[stays].sum()
-    distance = float((shares @ z[buffered]).norm())
-    return SeparatingHyperplane(distance > TOUCHING, distance, tuple(buffered), tuple(shares.tolist()))
+    distance = float((shares @ z[active]).norm())
+    return SeparatingHyperplane(distance > TOUCHING, distance, tuple(active), tuple(shares.tolist()))
 
 
 def _signed(x: Tensor, y: Tensor) -> Tensor:
@@ -94,7 +98,7 @@ def _signed(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _on_plane(z: Tensor) -> Tensor:
-    """Return the weights (m,) of sum 1, of any sign, whose mixture of the rows z (m, d) is nearest the origin."""
+    """Return the weights (m,) of sum 1, of any sign, whose combination of the rows z (m, d) is nearest the origin."""
     m = len(z)
     system = z.new_ones(m + 1, m + 1)
     system[0, 0] = 0

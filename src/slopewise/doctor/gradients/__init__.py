@@ -1,1 +1,1 @@
-"""Three gradients of one function side by side: by hand, by central differences, by autograd."""
+"""Gradient checking: by hand, by central differences and by autograd."""

@@ -1,9 +1,9 @@
-"""Three gradients side by side: by hand, by central differences, by autograd.
+"""Compare three gradients of a function: by hand, by central differences, by autograd.
 
-1. By hand: what the user derived, as a function or as numbers.
+1. By hand: the user's, as a function or as numbers.
 2. Central difference, float64: (f(x + h) - f(x - h)) / 2h for one component of x at a time. Its error falls with h²
    until rounding, which grows as 1/h, takes over; `errors` shows both.
-3. Autograd: the function runs once on tensors that remember how they were made, and backward follows them.
+3. Autograd: the function runs once on tensors that require gradients, followed by a backward pass.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from slopewise.errors import FitError, OptionError
 
 STEPS = tuple(10.0**-k for k in range(1, 13))
 EPS = torch.finfo(torch.float64).eps
-APART = 1e-4
-"""Relative difference between autograd and the nearest central difference that is no rounding."""
+TOLERANCE = 1e-4
+"""Relative difference between autograd and the nearest central difference that is more than rounding."""
 
-CUT = "autograd never reached it: .detach(), .item(), float(), .data or no_grad() cuts the way back"
-CORNER = "autograd and every difference disagree: a corner here, or a part that autograd takes as constant"
-NOWHERE = "not a finite number at this point"
+DETACHED = "autograd does not reach it: .detach(), .item(), float(), .data or no_grad() removes it from the graph"
+DISAGREES = "autograd and every difference disagree: not differentiable here, or a part that autograd takes as constant"
+NOT_FINITE = "not a finite number at this point"
 
 
 @dataclass(frozen=True, slots=True)
 class Gradients:
-    """The gradient of one function at one point, by three roads; v components in all.
+    """The gradient of one function at one point, computed in three ways; v components in all.
 
     names (v,) of the components; at, difference, autograd (v,); hand (v,) and ratio (v,), hand / autograd, None
-    without a gradient by hand. diagnosis (v,), "" where all is well. errors: a pair (h, worst error of the
+    without a gradient by hand. diagnosis (v,), "" where they agree. errors: a pair (h, worst error of the
     difference against autograd) for each step from 1e-1 to 1e-12, and best_h the step with the least; empty and None
-    where autograd is not to be trusted.
+    where autograd is wrong.
     """
 
     names: tuple[str, ...]
@@ -79,8 +79,8 @@ def gradients(function: Function, at: Any, hand: Any = None, h: float = 1e-4, ro
         rows: how many rows m the function averages over, so that a factor like m/2 can be named.
 
     Raises:
-        OptionError: the point, the step or the gradient by hand makes no sense; the function returns something else
-            than one float64 number.
+        OptionError: the point, the step or the gradient by hand is invalid; the function does not return one float64
+            number.
 
     >>> gradients(lambda x: x**2, 3.0).difference.item()
     6.000000000012662
@@ -91,26 +91,28 @@ def gradients(function: Function, at: Any, hand: Any = None, h: float = 1e-4, ro
     if rows is not None and rows < 1:
         raise OptionError(f"rows is {rows}; give the number of rows that the function averages over.")
     value = float(value_of(function, points))
-    slopes, reached = by_autograd(function, points)
-    ladder = torch.stack([by_difference(function, points, step) for step in STEPS])
-    noise = 1e3 * EPS * max(abs(value), float(slopes.abs().max()))
-    trouble = [_trouble(*each, noise) for each in zip(slopes.tolist(), ladder.T, reached.tolist(), strict=True)]
-    module_source = None if hand is None else _hand(hand, points)
-    if module_source is not None:
-        pairs = zip(trouble, module_source.tolist(), slopes.tolist(), strict=True)
-        trouble = [found or explain(mine, right, noise, rows) for found, mine, right in pairs]
-    trusted = not any(found in (CUT, CORNER, NOWHERE) for found in trouble)
-    errors = tuple(zip(STEPS, (ladder - slopes).abs().amax(1).tolist(), strict=True)) if trusted else ()
+    autograd, reached = by_autograd(function, points)
+    differences = torch.stack([by_difference(function, points, step) for step in STEPS])
+    noise = 1e3 * EPS * max(abs(value), float(autograd.abs().max()))
+    diagnosis = [
+        _diagnosis(*each, noise) for each in zip(autograd.tolist(), differences.T, reached.tolist(), strict=True)
+    ]
+    by_hand = None if hand is None else _hand(hand, points)
+    if by_hand is not None:
+        pairs = zip(diagnosis, by_hand.tolist(), autograd.tolist(), strict=True)
+        diagnosis = [problem or explain(mine, right, noise, rows) for problem, mine, right in pairs]
+    trusted = not any(problem in (DETACHED, DISAGREES, NOT_FINITE) for problem in diagnosis)
+    errors = tuple(zip(STEPS, (differences - autograd).abs().amax(1).tolist(), strict=True)) if trusted else ()
     return Gradients(
         names=_names(function, points),
         at=flat(points),
         value=value,
         h=h,
         difference=by_difference(function, points, h),
-        autograd=slopes,
-        hand=module_source,
-        ratio=None if module_source is None else module_source / slopes,
-        diagnosis=tuple(trouble),
+        autograd=autograd,
+        hand=by_hand,
+        ratio=None if by_hand is None else by_hand / autograd,
+        diagnosis=tuple(diagnosis),
         errors=errors,
         best_h=min(errors, key=lambda pair: pair[1])[0] if errors else None,
     )
@@ -119,6 +121,10 @@ def gradients(function: Function, at: Any, hand: Any = None, h: float = 1e-4, ro
 def partial_derivatives(function: Function, at: Any) -> tuple[float, ...]:
     """Return the partial derivatives of a function at a point, by autograd, in the order of its arguments.
 
+    Args:
+        function: takes float64 tensors and returns one number.
+        at: a number or a tensor for one argument, a tuple of them for several.
+
     Raises:
         FitError: autograd does not reach an argument, or differs from every central difference.
         OptionError: as `gradients`.
@@ -126,11 +132,11 @@ def partial_derivatives(function: Function, at: Any) -> tuple[float, ...]:
     >>> partial_derivatives(lambda x, y: 2 * x + 3 * x * y + y**3, (1.0, 2.0))
     (8.0, 15.0)
     """
-    found = gradients(function, at)
-    for name, trouble in zip(found.names, found.diagnosis, strict=True):
-        if trouble:
-            raise FitError(f"there is no derivative with respect to {name}: {trouble}.")
-    return tuple(found.autograd.tolist())
+    result = gradients(function, at)
+    for name, diagnosis in zip(result.names, result.diagnosis, strict=True):
+        if diagnosis:
+            raise FitError(f"there is no derivative with respect to {name}: {diagnosis}.")
+    return tuple(result.autograd.tolist())
 
 
 def _points(at: Any) -> tuple[Tensor, ...]:
@@ -142,8 +148,8 @@ def _points(at: Any) -> tuple[Tensor, ...]:
 
 
 def _hand(hand: Any, points: Sequence[Tensor]) -> Tensor:
-    given = hand(*points) if callable(hand) else hand
-    parts = given if isinstance(given, tuple | list) else (given,)
+    gradient = hand(*points) if callable(hand) else hand
+    parts = gradient if isinstance(gradient, tuple | list) else (gradient,)
     values = flat([torch.as_tensor(part, dtype=torch.float64).detach() for part in parts])
     wanted = sum(point.numel() for point in points)
     if len(values) != wanted:
@@ -151,21 +157,21 @@ def _hand(hand: Any, points: Sequence[Tensor]) -> Tensor:
     return values
 
 
-def _trouble(slope: float, ladder: Tensor, reached: bool, noise: float) -> str:
-    """Return what keeps autograd's derivative from being believed, "" where nothing does."""
-    near = float(ladder[(ladder - slope).abs().argmin()])
+def _diagnosis(slope: float, differences: Tensor, reached: bool, noise: float) -> str:
+    """Return why autograd's derivative is wrong, "" where a central difference agrees with it."""
+    near = float(differences[(differences - slope).abs().argmin()])
     if not (math.isfinite(slope) and math.isfinite(near)):
-        return NOWHERE
-    if abs(near - slope) <= APART * max(abs(slope), abs(near)) + noise:
+        return NOT_FINITE
+    if abs(near - slope) <= TOLERANCE * max(abs(slope), abs(near)) + noise:
         return ""
-    return CORNER if reached else CUT
+    return DISAGREES if reached else DETACHED
 
 
 def _names(function: Function, points: Sequence[Tensor]) -> tuple[str, ...]:
     """Return x, y, W[0], W[1], b …: the names of the function's arguments, numbered where one has components."""
     try:
         arguments = list(inspect.signature(function).parameters)
-    except (TypeError, ValueError):  # torch's own functions do not tell
+    except (TypeError, ValueError):  # torch's own functions have no signature
         arguments = []
     names: list[str] = []
     for i, point in enumerate(points):

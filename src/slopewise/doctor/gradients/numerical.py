@@ -1,4 +1,4 @@
-"""The two roads to a gradient that need no thinking: central differences, and autograd."""
+"""Numerical gradients: by central differences, and by autograd."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Function = Callable[..., Any]
 
 
 def value_of(function: Function, points: Sequence[Tensor]) -> Tensor:
-    """Return what the function gives at float64 points, one float64 number ().
+    """Return the function's value at float64 points, one float64 number ().
 
     Raises:
-        OptionError: it gives several numbers, or works in another precision.
+        OptionError: it returns several numbers, or another dtype.
     """
     try:
         result = function(*points)
@@ -45,17 +45,21 @@ def by_autograd(function: Function, points: Sequence[Tensor]) -> tuple[Tensor, T
     """Return the gradient (v,), and whether backward reached each of its components (v,)."""
     leaves = [point.clone().requires_grad_() for point in points]
     value = value_of(function, leaves)
-    found: Sequence[Tensor | None] = [None] * len(leaves)
+    parts: Sequence[Tensor | None] = [None] * len(leaves)
     if value.requires_grad:
-        found = torch.autograd.grad(value, leaves, allow_unused=True)
-    slopes = [torch.zeros_like(leaf) if slope is None else slope for leaf, slope in zip(leaves, found, strict=True)]
-    reached = [torch.full_like(leaf, slope is not None) for leaf, slope in zip(leaves, found, strict=True)]
-    return flat(slopes).detach(), flat(reached).detach() > 0
+        parts = torch.autograd.grad(value, leaves, allow_unused=True)
+    gradient = [torch.zeros_like(leaf) if part is None else part for leaf, part in zip(leaves, parts, strict=True)]
+    reached = [torch.full_like(leaf, part is not None) for leaf, part in zip(leaves, parts, strict=True)]
+    return flat(gradient).detach(), flat(reached).detach() > 0
 
 
 def by_difference(function: Function, points: Sequence[Tensor], h: float) -> Tensor:
-    """Return (f(x + h) - f(x - h)) / 2h (v,), one component of x moved at a time."""
-    slopes = []
+    """Return (f(x + h) - f(x - h)) / 2h (v,), one component of x varied at a time.
+
+    >>> by_difference(lambda x: x**2, [torch.tensor(3.0, dtype=torch.float64)], 0.5)
+    tensor([6.], dtype=torch.float64)
+    """
+    gradient = []
     for i, point in enumerate(points):
         for j in range(point.numel()):
             ends = []
@@ -63,10 +67,10 @@ def by_difference(function: Function, points: Sequence[Tensor], h: float) -> Ten
                 moved = point.clone()
                 moved.view(-1)[j] += step
                 ends.append(value_of(function, [*points[:i], moved, *points[i + 1 :]]).detach())
-            slopes.append((ends[0] - ends[1]) / (2 * h))
-    return torch.stack(slopes)
+            gradient.append((ends[0] - ends[1]) / (2 * h))
+    return torch.stack(gradient)
 
 
 def flat(parts: Sequence[Tensor]) -> Tensor:
-    """Return the components of all parts in one row (v,)."""
+    """Return the components of all parts as one vector (v,)."""
     return torch.cat([part.reshape(-1) for part in parts])

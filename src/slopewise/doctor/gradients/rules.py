@@ -1,4 +1,4 @@
-"""The five rules of differentiation that everything on the way to a gradient is made of."""
+"""Five rules of differentiation, with functions to check them on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule in words, a function it applies to, and the derivative that it gives; both take and return a tensor."""
+    """A rule as text, a function it applies to, and its derivative; both take and return a tensor."""
 
     name: str
     function: Callable[[Tensor], Tensor]

@@ -23,7 +23,7 @@ def table(
     errors: Sequence[tuple[float, float]],
     best_h: float | None,
 ) -> str:
-    """Return a row per component, what is wrong with it below, and the difference's error against its step."""
+    """Return a row per component, its diagnosis below, and the difference's error by step."""
     columns = [
         _column("difference", 23, [f"{value:.16g}" for value in difference]),
         _column("autograd", 17, [f"{value:.10g}" for value in autograd]),
@@ -33,15 +33,15 @@ def table(
         columns.append(_column("ratio", 13, ["-" if math.isnan(value) else f"{value:.6g}" for value in ratio]))
     rows = [pad(shorten(name, NAME), NAME) for name in ("", *names)]
     rows = ["".join(cells).rstrip() for cells in zip(rows, *columns, strict=True)]
-    found = [rows[0]]
-    for row, words in zip(rows[1:], diagnosis, strict=True):
-        found += [row, *(wrap(words, WIDTH, "  ", "  ") if words else ())]
-    found += ["", f"difference: (f(x + h) - f(x - h)) / 2h with h = {h:g}"]
+    text = [rows[0]]
+    for row, explanation in zip(rows[1:], diagnosis, strict=True):
+        text += [row, *(wrap(explanation, WIDTH, "  ", "  ") if explanation else ())]
+    text += ["", f"difference: (f(x + h) - f(x - h)) / 2h with h = {h:g}"]
     if errors:
-        found.append("its error against autograd, worst component, by h:")
+        text.append("its error against autograd, worst component, by h:")
     for step, error in errors:
-        found.append(f"  {step:.0e}  {error:.1e}" + "  smallest" * (step == best_h))
-    return "\n".join(found)
+        text.append(f"  {step:.0e}  {error:.1e}" + "  smallest" * (step == best_h))
+    return "\n".join(text)
 
 
 def _column(head: str, width: int, cells: Sequence[str]) -> list[str]:
