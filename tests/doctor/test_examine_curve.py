@@ -76,7 +76,7 @@ def test_the_page_and_the_json() -> None:
     assert "lr-beyond-limit" in codes(report)
     plain = json.loads(report.to_json())
     assert plain["model"] == "softmax regression" and plain["counts"] == [151, 68, 123]
-    assert plain["raw"]["best_lr"] is None and plain["limits_hold"].startswith("wherever")
+    assert plain["raw"]["best_lr"] is None and plain["limits_hold"].startswith("for all parameters")
     line = json.loads(slopewise.check(PENGUINS, **MASS).to_json())
     assert line["model"] == "linear" and line["limits_hold"] == "for all parameters"
 

@@ -49,7 +49,7 @@ def test_one_layer_at_xor():
     (finding,) = network_findings(look(module, CORNERS, XOR))
     assert finding.code == "one-layer" and finding.severity == "error"
     assert finding.number.words == "the two classes overlap: a mean of rows 1 and 4 is a mean of rows 2 and 3"
-    assert finding.cause == "'a' times 'b' has correlation -1.00 with the class, and linear models lack products"
+    assert finding.cause == "'a' times 'b' has correlation -1.00 with the class; linear models lack products"
     assert finding.fix.startswith("model='mlp', hidden=3")
 
 
@@ -131,7 +131,7 @@ def test_saturated_sigmoids_and_raw_columns():
         module[0].bias.fill_(-70.0)
     found = {finding.code: finding for finding in network_findings(look(module, x, XOR, standardized=False, cost=0.9))}
     assert set(found) == {"unscaled-inputs", "saturated", "worse-than-constant"}
-    assert found["saturated"].number.words == "100% of its values have less than 1% of the steepest slope"
+    assert found["saturated"].number.words == "100% of its values have a derivative below 1% of the maximum"
     assert found["saturated"].fix.startswith("leave out standardize=False")
     assert found["unscaled-inputs"].number.value == pytest.approx(300 / math.sqrt(2))
     assert "unscaled-inputs" not in codes(module, CORNERS, XOR, standardized=False)

@@ -67,7 +67,7 @@ def one_layer(x: Tensor, y: Tensor, names: tuple[str, ...]) -> Finding | None:
         severity="error",
         what="a model without hidden layers cannot separate the classes",
         number=Number(hyperplane.distance, f"the two classes overlap{mixed}"),
-        cause=f"{names[i]!r} times {names[j]!r} has correlation {r:.2f} with the class, and linear models lack products",
+        cause=f"{names[i]!r} times {names[j]!r} has correlation {r:.2f} with the class; linear models lack products",
         fix="model='mlp', hidden=3, activation='sigmoid'",
     )
 
