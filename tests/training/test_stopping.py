@@ -8,7 +8,7 @@ import torch
 from slopewise.errors import OptionError
 from slopewise.optimizers.plan import Stopping
 from slopewise.training.descent.stopping import (
-    RISES,
+    MIN_INCREASES,
     DivergenceDetector,
     StoppingRules,
     check_stopping,
@@ -110,7 +110,7 @@ def test_a_high_cost_that_does_not_rise_is_no_explosion():
     divergence = DivergenceDetector(limit=10.0)
     assert not any(divergence.diverges(cost) for cost in [1.0, *[1e6] * 50])
     divergence = DivergenceDetector(limit=10.0)
-    assert [divergence.diverges(1e6 + k) for k in range(RISES + 1)] == [False] * RISES + [True]
+    assert [divergence.diverges(1e6 + k) for k in range(MIN_INCREASES + 1)] == [False] * MIN_INCREASES + [True]
     assert DivergenceDetector(limit=10.0).diverges(math.nan)
     assert DivergenceDetector(limit=math.inf).diverges(math.nan)
     assert DivergenceDetector(limit=math.inf).diverges(math.inf)
@@ -121,5 +121,5 @@ def test_settled():
     assert has_converged(start=10.0, cost=1 + 1e-10, lowest=1.0, recent=still, epsilon=2e-16)
     assert not has_converged(start=10.0, cost=1 + 1e-8, lowest=1.0, recent=still, epsilon=2e-16)
     assert has_converged(start=10.0, cost=1 + 1e-7, lowest=1.0, recent=still, epsilon=1e-7)
-    still.extend([1.0] * (RISES + 1))
+    still.extend([1.0] * (MIN_INCREASES + 1))
     assert has_converged(start=10.0, cost=1.0, lowest=None, recent=still, epsilon=2e-16)
