@@ -64,7 +64,7 @@ def test_the_reason_is_given():
     assert find_stop(Stopping(patience=2), cost, norm, None) == (
         4, "the training cost did not improve on 2 of epoch 2 for 2 epochs")  # fmt: skip
     assert find_stop(Stopping(gap_tol=0.5), cost, norm, 1.0) == (
-        1, "the cost came within 0.5 of its first distance to the lowest cost at epoch 1")  # fmt: skip
+        1, "the gap to the lowest cost fell to 0.5 of its initial value at epoch 1")  # fmt: skip
     assert find_stop(Stopping(grad_tol=1.0), cost, norm, None) == (2, "the gradient's norm fell to 1 at epoch 2")
     assert find_stop(Stopping(), cost, norm, None) is None
 

@@ -126,7 +126,7 @@ def swing(momentum: float) -> float:
 
     Example:
         >>> swing(0.0), round(swing(0.9))
-        (1.0, 223)
+        (1.0, 213)
     """
     if momentum <= 0:
         return 1.0
@@ -176,8 +176,8 @@ def divergence_limit(*, start: float, nothing: float, options: Mapping[str, obje
 def has_converged(*, start: float, cost: float, lowest: float | None, recent: deque[float], epsilon: float) -> bool:
     """Return whether the descent has converged.
 
-    Where the lowest cost is known: the gap is at most CONVERGED_GAP of the initial one, or lost in rounding (epsilon, of
-    the dtype). Elsewhere: the cost has changed by no more than rounding for MIN_INCREASES epochs.
+    Where the lowest cost is known: the gap is at most CONVERGED_GAP of the initial one, or lost in rounding (epsilon,
+    of the dtype). Elsewhere: the cost has changed by no more than rounding for MIN_INCREASES epochs.
     """
     if lowest is not None:
         return cost - lowest <= max(CONVERGED_GAP * (start - lowest), 8 * epsilon * abs(lowest))
