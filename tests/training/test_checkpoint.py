@@ -124,7 +124,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path):
     fit = run_loop(x=x, y=x[:, 0], module=module, loss=loss, plan=plan, checkpoint=Checkpoint(folder, every=0.0))
     assert fit.status is Status.INTERRUPTED
     assert epoch_of(folder) <= fit.epochs + 1
-    assert fit.advice == f"resume from {folder}: it goes on from epoch {epoch_of(folder)}"
+    assert fit.advice == f"resume from {folder}: it continues at epoch {epoch_of(folder)}"
 
 
 @pytest.mark.parametrize(
@@ -176,10 +176,10 @@ def test_damaged_and_newer(tmp_path):
     good, tensors = (folder / FILE).read_bytes(), load_file(folder / FILE)
     for size in (0, 7, 100, len(good) // 2, len(good) - 1):
         (folder / FILE).write_bytes(good[:size])
-        with pytest.raises(StoreError, match="is cut short, damaged or no checkpoint; copy it again, or remove it"):
+        with pytest.raises(StoreError, match="is truncated, damaged or not a checkpoint; copy it again, or remove it"):
             run("sgd", folder, epochs=3)
     save_file(tensors, folder / FILE, {"another": "header"})
-    with pytest.raises(StoreError, match="is cut short, damaged or no checkpoint"):
+    with pytest.raises(StoreError, match="is truncated, damaged or not a checkpoint"):
         run("sgd", folder, epochs=3)
     save_file(tensors, folder / FILE, {ENTRY: json.dumps({"format": FORMAT + 1, "anything": 1})})
     with pytest.raises(StoreError, match="was written in format 3 by a newer slopewise; this one reads format 2: upgr"):
@@ -196,8 +196,8 @@ def test_older(tmp_path):
     with pytest.raises(StoreError) as caught:
         run("sgd", folder, epochs=5)
     assert str(caught.value) == (
-        f"{folder / FILE} was written in format 1 by an older slopewise, and this one goes on from format 2 alone; "
-        "finish it with that version, or start anew in another folder."
+        f"{folder / FILE} was written in format 1 by an older slopewise, and this one resumes format 2 only; "
+        "finish it with that version, or start a new run in another folder."
     )
 
 

@@ -51,7 +51,7 @@ def test_one_row_batches_give_the_same() -> None:
 
 
 def test_it_is_for_two_classes_alone() -> None:
-    with pytest.raises(FitError, match="was given 3 classes and l2 0"):
+    with pytest.raises(FitError, match="was given 3 classes and l2=0"):
         Firth().solve(problem_of([[1], [2], [3]], [0, 1, 2]), ENGINE)
     with pytest.raises(FitError, match="no other penalty"):
         Firth().solve(problem_of([[1], [2], [3]], [0, 1, 0], penalty=L2(1.0)), ENGINE)

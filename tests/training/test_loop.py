@@ -287,7 +287,7 @@ def test_momentum_swings_without_alarm():
 
 
 def test_a_start_that_is_not_finite():
-    with pytest.raises(FitError, match="the cost of the start is inf, so no descent can begin there"):
+    with pytest.raises(FitError, match="the cost of the initial parameters is inf, so gradient descent cannot start"):
         descend(torch.full((3, 1), 1e200, dtype=DOUBLE), torch.full((3,), 1e200, dtype=DOUBLE))
 
 
@@ -354,7 +354,7 @@ def test_endings_without_a_rule():
     x, y, _ = problem()
     short, long = descend(x, y, epochs=5), descend(x, y, epochs=3000)
     assert short.status is Status.UNFINISHED
-    assert short.advice == "give it more epochs"
+    assert short.advice == "raise epochs"
     assert long.status is Status.CONVERGED
     assert long.advice == ""
 
@@ -451,6 +451,8 @@ def test_starts():
     assert theta.tolist() == [line.bias.item(), *line.weight[0].tolist()]
     with pytest.raises(OptionError) as caught:
         initial_parameters((1.0,), names=names, intercept=True)
-    assert str(caught.value) == "init has 1 values and the model 3 parameters, in order: '(intercept)', 'a', 'b'."
+    assert str(caught.value) == (
+        "init has 1 values and the model 3 parameters; give one each, in order: '(intercept)', 'a', 'b'."
+    )
     with pytest.raises(OptionError, match="init 'xavier' is not known. Known: 'zeros'"):
         initial_parameters("xavier", names=names, intercept=True)

@@ -114,10 +114,10 @@ def test_the_start_is_left_as_it_was() -> None:
 @pytest.mark.parametrize(
     ("plan", "sentence"),
     [
-        (replace(PLANS["adam"], batch_size=4), "know all rows at once and no mini-batch; leave the batch size out"),
+        (replace(PLANS["adam"], batch_size=4), "sums over all rows and have no mini-batches; leave batch_size out"),
         (
             replace(PLANS["adam"], stopping=Stopping("validation", patience=2)),
-            "hold no validation rows; monitor 'train'",
+            "have no validation rows; set monitor='train'",
         ),
     ],
 )

@@ -230,7 +230,7 @@ def test_any_loss_with_curvature_will_do() -> None:
 
 
 def test_one_class_is_refused() -> None:
-    with pytest.raises(FitError, match="hold only the class 'yes', so there is nothing to tell apart"):
+    with pytest.raises(FitError, match="hold only the class 'yes', so no other class can be predicted"):
         Newton(levels=("no", "yes")).solve(problem_of([[1], [2], [3]], [1, 1, 1]), ENGINE)
 
 
@@ -244,5 +244,5 @@ def test_dependent_columns_are_named() -> None:
 
 
 def test_a_corner_is_refused() -> None:
-    with pytest.raises(OptionError, match="solver 'newton' cannot take l1 3; choose solver 'coordinate_descent'"):
+    with pytest.raises(OptionError, match="solver='newton' cannot take l1=3; choose solver='coordinate_descent'"):
         Newton().solve(problem_of([[1], [2], [3]], [0, 1, 0], penalty=ElasticNet(0.0, 3.0)), ENGINE)

@@ -347,11 +347,11 @@ def test_a_start_at_the_optimum_stays_there_whatever_the_step() -> None:
     ("plan", "sentence"),
     [
         (DescentPlan(optimizer="adam", options={"lr": 0.1}), "no closed form for optimizer 'adam', only for 'sgd'"),
-        (DescentPlan(options={"lr": 0.1}, batch_size=2), "know all rows at once and no mini-batch"),
+        (DescentPlan(options={"lr": 0.1}, batch_size=2), "sums over all rows and have no mini-batches"),
         (DescentPlan(options={"lr": 0.1}, schedule=Schedule("plateau")), "schedule 'plateau' depends on the cost"),
         (
             DescentPlan(options={"lr": 0.1}, stopping=Stopping(monitor="validation", patience=3)),
-            "hold no validation rows",
+            "have no validation rows",
         ),
     ],
 )
@@ -361,7 +361,7 @@ def test_what_has_no_closed_form_is_refused_with_the_reason(plan: DescentPlan, s
 
 
 def test_an_epoch_before_the_start_is_refused() -> None:
-    with pytest.raises(OptionError, match="epoch -1 does not exist; the start is epoch 0"):
+    with pytest.raises(OptionError, match="there is no epoch -1; give 0, the start, or more"):
         state_at(line(), DescentPlan(options={"lr": 0.1}), torch.zeros(2, dtype=torch.float64), -1)
 
 

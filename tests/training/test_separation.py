@@ -29,7 +29,7 @@ def refusal(x: object, y: object, levels: tuple[str, ...] = (), road: type = New
 def test_study_hours(road: type) -> None:
     assert refusal(HOURS, PASSED, ("Fail", "Pass"), road) == (
         "the classes are perfectly separated: 'x1' alone does it, 'Fail' up to 14, 'Pass' from 21; larger coefficients "
-        "fit ever better and no finite answer exists: set l2 above zero, or choose firth."
+        "fit ever better and no finite estimate exists: set l2 above zero, or choose firth."
     )
 
 
@@ -37,7 +37,7 @@ def test_house_areas() -> None:
     said = refusal([[20], [25], [30], [40], [50], [55]], [0, 0, 1, 1, 1, 2], ("Low", "Medium", "High"))
     assert said == (
         "the classes are perfectly separated: 'x1' alone does it, 'Low' up to 25, 'Medium' from 30 to 50, 'High' from "
-        "55; larger coefficients fit ever better and no finite answer exists: set l2 above zero."
+        "55; larger coefficients fit ever better and no finite estimate exists: set l2 above zero."
     )
 
 
@@ -108,7 +108,7 @@ def test_it_is_named_exactly_when_a_linear_program_finds_it(seed: int) -> None:
         expected = separated(x, y)
         seen[expected] += 1
         if expected:
-            assert "no finite answer exists" in refusal(x, y)
+            assert "no finite estimate exists" in refusal(x, y)
         else:
             assert Newton().solve(problem_of(x, y), ENGINE).status is Status.CONVERGED
     assert min(seen.values()) > 0

@@ -156,7 +156,7 @@ def test_all_diverged_is_an_error_with_a_fix():
     plan = plan_descent(epochs=300, lr=50.0, init="torch")
     with pytest.raises(FitError) as caught:
         train_multistart(MLP(3, (4,), 1), loss.value, (X, y, None), plan, n_init=3, null_cost=1.0)
-    assert str(caught.value) == "all 3 starts diverged with lr 50; choose a smaller one, such as 5."
+    assert str(caught.value) == "all 3 starts diverged with lr=50; choose a smaller one, such as lr=5."
 
 
 def test_plateaus_are_grouped_counted_and_told():
@@ -183,11 +183,11 @@ def test_groups_fit_the_memory():
     ("model", "words", "n_init", "sentence"),
     [
         (NETWORK, {"init": "torch"}, 0, "n_init is 0; give the number of networks"),
-        (NETWORK, {"init": tuple(range(13))}, 2, "with the initial values given, all starts would be one"),
+        (NETWORK, {"init": tuple(range(13))}, 2, "with given initial values all starts would be the same"),
         (NETWORK, {"init": "zeros"}, 2, "each gets the same gradient"),
-        (NETWORK, {"init": "torch", "schedule": "plateau"}, 2, "schedule 'plateau' waits for one cost"),
+        (NETWORK, {"init": "torch", "schedule": "plateau"}, 2, "schedule 'plateau' depends on one cost"),
         (NETWORK, {"init": "torch", "batch_size": 5}, 2, "batch_size 5 is more than the 4 rows"),
-        (MLP(2, (3,), 1, dropout=0.5), {"init": "torch"}, 2, "trained without dropout"),
+        (MLP(2, (3,), 1, dropout=0.5), {"init": "torch"}, 2, "trains without dropout"),
     ],
 )
 def test_refusals(model, words, n_init, sentence):

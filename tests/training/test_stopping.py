@@ -8,7 +8,7 @@ import torch
 from slopewise.errors import OptionError
 from slopewise.optimizers.plan import Stopping
 from slopewise.training.descent.stopping import (
-    RISES,
+    MIN_INCREASES,
     DivergenceDetector,
     StoppingRules,
     check_stopping,
@@ -64,7 +64,7 @@ def test_the_reason_is_given():
     assert find_stop(Stopping(patience=2), cost, norm, None) == (
         4, "the training cost did not improve on 2 of epoch 2 for 2 epochs")  # fmt: skip
     assert find_stop(Stopping(gap_tol=0.5), cost, norm, 1.0) == (
-        1, "the cost came within 0.5 of its first distance to the lowest cost at epoch 1")  # fmt: skip
+        1, "the gap to the lowest cost fell to 0.5 of its initial value at epoch 1")  # fmt: skip
     assert find_stop(Stopping(grad_tol=1.0), cost, norm, None) == (2, "the gradient's norm fell to 1 at epoch 2")
     assert find_stop(Stopping(), cost, norm, None) is None
 
@@ -110,7 +110,7 @@ def test_a_high_cost_that_does_not_rise_is_no_explosion():
     divergence = DivergenceDetector(limit=10.0)
     assert not any(divergence.diverges(cost) for cost in [1.0, *[1e6] * 50])
     divergence = DivergenceDetector(limit=10.0)
-    assert [divergence.diverges(1e6 + k) for k in range(RISES + 1)] == [False] * RISES + [True]
+    assert [divergence.diverges(1e6 + k) for k in range(MIN_INCREASES + 1)] == [False] * MIN_INCREASES + [True]
     assert DivergenceDetector(limit=10.0).diverges(math.nan)
     assert DivergenceDetector(limit=math.inf).diverges(math.nan)
     assert DivergenceDetector(limit=math.inf).diverges(math.inf)
@@ -121,5 +121,5 @@ def test_settled():
     assert has_converged(start=10.0, cost=1 + 1e-10, lowest=1.0, recent=still, epsilon=2e-16)
     assert not has_converged(start=10.0, cost=1 + 1e-8, lowest=1.0, recent=still, epsilon=2e-16)
     assert has_converged(start=10.0, cost=1 + 1e-7, lowest=1.0, recent=still, epsilon=1e-7)
-    still.extend([1.0] * (RISES + 1))
+    still.extend([1.0] * (MIN_INCREASES + 1))
     assert has_converged(start=10.0, cost=1.0, lowest=None, recent=still, epsilon=2e-16)

@@ -142,11 +142,11 @@ def test_many_starts_give_the_best_with_costs_in_the_units_of_the_table():
 
 def test_what_many_starts_cannot_do_is_said():
     problem, setup = numbers(epochs=5, lr=0.1, patience=2)
-    with pytest.raises(OptionError, match="early stopping watches one network"):
+    with pytest.raises(OptionError, match="early stopping monitors one network"):
         train_multiple(problem, setup, problem.model, n_init=2, null_cost=1.0)
     x, y = random_classes(1, 60, 2, 3)
     problem, setup = outset_of(problem_of(x, y, penalty=L2(1.0)), MLP(2, (), 2), epochs=5)
-    with pytest.raises(OptionError, match="one layer has one lowest point"):
+    with pytest.raises(OptionError, match="without hidden layers there is one optimum"):
         train_multiple(problem, setup, problem.model, n_init=2, null_cost=1.0)
 
 

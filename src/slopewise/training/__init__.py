@@ -1,1 +1,1 @@
-"""Stage 5: from a problem to its solution."""
+"""Stage 5, training: exact solvers, likelihood solvers and gradient descent, from a Problem to its solution."""

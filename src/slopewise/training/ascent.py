@@ -1,4 +1,4 @@
-"""Which road climbs a likelihood, and why."""
+"""Choose the solver of a likelihood (any loss of a linear model without a closed form), with the reason."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from slopewise.training.solver import Climber
 CLIMBERS = ("newton", "lbfgs", "coordinate_descent", "firth")
 
 FACTORED = 500
-"""Parameters up to which a pass may form and factor their Hessian: 500² numbers a thread, 0.04 s to factor."""
+"""Most parameters whose Hessian is formed and factored at each iteration: 500² numbers a thread, 0.04 s to factor."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ascent:
-    """A climber and the reason for it, in the user's words."""
+    """The chosen likelihood solver, and the reason for it as one phrase for the report."""
 
     climber: Climber
     reason: str
@@ -36,17 +36,20 @@ def choose_ascent(
     firth: bool = False,
     start: Tensor | None = None,
 ) -> Ascent:
-    """Return the climber for a linear model with any loss that has a curvature.
+    """Return the likelihood solver for a linear model with any twice differentiable loss.
 
     Args:
-        problem: what was asked.
-        levels: names of the classes.
+        problem: linear model, its loss, its penalty and its rows.
+        levels: names of the classes, for messages.
         wanted: auto, or one of CLIMBERS.
-        firth: Firth's penalty was asked for.
-        start: parameters of another fit to start from, raw units, or None.
+        firth: use Firth's penalty.
+        start: theta (p,) or (p, m) of another fit to start from, raw units, or None.
+
+    Returns:
+        The solver, and why it was chosen.
 
     Raises:
-        OptionError: `wanted` is no climber, or one that always starts from nothing was given a start.
+        OptionError: an unknown solver, or a start for a solver that always starts from the intercept alone.
     """
     check_choice("solver", wanted, ("auto", *CLIMBERS))
     made: dict[str, Climber] = {
@@ -58,17 +61,22 @@ def choose_ascent(
     if start is not None and (firth or problem.penalty.l1 or wanted in ("coordinate_descent", "firth")):
         raise OptionError("firth and l1 always start from the intercept alone; leave warm_start out.")
     if firth and wanted not in ("auto", "firth"):
-        raise OptionError(f"firth has a solver of its own, and solver {wanted!r} is not it; leave one of them out.")
+        raise OptionError(
+            f"firth=True has a solver of its own, and solver={wanted!r} is another; leave one of them out."
+        )
     if firth or wanted == "firth":
         return Ascent(made["firth"], "Firth's penalty was asked for")
     if wanted != "auto":
         return Ascent(made[wanted], "asked for")
     if problem.penalty.l1:
         return Ascent(
-            made["coordinate_descent"], f"l1 {problem.penalty.l1:g} has corners, which coordinate descent stops at"
+            made["coordinate_descent"],
+            f"l1={problem.penalty.l1:g} is not differentiable at 0, which coordinate descent handles exactly",
         )
     parameters = len(problem.names) * problem.loss.outputs
     if parameters > FACTORED:
-        return Ascent(made["lbfgs"], f"{parameters:,} parameters are too many to factor their Hessian at each step")
+        return Ascent(
+            made["lbfgs"], f"{parameters:,} parameters are too many to factor their Hessian at each iteration"
+        )
     plural = "s" if parameters > 1 else ""
     return Ascent(made["newton"], f"{parameters} parameter{plural}, whose Hessian is quickly factored")

@@ -1,4 +1,4 @@
-"""`auto`: which road to take, and why."""
+"""Choose the exact least squares solver, Cholesky or QR, from the condition of the moments."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from slopewise.training.solver import Solver
 SOLVERS = ("auto", "cholesky", "qr")
 
 SQUARED_LIMIT = 1e6
-"""Condition of the moments beyond which QR is taken: they would leave fewer than nine digits of a standard error."""
+"""Condition of the moments beyond which QR is used: they would leave fewer than nine digits of a standard error."""
 
 NO_DIGIT = 1e14
 """Condition beyond which a Cholesky factor of the moments is noise."""
@@ -25,18 +25,26 @@ NO_DIGIT = 1e14
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A solver and the reason for it, in the user's words."""
+    """The chosen solver, and the reason for it as one phrase for the report."""
 
     solver: Solver
     reason: str
 
 
 def choose(problem: Problem, moments: Moments, wanted: str = "auto") -> Choice:
-    """Return the solver for a linear model with squared loss, given its moments.
+    """Return the exact solver for a linear model with squared loss, given its moments.
+
+    Args:
+        problem: linear model, squared loss.
+        moments: of the training rows.
+        wanted: one of SOLVERS; auto uses QR where the condition of the moments exceeds SQUARED_LIMIT.
+
+    Returns:
+        The solver, and why it was chosen.
 
     Raises:
         OptionError: `wanted` is not a solver.
-        FitError: the moments alone show that there is no answer.
+        FitError: the moments alone show that no solution exists.
     """
     check_choice("solver", wanted, SOLVERS)
     scaled = scale_problem(problem, moments)
@@ -49,8 +57,8 @@ def choose(problem: Problem, moments: Moments, wanted: str = "auto") -> Choice:
     if wanted == "cholesky":
         if squared > NO_DIGIT:
             raise FitError(
-                f"solver 'cholesky' was asked for, but the moments' condition is {squared:.1e} and would leave "
-                "no digit; choose solver 'qr' or 'auto'."
+                f"solver='cholesky' was asked for, but the condition number of the moments is {squared:.1e}, which "
+                "leaves no correct digit; choose solver='qr' or solver='auto'."
             )
         return Choice(Cholesky(moments), "asked for")
     if collinear:

@@ -1,4 +1,4 @@
-"""Which road goes down on a linear model with squared loss: the closed form, the moments, or the plain loop."""
+"""Choose the gradient descent solver of a linear model with squared loss: closed form, moments, or loop over rows."""
 
 from __future__ import annotations
 
@@ -11,15 +11,23 @@ ROADS = ("gd", "gd_closed_form", "gd_moments", "gd_loop")
 
 
 def choose_road(plan: DescentPlan, wanted: str, *, rows_needed: str = "") -> tuple[str, str]:
-    """Return (road, reason): replay, moments or loop.
+    """Return (solver, reason): gd_closed_form, gd_moments or gd_loop.
 
     Args:
-        plan: the plan.
-        wanted: descent (the fastest road there is), or one of the roads.
+        plan: optimizer, schedule, batch size, stopping rules.
+        wanted: gd (the fastest solver that gives this descent), or one of the others by name.
         rows_needed: why the rows themselves are needed, such as a checkpoint; empty where they are not.
 
+    Returns:
+        The solver's name, and why it was chosen.
+
     Raises:
-        OptionError: the road asked for does not exist for this plan; says why and what would be used.
+        OptionError: the solver asked for cannot run this plan; the message says why, and which one can.
+
+    Example:
+        >>> from slopewise.optimizers.plan import DescentPlan
+        >>> choose_road(DescentPlan(options={"lr": 0.1}, batch_size=32), "gd")
+        ('gd_loop', 'mini-batches need the rows at every step')
     """
     check_choice("solver", wanted, ROADS)
     rows = "; ".join([*_needs_rows(plan), *([rows_needed] if rows_needed else [])])
@@ -46,15 +54,15 @@ def choose_road(plan: DescentPlan, wanted: str, *, rows_needed: str = "") -> tup
 
 def _needs_rows(plan: DescentPlan) -> Iterator[str]:
     if plan.batch_size is not None:
-        yield "mini-batches meet the rows a few at a time"
+        yield "mini-batches need the rows at every step"
     if plan.dtype == "float32":
-        yield "float32 rounds at every row"
+        yield "float32 rounding depends on every row"
     if plan.stopping.monitor == "validation" and plan.stopping.patience is not None:
-        yield "validation rows are watched"
+        yield "the cost of the validation rows is monitored"
 
 
 def _no_closed_form(plan: DescentPlan) -> Iterator[str]:
     if plan.optimizer != "sgd":
         yield f"{plan.optimizer} has no closed form"
     if plan.schedule.name == "plateau":
-        yield "the schedule plateau looks at the cost"
+        yield "the schedule 'plateau' depends on the cost"

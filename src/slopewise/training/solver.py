@@ -1,7 +1,7 @@
-"""Stage 5, the contract: from a problem to its solution.
+"""Stage 5, the contract: the base classes of all solvers.
 
-A solver is a frozen value: its settings, and the moments where they have been read already. Every exact road has the
-one signature, `solve(problem, engine)`, and ends in a Solution whose status says what happened.
+A solver is a frozen dataclass: its settings, and the moments where they have been read already. Every solver has the
+one method `solve(problem, engine)`, and returns a value whose status says what happened.
 """
 
 from __future__ import annotations
@@ -14,22 +14,29 @@ from slopewise.solution import Maximum, Solution
 
 
 class Solver(ABC):
-    """A way to minimise. `needs` says in words what the problem must be for this road to exist."""
+    """Base class of the exact least squares solvers. `needs` lists what the problem must provide, in words."""
 
     name: str
     needs: tuple[str, ...]
 
     @abstractmethod
     def solve(self, problem: Problem, engine: Engine) -> Solution:
-        """Return the solution.
+        """Return the exact solution.
+
+        Args:
+            problem: model, loss, penalty and rows.
+            engine: sums over the rows.
 
         Raises:
-            FitError: no answer exists; the message names the columns and what to do.
+            FitError: no unique solution exists; the message names the columns and what to do.
         """
 
 
 class Climber(ABC):
-    """A way to minimise the summed loss of a linear model that has no closed form, such as -log likelihood."""
+    """Base class of the likelihood solvers: iterative minimisation of the summed loss of a linear model.
+
+    `needs` lists what the problem must provide, in words.
+    """
 
     name: str
     needs: tuple[str, ...]
@@ -37,6 +44,10 @@ class Climber(ABC):
     @abstractmethod
     def solve(self, problem: Problem, engine: Engine) -> Maximum:
         """Return the optimum.
+
+        Args:
+            problem: model, loss, penalty and rows.
+            engine: sums over the rows.
 
         Raises:
             FitError: no finite optimum exists, or it was not reached; the message says why and what to do.

@@ -1,1 +1,1 @@
-"""Gradient descent: the loop first, then what prepares, observes and concludes it."""
+"""Gradient descent: the training loop, its monitoring and checkpoints, and its closed form for squared loss."""

@@ -1,7 +1,7 @@
-"""A descent between two epochs, on disk: killed at any moment and resumed, it ends as if never killed, bit by bit.
+"""Checkpoints of gradient descent: a resumed run ends bitwise equal to one that was never interrupted.
 
-One safetensors file, numbers as tensors and the rest as JSON in its header; no pickle. It is written beside its
-place and renamed into it, so that the one before stays until the new one is complete. The shuffle of an epoch depends
+One safetensors file, numbers as tensors and the rest as JSON in its header; no pickle. It is written under a temporary
+name and renamed, so that the previous one stays until the new one is complete. The shuffle of an epoch depends
 on the seed and the epoch alone, so there is no order of rows to save.
 """
 
@@ -26,13 +26,13 @@ from slopewise.optimizers.plan import DescentPlan
 from slopewise.training.descent.minibatches import Arrays
 
 FORMAT = 2
-"""Since 2 an optimizer may hold all parameters as one, and so what it remembers of them."""
+"""Version of the file. Since 2 an optimizer may hold all parameters as one tensor, and its state too."""
 
 ENTRY = "slopewise-checkpoint"
 FILE = "checkpoint.safetensors"
 
 HASHED = 100_000_000
-"""Bytes of x that the fingerprint reads: of more, evenly spaced rows are taken. y and w are read whole."""
+"""Bytes of x that the fingerprint hashes: of more, evenly spaced rows. y and w are hashed whole."""
 
 SHARE = 10
 """A checkpoint is not written again before this many times as long as writing it took."""
@@ -40,9 +40,9 @@ SHARE = 10
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Where a descent is kept, and whether it goes on from there.
+    """Where a descent saves its state, and whether it resumes from there.
 
-    about: whatever else makes this problem the one it is (column names, penalty, split), compared as text.
+    about: what else identifies the problem (column names, penalty, split), compared as text.
     every: seconds between two checkpoints, at least.
     """
 
@@ -54,41 +54,49 @@ class Checkpoint:
 
 @dataclass(slots=True)
 class CheckpointFile:
-    """Writes checkpoints when they are due. problem: the fingerprint, in every header."""
+    """Writes checkpoints when they are due.
+
+    problem: the fingerprint, stored in the header. took: seconds that the last write took. last_write: when it was, on
+    the monotonic clock.
+    """
 
     checkpoint: Checkpoint
     problem: dict[str, str]
     took: float = 0.0
-    module_source: float = field(default_factory=monotonic)
+    last_write: float = field(default_factory=monotonic)
 
     @property
     def due(self) -> bool:
-        """Whether it is time for the next one."""
-        return monotonic() - self.module_source >= max(self.checkpoint.every, SHARE * self.took)
+        """Whether the next checkpoint is due."""
+        return monotonic() - self.last_write >= max(self.checkpoint.every, SHARE * self.took)
 
     def write(self, plain: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
         """Write the state.
 
         Raises:
-            StoreError: it cannot be written; the one before is untouched.
+            StoreError: it cannot be written; the previous one is untouched.
         """
         started = monotonic()
         header = json.dumps({"format": FORMAT, "problem": self.problem, **plain})
         data = save_tensors({name: value.detach().clone() for name, value in tensors.items()}, {ENTRY: header})
         with atomic_replace(self.checkpoint.folder / FILE) as beside:
             beside.write_bytes(data)
-        self.module_source = monotonic()
-        self.took = self.module_source - started
+        self.last_write = monotonic()
+        self.took = self.last_write - started
 
 
 def open_checkpoint_file(
     checkpoint: Checkpoint, problem: dict[str, str]
 ) -> tuple[CheckpointFile, dict[str, Any], dict[str, Tensor]]:
-    """Return the keeper of a folder and what is to be resumed: plain values and tensors, empty for a fresh start.
+    """Return the checkpoint file of a folder and the state to resume: plain values and tensors, empty for a new run.
+
+    Args:
+        checkpoint: folder, and whether to resume.
+        problem: the fingerprint, see `fingerprint`.
 
     Raises:
-        StoreError: nothing to resume where a folder of that name is missing; something there that would be
-            overwritten; a checkpoint of another problem, damaged, or of another format.
+        StoreError: no folder to resume from; a checkpoint that would be overwritten; a checkpoint of another problem,
+            damaged, or of another format.
     """
     folder, path = checkpoint.folder, checkpoint.folder / FILE
     if checkpoint.resume and not folder.is_dir():
@@ -99,7 +107,7 @@ def open_checkpoint_file(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"the folder {folder} cannot be made: {error.strerror}; choose another one.") from error
-    for left in folder.glob(f".{FILE}.*.part"):  # by a process killed while it wrote
+    for left in folder.glob(f".{FILE}.*.part"):  # left by a process killed while writing
         left.unlink(missing_ok=True)
     checkpoint_file = CheckpointFile(checkpoint, problem)
     if not path.exists():
@@ -119,7 +127,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         raise StoreError(f"{path} cannot be read: {error.strerror or error}; check what it is.") from error
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise StoreError(
-            f"{path} is cut short, damaged or no checkpoint; copy it again, or remove it and start anew."
+            f"{path} is truncated, damaged or not a checkpoint; copy it again, or remove it and start a new run."
         ) from error
     if version > FORMAT:
         raise StoreError(
@@ -127,17 +135,17 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         )
     if version < FORMAT:
         raise StoreError(
-            f"{path} was written in format {version} by an older slopewise, and this one goes on from format {FORMAT} "
-            "alone; finish it with that version, or start anew in another folder."
+            f"{path} was written in format {version} by an older slopewise, and this one resumes format {FORMAT} only; "
+            "finish it with that version, or start a new run in another folder."
         )
     return plain, tensors
 
 
-def _check_same(path: Path, found: Mapping[str, str], problem: Mapping[str, str]) -> None:
-    for name in [*problem, *found]:
-        if found.get(name) != problem.get(name):
-            there, here = found.get(name, "nothing"), problem.get(name, "nothing")
-            what = "other rows" if name == "rows" else f"{name} {there} where this run has {here}"
+def _check_same(path: Path, stored: Mapping[str, str], problem: Mapping[str, str]) -> None:
+    for name in [*problem, *stored]:
+        if stored.get(name) != problem.get(name):
+            before, now = stored.get(name, "nothing"), problem.get(name, "nothing")
+            what = "other rows" if name == "rows" else f"{name} {before} where this run has {now}"
             raise StoreError(
                 f"{path} belongs to another problem: {what}; resume with the same settings and table, or choose "
                 f"another folder."
@@ -147,7 +155,14 @@ def _check_same(path: Path, found: Mapping[str, str], problem: Mapping[str, str]
 def fingerprint(
     plan: DescentPlan, rows: Arrays, shapes: Mapping[str, object], about: Mapping[str, object]
 ) -> dict[str, str]:
-    """Return what must be the same for a descent to go on: everything but the number of epochs, as texts."""
+    """Return what must be equal for a run to be resumed, as text by name: everything but the number of epochs.
+
+    Args:
+        plan: of the descent.
+        rows: x (n, q), y (n,) and w (n,) or None; stored as a hash.
+        shapes: of the parameters, by name.
+        about: see `Checkpoint`.
+    """
     settings = asdict(plan)
     del settings["epochs"]
     texts = {
@@ -181,12 +196,12 @@ def pack_optimizer(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Any], di
 
 
 def unpack_optimizer(optimizer: torch.optim.Optimizer, plain: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
-    """Put a state of `pack_optimizer` into a fresh optimizer made from the same plan."""
+    """Load a state of `pack_optimizer` into a new optimizer made from the same plan."""
     fresh = optimizer.state_dict()
     state: dict[int, dict[str, Any]] = {int(index): dict(values) for index, values in plain["state"].items()}
     for name, value in tensors.items():
-        room, _, rest = name.partition(".")
-        if room == "optimizer":
+        prefix, _, rest = name.partition(".")
+        if prefix == "optimizer":
             index, _, entry = rest.partition(".")
             state[int(index)][entry] = value
     for group, lr, first in zip(fresh["param_groups"], plain["lr"], plain["initial_lr"], strict=True):

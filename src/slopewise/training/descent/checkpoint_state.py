@@ -1,4 +1,4 @@
-"""What a checkpoint of the loop holds, and how the loop goes on from it."""
+"""State of the training loop that a checkpoint stores, and how a resumed loop restores it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MODULE = "module."
 
 @dataclass(slots=True)
 class CheckpointWriter:
-    """Brings together everything that changes from epoch to epoch. epoch: of the last checkpoint written."""
+    """Collects module, optimizer, scheduler and monitor state, and writes it. epoch: of the last checkpoint written."""
 
     checkpoint_file: CheckpointFile
     module: nn.Module
@@ -36,20 +36,20 @@ class CheckpointWriter:
     epoch: int = 0
 
     def wants(self, epoch: int) -> bool:
-        """Return whether the state in which epoch `epoch` will start is to be saved: it is time, or the end."""
+        """Return whether the state in which epoch `epoch` will start is to be saved: one is due, or training ends."""
         return self.checkpoint_file.due or epoch == self.monitor.plan.epochs
 
     @property
     def folder(self) -> Path:
-        """Where the checkpoints lie."""
+        """The folder of the checkpoint."""
         return self.checkpoint_file.checkpoint.folder
 
     def save(self, epoch: int) -> None:
         """Write the state in which epoch `epoch` will start."""
         optimizer, slots = pack_optimizer(self.optimizer)
-        activations_of, kept = self.monitor.state()
+        monitor, kept = self.monitor.state()
         schedule = {} if self.scheduler is None else self.scheduler.state_dict()
-        plain = {"epoch": epoch, "optimizer": optimizer, "watch": activations_of, "scheduler": schedule}
+        plain = {"epoch": epoch, "optimizer": optimizer, "watch": monitor, "scheduler": schedule}
         weights = {MODULE + name: value for name, value in self.module.state_dict().items()}
         self.checkpoint_file.write(plain, {**weights, **slots, **kept, "generator": torch.get_rng_state()})
         self.epoch = epoch
@@ -63,15 +63,25 @@ def open_checkpoint_writer(
     scheduler: LRScheduler | None,
     monitor: Monitor,
 ) -> tuple[CheckpointWriter | None, int]:
-    """Return the saver, if there is to be one, and the epoch to start with, everything put back as it was then.
+    """Return the checkpoint writer, None without a checkpoint, and the epoch to start with.
+
+    When resuming, the states of module, optimizer, scheduler, monitor and torch's generator are restored.
+
+    Args:
+        checkpoint: folder and settings, or None.
+        rows: x (n, q), y (n,) and w (n,) or None, for the fingerprint of the problem.
+        module: being trained.
+        optimizer: of its parameters.
+        scheduler: of the learning rate, or None.
+        monitor: of this descent.
 
     Raises:
-        StoreError: see `open_keeper`; or the checkpoint is past the last epoch asked for.
+        StoreError: see `open_checkpoint_file`; or the checkpoint is past the last epoch asked for.
     """
     if checkpoint is None:
         return None, 0
     shapes = {name: list(value.shape) for name, value in module.state_dict().items()}
-    moved = [list(part.shape) for part in optimizer.param_groups[0]["params"]]  # as one, or many: see recorder.as_one
+    moved = [list(part.shape) for part in optimizer.param_groups[0]["params"]]  # one tensor or several: history.as_one
     about = {**checkpoint.about, "numbers moved together": moved}
     checkpoint_file, plain, tensors = open_checkpoint_file(checkpoint, fingerprint(monitor.plan, rows, shapes, about))
     writer = CheckpointWriter(checkpoint_file, module, optimizer, scheduler, monitor)

@@ -1,9 +1,9 @@
-"""The same descent in closed form: every epoch of full-batch SGD from the moments, without one pass over the rows.
+"""Full-batch SGD on squared loss in closed form: every epoch from the moments, without a pass over the rows.
 
-On a quadratic cost each eigendirection of the hessian goes its own way, a linear recurrence of three numbers
-(optimizers/recurrence.py). With eigenpairs (lambda, z), decay d = weight_decay and mu = lambda + d, along each z:
+On a quadratic cost the descent separates along the eigenvectors of the Hessian into linear recurrences of three numbers
+(optimizers/sgd_recurrence.py). With eigenpairs (lambda, z), decay d = weight_decay and mu = lambda + d, along each z:
 
-    g̃_0 = z·(hessian theta_0 - linear + d theta_0)        the slope that the optimizer sees first
+    g̃_0 = z·(hessian theta_0 - linear + d theta_0)        the optimizer's first gradient
     theta_t = theta_0 - Σ z q_t g̃_0
     g_t = (lambda p_t g̃_0 - d z·linear) / mu               the gradient of the cost
     cost_t = lowest + ½ Σ g_t² / lambda
@@ -33,25 +33,25 @@ from slopewise.optimizers.sgd_recurrence import (
     trajectory,
 )
 from slopewise.solution import History
-from slopewise.training.descent.recorded import check_all_rows, recorded, spacing, stop_within
+from slopewise.training.descent.history import check_all_rows, recorded, spacing, stop_within
 from slopewise.training.descent.stopping import StoppingRules
 from slopewise.training.moments.quadratic import Quadratic
 from slopewise.training.moments.spectrum import spectrum_of
 
 BLOCK = 16384
-"""Epochs worked on at a time, so that a sparse record of a long descent needs little memory."""
+"""Epochs computed at a time, so that a sparse history of a long descent needs little memory."""
 
 NOISE = 1e-12
-"""A gap smaller than this part of the numbers that it was formed from is their rounding."""
+"""A difference smaller than this part of the numbers that it was formed from is rounding."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpectralDescent:
-    """A descent taken apart along the eigenvectors of its hessian.
+    """A descent decomposed along the eigenvectors of its Hessian.
 
-    start (p,); directions (p, p), one in each column; and for each (p,): mu, zero where there is no slope and so no way
-    to go; slope g̃_0; the gradient of the cost is share p_t - pull; weight is ½ / lambda, zero where the cost is flat.
-    floor () is the cost that no direction can lower.
+    start (p,); directions (p, p), the eigenvectors as columns; and for each of them (p,): mu, zero where the gradient
+    is zero; initial_gradient g̃_0; the gradient of the cost is share p_t - pull; weight is ½ / lambda, zero where the
+    cost is flat. floor () is the cost that no direction can lower. sgd: momentum, weight decay and the like.
     """
 
     start: Tensor
@@ -68,8 +68,8 @@ class SpectralDescent:
 def descend_closed_form(quadratic: Quadratic, plan: DescentPlan, start: Tensor) -> History:
     """Return the history that full-batch torch.optim.SGD would make, from its closed form.
 
-    1. Take the descent apart. 2. March through the recorded epochs only, or through all of them where a stopping
-    rule looks at the costs or the learning rate changes. 3. Cut where the rule first holds. 4. Put together.
+    1. Decompose the descent along the eigenvectors. 2. Compute the recorded epochs only, or all of them where a
+    stopping rule needs their costs or the learning rate changes. 3. Cut where the rule first holds. 4. Concatenate.
 
     Args:
         quadratic: the cost in the units of the descent.
@@ -87,15 +87,15 @@ def descend_closed_form(quadratic: Quadratic, plan: DescentPlan, start: Tensor) 
     # 2.
     parts: list[History] = []
     stop = None
-    for epoch, road in _blocks(spectral, plan, every):
+    for epoch, states in _blocks(spectral, plan, every):
         if plan.stopping.is_active:
-            gradient = _gradients(spectral, road)
+            gradient = _gradients(spectral, states)
             # 3.
             stop = stop_within(rules, epoch, _costs(spectral, gradient), gradient.norm(dim=1))
         kept = recorded(epoch, plan, stop)
         if not bool(kept.all()):
-            epoch, road = epoch[kept], Trajectory(road.q[kept], road.p[kept], road.v[kept])
-        parts.append(_history(spectral, plan, epoch, road))
+            epoch, states = epoch[kept], Trajectory(states.q[kept], states.p[kept], states.v[kept])
+        parts.append(_history(spectral, plan, epoch, states))
         if stop is not None:
             break
     # 4.
@@ -105,15 +105,21 @@ def descend_closed_form(quadratic: Quadratic, plan: DescentPlan, start: Tensor) 
 def state_at(quadratic: Quadratic, plan: DescentPlan, start: Tensor, epoch: int) -> History:
     """Return one row of the history, that of `epoch`.
 
-    With a constant learning rate it takes log2(epoch) small products, whatever the number of epochs; stopping rules
-    and the planned number of epochs are not looked at.
+    With a constant learning rate it takes log2(epoch) small matrix products; stopping rules and the planned number of
+    epochs are ignored.
+
+    Args:
+        quadratic: the cost in the units of the descent.
+        plan: as of `descend_closed_form`.
+        start: (p,) in the units of the descent.
+        epoch: 0 is the start.
 
     Raises:
         OptionError: there is no closed form for this descent, or the epoch is negative.
     """
     _check(plan)
     if epoch < 0:
-        raise OptionError(f"epoch {epoch} does not exist; the start is epoch 0.")
+        raise OptionError(f"there is no epoch {epoch}; give 0, the start, or more.")
     spectral = decompose(quadratic, start, sgd_of(plan.options))
     state = first_state(spectral.mu, spectral.sgd)
     if plan.schedule.name == "constant":
@@ -126,19 +132,19 @@ def state_at(quadratic: Quadratic, plan: DescentPlan, start: Tensor, epoch: int)
 
 
 def decompose(quadratic: Quadratic, start: Tensor, sgd: SGD) -> SpectralDescent:
-    """Return the descent from `start` (p,) along the eigenvectors of the hessian."""
+    """Return the descent from `start` (p,), decomposed along the eigenvectors of the Hessian."""
     spectrum = spectrum_of(quadratic.hessian)
-    curvature, z, decay = spectrum.eigenvalues, spectrum.eigenvectors, sgd.weight_decay
+    eigenvalues, z, decay = spectrum.eigenvalues, spectrum.eigenvectors, sgd.weight_decay
     gradient = (quadratic.hessian @ start - quadratic.linear) @ z
     initial_gradient = gradient + decay * (start @ z)
-    mu = curvature + decay
-    weight = torch.where(spectrum.flat, 0.0, 0.5 / curvature)
+    mu = eigenvalues + decay
+    weight = torch.where(spectrum.flat, 0.0, 0.5 / eigenvalues)
     return SpectralDescent(
         start=start,
         directions=z,
         mu=torch.where(initial_gradient == 0, 0.0, mu),
         initial_gradient=initial_gradient,
-        share=initial_gradient * curvature / mu if decay else initial_gradient,
+        share=initial_gradient * eigenvalues / mu if decay else initial_gradient,
         pull=decay * (quadratic.linear @ z) / mu if decay else torch.zeros_like(initial_gradient),
         weight=weight,
         floor=quadratic.lowest + _out_of_reach(quadratic, start, gradient.square() @ weight),
@@ -147,7 +153,7 @@ def decompose(quadratic: Quadratic, start: Tensor, sgd: SGD) -> SpectralDescent:
 
 
 def _out_of_reach(quadratic: Quadratic, start: Tensor, gap: Tensor) -> Tensor:
-    """Return what the cost at the start has beyond lowest + gap: it lies in directions that are flat to rounding."""
+    """Return the cost at the start less lowest + gap: its part in directions that are flat to rounding."""
     parts = torch.stack(
         [
             quadratic.constant,
@@ -169,7 +175,7 @@ def _check(plan: DescentPlan) -> None:
 
 
 def _blocks(spectral: SpectralDescent, plan: DescentPlan, every: int) -> Iterator[tuple[Tensor, Trajectory]]:
-    """Yield (epochs (r,), their states), from 0 by `every`, and the last epoch wherever it falls."""
+    """Yield (epochs (r,), their states) in steps of `every` from 0, and then the last epoch."""
     state = first_state(spectral.mu, spectral.sgd)
     constant = plan.schedule.name == "constant"
     once = one_epoch(mu=spectral.mu, lr=plan.lr, sgd=spectral.sgd)
@@ -177,12 +183,12 @@ def _blocks(spectral: SpectralDescent, plan: DescentPlan, every: int) -> Iterato
     epochs = torch.arange(0, plan.epochs + 1, every)
     for epoch in torch.split(epochs, BLOCK):
         if constant:
-            road = trajectory(step, state, len(epoch) + 1)
+            states = trajectory(step, state, len(epoch) + 1)
         else:
             rates = learning_rates(plan.schedule, plan.lr, epoch)
-            road = scan(mu=spectral.mu, lr=rates, sgd=spectral.sgd, state=state)
-        yield epoch, Trajectory(road.q[:-1], road.p[:-1], road.v[:-1])
-        state = road.state(-1)
+            states = scan(mu=spectral.mu, lr=rates, sgd=spectral.sgd, state=state)
+        yield epoch, Trajectory(states.q[:-1], states.p[:-1], states.v[:-1])
+        state = states.state(-1)
     if int(epochs[-1]) < plan.epochs:
         yield torch.tensor([plan.epochs]), _row(advance(once, first_state(spectral.mu, spectral.sgd), plan.epochs))
 
@@ -191,21 +197,21 @@ def _row(state: Tensor) -> Trajectory:
     return Trajectory(state[None, :, 0], state[None, :, 1], state[None, :, 2])
 
 
-def _history(spectral: SpectralDescent, plan: DescentPlan, epoch: Tensor, road: Trajectory) -> History:
-    gradient = _gradients(spectral, road)
+def _history(spectral: SpectralDescent, plan: DescentPlan, epoch: Tensor, states: Trajectory) -> History:
+    gradient = _gradients(spectral, states)
     z = spectral.directions
     return History(
         epoch=epoch,
         cost=_costs(spectral, gradient),
-        parameters=spectral.start - road.q @ (z * spectral.initial_gradient).T,
+        parameters=spectral.start - states.q @ (z * spectral.initial_gradient).T,
         gradient=gradient @ z.T,
         lr=learning_rates(plan.schedule, plan.lr, epoch),
     )
 
 
-def _gradients(spectral: SpectralDescent, road: Trajectory) -> Tensor:
+def _gradients(spectral: SpectralDescent, states: Trajectory) -> Tensor:
     """Return the gradients (r, p) of the cost along the eigenvectors."""
-    return road.p * spectral.share - spectral.pull
+    return states.p * spectral.share - spectral.pull
 
 
 def _costs(spectral: SpectralDescent, gradient: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What a descent looked like, row by row, in memory that is counted before the first step."""
+"""The history of a descent: epochs, costs, parameters and gradients, recorded in preallocated memory."""
 
 from __future__ import annotations
 
@@ -8,21 +8,33 @@ import torch
 from torch import Tensor, nn
 
 from slopewise.errors import OptionError
+from slopewise.optimizers.plan import DescentPlan
 from slopewise.solution import History
+from slopewise.training.descent.stopping import StoppingRules
 from slopewise.types import Callback
 
 ANNOUNCED = 100e6
-"""Bytes of history that are taken without a word."""
+"""Bytes of history beyond which the callback receives a note of its size."""
 
 LIMIT = 4e9
-"""Bytes of history beyond which a run is refused: a swapping machine would lose what was asked to be kept."""
+"""Bytes of history beyond which a run is refused, rather than let the machine swap."""
 
 
 def plan_rows(*, epochs: int, history_every: int, p: int, callback: Callback | None = None) -> int:
-    """Return how many rows a history holds at most: every record-th epoch (0: none between) and the last.
+    """Return how many rows a history holds at most: one every `history_every` epochs (0: none between) and the last.
+
+    Args:
+        epochs: planned.
+        history_every: epochs between two kept rows, 0 for the first and the last alone.
+        p: parameters.
+        callback: receives a note of the size where it exceeds ANNOUNCED.
 
     Raises:
-        OptionError: they would take more than LIMIT; the message says how many would do.
+        OptionError: they would take more than LIMIT; the message names a history_every that fits.
+
+    Example:
+        >>> plan_rows(epochs=1000, history_every=10, p=3)
+        102
     """
     rows = epochs // history_every + 2 if history_every else 2
     size = _bytes(rows, p)
@@ -31,7 +43,7 @@ def plan_rows(*, epochs: int, history_every: int, p: int, callback: Callback | N
         advice = f"history_every={enough} or more" if _bytes(3, p) < LIMIT else "a smaller model"
         raise OptionError(
             f"a history of {rows:,} epochs x {p:,} parameters would take {size / 1e9:,.1f} GB, and at most "
-            f"{LIMIT / 1e9:g} GB are given to it; choose {advice}."
+            f"{LIMIT / 1e9:g} GB are allowed; choose {advice}."
         )
     if callback is not None and size > ANNOUNCED:
         callback.note(f"keeping {rows:,} epochs x {p:,} parameters, {size / 1e6:,.0f} MB")
@@ -45,7 +57,16 @@ def _bytes(rows: int, p: int) -> float:
 def lay_flat(module: nn.Module) -> Tensor:
     """Move a module's trainable parameters into one tensor (p,), in their order, and return it.
 
-    They stay what they are, now as views of it: a whole state is then copied at once.
+    The module's parameters become views of that tensor, so that its whole state is copied in one operation.
+
+    Example:
+        >>> layer = nn.Linear(2, 1)
+        >>> flat = lay_flat(layer)
+        >>> flat.zero_()
+        tensor([0., 0., 0.])
+        >>> layer.bias
+        Parameter containing:
+        tensor([0.], requires_grad=True)
     """
     parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
     flat = torch.cat([parameter.detach().reshape(-1) for parameter in parameters])
@@ -59,8 +80,12 @@ def lay_flat(module: nn.Module) -> Tensor:
 def is_chain(module: nn.Module) -> bool:
     """Return whether a module is one layer of torch's own or a Sequential of such.
 
-    Every pass through it then uses every parameter, so each has a gradient at each step. A class of the user's may
-    leave some aside, and those torch.optim leaves alone: no decay, no momentum, no count of steps.
+    Every forward pass then uses every parameter, so each has a gradient at each step. A user-defined module may leave
+    some unused, and torch.optim skips parameters without a gradient: no decay, no momentum, no step count.
+
+    Example:
+        >>> is_chain(nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1)))
+        True
     """
     if type(module) is nn.Sequential:
         return all(is_chain(part) for part in module)
@@ -68,29 +93,30 @@ def is_chain(module: nn.Module) -> bool:
 
 
 def as_one(module: nn.Module, flat: Tensor) -> nn.Parameter:
-    """Return the parameters that `lay_flat` moved into `flat` as a single one (p,), its gradient laid out alike.
+    """Return the parameters that `lay_flat` moved into `flat` as a single parameter (p,), with one gradient (p,).
 
-    All optimizers here work number by number, so a step of this one is the step of them all, in one call instead of one
-    for each: a sixteenth of an epoch of a network 64-64 in batches of 256. The bits are the same, but for the last
-    few numbers of a parameter under Adam and AdamW, whose fused kernels round those unlike the ones before.
+    All optimizers used here are elementwise, so one step of this parameter equals a step of each, in one call instead
+    of one for each: that saves a sixteenth of an epoch of a network 64-64 in batches of 256. Results are bitwise equal,
+    but for the last few numbers of a parameter under Adam and AdamW, whose fused kernels round those differently.
 
-    Backward passes add to the gradients where they lie; to start anew, set them to 0 there. (As None, they would come
-    back elsewhere.)
+    The module's gradients are views of the one gradient: zero them in place. (Set to None, backward would allocate
+    them elsewhere.)
     """
     one = nn.Parameter(flat)
     one.grad = torch.zeros_like(flat)
     parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
     gradients = torch.split_with_sizes(one.grad, [parameter.numel() for parameter in parameters])
-    for parameter, slope in zip(parameters, gradients, strict=True):
-        parameter.grad = slope.view_as(parameter)
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        parameter.grad = gradient.view_as(parameter)
     return one
 
 
 class Recorder:
-    """The rows of a history, allocated once, float64 whatever the descent runs in.
+    """Records the rows of a history: allocated once, float64 whatever the dtype of the descent.
 
-    parameters: those whose gradient is kept with the state; none, and it is NaN.
-    A state is written through numpy: for a handful of parameters it takes a tenth of the time of torch's copy.
+    flat (p,): the current parameters. parameters: those whose gradients are recorded; with none the gradients are NaN.
+    rows: as `plan_rows` counts them. Rows are copied through numpy: for a few parameters that takes a tenth of the
+    time of torch's copy.
     """
 
     def __init__(self, flat: Tensor, parameters: Sequence[nn.Parameter], rows: int, history_every: int) -> None:
@@ -111,11 +137,11 @@ class Recorder:
         ]
 
     def wants(self, epoch: int) -> bool:
-        """Return whether the row of this epoch is kept, the last aside."""
+        """Return whether the row of this epoch is kept; the last epoch is kept in any case."""
         return epoch % self.history_every == 0 if self.history_every else epoch == 0
 
     def keep(self, epoch: int, cost: float, rate: float, validation: float | None = None) -> None:
-        """Keep the parameters and their gradients as they are now."""
+        """Record the current parameters and gradients, with the cost (), learning rate and validation cost."""
         row = len(self.epochs)
         self._states[row] = self._flat
         for parameter, place in self._places:
@@ -127,7 +153,7 @@ class Recorder:
         self.epochs.append(epoch)  # last: an interrupt before this line leaves a row that does not count
 
     def history(self, optimum: Tensor | None = None, lowest: Tensor | None = None) -> History:
-        """Return what was kept."""
+        """Return the recorded rows, with the exact optimum (p,) and lowest cost () where they are known."""
         rows = len(self.epochs)
         return History(
             epoch=torch.tensor(self.epochs, dtype=torch.int64),
@@ -141,7 +167,7 @@ class Recorder:
         )
 
     def state(self) -> dict[str, Tensor]:
-        """Return the rows kept so far, for a checkpoint."""
+        """Return the rows recorded so far, for a checkpoint."""
         rows = len(self.epochs)
         return {
             "epoch": torch.tensor(self.epochs, dtype=torch.int64),
@@ -153,7 +179,7 @@ class Recorder:
         }
 
     def restore(self, state: dict[str, Tensor], before: int) -> None:
-        """Take over the rows of a checkpoint of epoch `before`, which comes again: the end of a shorter run kept it."""
+        """Load the rows before epoch `before` from a checkpoint; the last row of a shorter run is recorded again."""
         rows = int((state["epoch"] < before).sum())
         state = {name: column[:rows] for name, column in state.items()}
         self.states[:rows], self.gradients[:rows] = state["parameters"], state["gradient"]
@@ -163,3 +189,46 @@ class Recorder:
 
 def _column(values: list[float], rows: int) -> Tensor:
     return torch.tensor(values[:rows], dtype=torch.float64)
+
+
+def check_all_rows(plan: DescentPlan) -> None:
+    """Raise OptionError where the plan needs single rows, of which the moments are only sums."""
+    if plan.batch_size is not None:
+        raise OptionError("the moments are sums over all rows and have no mini-batches; leave batch_size out.")
+    if plan.stopping.patience is not None and plan.stopping.monitor != "train":
+        raise OptionError(
+            f"the moments have no {plan.stopping.monitor} rows; set monitor='train', or choose solver='gd_loop'."
+        )
+
+
+def stop_within(rules: StoppingRules, epoch: Tensor, cost: Tensor, gradient_norm: Tensor) -> int | None:
+    """Return the first epoch of a block at which a stopping rule holds, None if none does.
+
+    Args:
+        rules: which have been applied to all epochs before.
+        epoch: (r,), the epochs that follow.
+        cost: (r,).
+        gradient_norm: (r,).
+    """
+    for row in zip(epoch.tolist(), cost.tolist(), gradient_norm.tolist(), strict=True):
+        if rules.stops(*row) is not None:
+            return int(row[0])
+    return None
+
+
+def recorded(epoch: Tensor, plan: DescentPlan, stop: int | None) -> Tensor:
+    """Return a mask (r,) of the epochs (r,) that a history keeps: one every `history_every`, and the last one made.
+
+    Example:
+        >>> plan = DescentPlan(options={"lr": 0.1}, epochs=5, history_every=2)
+        >>> recorded(torch.arange(6), plan, None).tolist()
+        [True, False, True, False, True, True]
+    """
+    last = plan.epochs if stop is None else stop
+    kept: Tensor = (epoch <= last) & ((epoch == last) | (epoch % spacing(plan) == 0))
+    return kept
+
+
+def spacing(plan: DescentPlan) -> int:
+    """Return the number of epochs between two recorded ones."""
+    return plan.history_every or plan.epochs

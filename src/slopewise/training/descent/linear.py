@@ -1,7 +1,7 @@
-"""Gradient descent on a linear model with squared loss, by whichever road, to one kind of answer.
+"""Gradient descent on a linear model with squared loss: set-up, choice of solver, and the outcome.
 
-1. Units: the columns as they are, or standardised. 2. The cost as a quadratic, from the moments. 3. The start, and the
-learning rate where none was given. 4. The road. 5. What it came to.
+1. Units: the columns as they are, or standardised. 2. The cost as a quadratic, from the moments. 3. The initial
+parameters, and the learning rate where none was given. 4. The solver: closed form, moments or loop. 5. The outcome.
 """
 
 from __future__ import annotations
@@ -27,7 +27,13 @@ from slopewise.training.descent.moment_descent import descend_moments
 from slopewise.training.descent.objective import ridge
 from slopewise.training.descent.runner import run_loop
 from slopewise.training.descent.start import initial_parameters
-from slopewise.training.descent.stopping import RISES, DivergenceDetector, divergence_limit, find_stop, has_converged
+from slopewise.training.descent.stopping import (
+    MIN_INCREASES,
+    DivergenceDetector,
+    divergence_limit,
+    find_stop,
+    has_converged,
+)
 from slopewise.training.moments.quadratic import Quadratic, quadratic_of
 from slopewise.training.moments.spectrum import spectrum_of
 from slopewise.training.moments.standardize import Standardization, standardization, to_raw_scale, to_standard_scale
@@ -35,12 +41,16 @@ from slopewise.training.roads import choose_road
 from slopewise.types import Callback
 
 TORCH_LR = {"adam": 1e-3, "adamw": 1e-3, "rmsprop": 1e-2, "adagrad": 1e-2}
-"""The learning rate that torch.optim takes where none is given, for optimizers whose limit is not known."""
+"""The default learning rate of torch.optim, for optimizers whose stability limit is not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class DescentSetup:
-    """Everything known before the first step: the plan with its lr settled, units, cost, start (p,), limits."""
+    """Everything known before the first step.
+
+    plan: with its lr set. units: of the columns. quadratic: the cost. start (p,): initial parameters, in these units.
+    limits: the largest stable learning rate and the like. spectrum: of the Hessian.
+    """
 
     plan: DescentPlan
     units: Standardization
@@ -51,14 +61,14 @@ class DescentSetup:
 
 
 def prepare_descent(problem: Problem, moments: Moments, exact: Solution | None, plan: DescentPlan) -> DescentSetup:
-    """Return what is known before the first step.
+    """Return the set-up of a descent: units, cost, initial parameters, learning rate.
 
     Args:
         problem: linear model, squared loss.
         moments: of the training rows.
         exact: the exact solution, None where the columns determine none.
-        plan: the plan; where it has no lr, half the largest stable one is taken for sgd with momentum, the best one
-            for plain sgd, and torch's own for the others.
+        plan: where it has no lr, half the largest stable one is used for sgd with momentum, the optimal one for plain
+            sgd, and torch's default for the others.
     """
     # 1.
     units = standardization(moments, standardize=plan.standardize, intercept=problem.intercept)
@@ -77,7 +87,7 @@ def prepare_descent(problem: Problem, moments: Moments, exact: Solution | None, 
 
 
 def hessian_spectrum(problem: Problem, moments: Moments, units: Standardization) -> HessianSpectrum:
-    """Return the curvature of the mean cost in other units."""
+    """Return the eigenvalues and eigenvectors of the mean cost's Hessian in the given units of the columns."""
     return _hessian_spectrum(quadratic_of(moments, units, l2=problem.penalty.strength), problem)
 
 
@@ -97,26 +107,36 @@ def descend_linear(
     checkpoint: Checkpoint | None = None,
     validation: Problem | None = None,
 ) -> tuple[Descended, str, str]:
-    """Return the descent, theta in raw units and history in the units of the descent, the road and the reason for it.
+    """Return the descent, with theta in raw units and the history in those of the descent; its solver; and the reason.
+
+    Args:
+        problem: linear model, squared loss.
+        engine: reads the rows where they are needed.
+        setup: see `prepare_descent`.
+        moments: of the training rows.
+        wanted: gd, or one of the gd solvers by name, see `choose_road`.
+        callback: receives progress, or None.
+        checkpoint: folder and settings, or None.
+        validation: the held-out rows, or None.
 
     Raises:
-        OptionError: the road does not exist for this plan.
+        OptionError: the solver cannot run this plan.
         FitError: the cost at the start is not finite.
         StoreError: the checkpoint cannot be written or resumed.
     """
     # 4.
-    needed = "checkpoints keep the state of the loop" if checkpoint is not None else ""
-    road, reason = choose_road(setup.plan, wanted, rows_needed=needed)
-    if road == "gd_loop":
-        found = _loop(problem, engine, setup, moments, callback, checkpoint, validation)
-        return found, road, reason
+    needed = "checkpoints store the state of the loop" if checkpoint is not None else ""
+    solver, reason = choose_road(setup.plan, wanted, rows_needed=needed)
+    if solver == "gd_loop":
+        result = _loop(problem, engine, setup, moments, callback, checkpoint, validation)
+        return result, solver, reason
     began = perf_counter()
-    way = descend_closed_form if road == "gd_closed_form" else descend_moments
-    # Products of a few numbers are over before a second thread has woken up.
+    descend = descend_closed_form if solver == "gd_closed_form" else descend_moments
+    # Products of small matrices are done before a second thread has started.
     with one_torch_thread():
-        history = way(setup.quadratic, setup.plan, setup.start)
+        history = descend(setup.quadratic, setup.plan, setup.start)
     # 5.
-    return _ended(history, setup, moments, seconds=perf_counter() - began), road, reason
+    return _ended(history, setup, moments, seconds=perf_counter() - began), solver, reason
 
 
 def _lr(plan: DescentPlan, limits: Limits) -> float:
@@ -143,7 +163,7 @@ def _loop(
     if validation is not None:
         kept = gather(validation.source, engine.batch_rows, mean=units.mean, scale=units.scale, dtype=dtype)
         held_out = (kept.x, kept.y, kept.w)
-    found = run_loop(
+    result = run_loop(
         x=rows.x,
         y=rows.y,
         w=rows.w,
@@ -157,22 +177,22 @@ def _loop(
         optimum=setup.quadratic.optimum,
         lowest=setup.quadratic.lowest,
     )
-    return _with_raw(found, setup)
+    return _with_raw(result, setup)
 
 
-def _with_raw(found: Descended, setup: DescentSetup) -> Descended:
-    return replace(found, theta=to_raw_scale(found.theta, setup.units))
+def _with_raw(descended: Descended, setup: DescentSetup) -> Descended:
+    return replace(descended, theta=to_raw_scale(descended.theta, setup.units))
 
 
 def _ended(history: History, setup: DescentSetup, moments: Moments, *, seconds: float) -> Descended:
-    """Say what a computed history came to, as the loop would have said it."""
+    """Return the outcome of a computed history: status, evidence and advice as the loop would give them."""
     plan = setup.plan
     nothing = float(moments.yy / moments.weight + moments.y_mean**2)
     start, lowest = float(history.cost[0]), float(setup.quadratic.lowest)
     limit = divergence_limit(start=start, nothing=nothing, options=plan.options)
-    burst = _divergence(history.cost, limit)
-    if burst is not None:
-        history = _cut(history, burst)
+    diverged_at = _divergence(history.cost, limit)
+    if diverged_at is not None:
+        history = _cut(history, diverged_at)
         best = int(history.cost.argmin())
         epoch = int(history.epoch[best])
         return Descended(
@@ -191,7 +211,7 @@ def _ended(history: History, setup: DescentSetup, moments: Moments, *, seconds: 
         theta=to_raw_scale(history.parameters[kept], setup.units),
         status=status,
         evidence=evidence,
-        advice="give it more epochs" if status is Status.UNFINISHED else "",
+        advice="raise epochs" if status is Status.UNFINISHED else "",
         history=history,
         epochs=last,
         best_epoch=int(history.epoch[kept]),
@@ -205,25 +225,25 @@ def _verdict(
     """Return status, evidence and the row whose state is kept."""
     stopping, last = setup.plan.stopping, int(history.epoch[-1])
     if stopping.is_active and len(history.epoch) == last + 1:
-        found = find_stop(stopping, history.cost, history.gradient.norm(dim=1), lowest)
-        if found is not None:
+        stop = find_stop(stopping, history.cost, history.gradient.norm(dim=1), lowest)
+        if stop is not None:
             patient = stopping.patience is not None
-            return Status.STOPPED, found[1], int(history.cost.argmin()) if patient else -1
+            return Status.STOPPED, stop[1], int(history.cost.argmin()) if patient else -1
     if stopping.is_active and last < setup.plan.epochs:
-        return Status.STOPPED, f"the rule held at epoch {last}", -1
+        return Status.STOPPED, f"a stopping rule held at epoch {last}", -1
     epsilon = torch.finfo(torch.float64).eps
-    recent: deque[float] = deque(history.cost[-RISES:].tolist(), maxlen=RISES + 1)
+    recent: deque[float] = deque(history.cost[-MIN_INCREASES:].tolist(), maxlen=MIN_INCREASES + 1)
     done = has_converged(start=start, cost=cost, lowest=lowest, recent=recent, epsilon=epsilon)
-    evidence = f"the cost is {cost:.6g} after {last} epochs, {max(cost - lowest, 0.0):.3g} above the lowest there is"
+    evidence = f"the cost is {cost:.6g} after {last} epochs, {max(cost - lowest, 0.0):.3g} above the lowest possible"
     return (Status.CONVERGED if done else Status.UNFINISHED), evidence, -1
 
 
 def _divergence(cost: Tensor, limit: float) -> int | None:
-    """Return the row at which the loop would have noticed an explosion, None if none does."""
+    """Return the row at which the loop would have detected divergence, None if none does."""
     if bool((cost <= limit).all()):
         return None
-    monitor = DivergenceDetector(limit)
-    return next((row for row, value in enumerate(cost.tolist()) if monitor.diverges(value)), None)
+    detector = DivergenceDetector(limit)
+    return next((row for row, value in enumerate(cost.tolist()) if detector.diverges(value)), None)
 
 
 def _cut(history: History, row: int) -> History:

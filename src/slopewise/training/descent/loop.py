@@ -1,8 +1,8 @@
-"""Stage 5, gradient descent: the plain loop. Everything else in this room prepares it, watches it or concludes.
+"""Stage 5, gradient descent: the training loop. The other files of descent/ prepare, monitor and report it.
 
 Row 0 of the history is the start, row k the state after k epochs. With all rows in one batch, the cost and gradient of
-row k come for free from the forward and backward pass that precedes update k; with smaller batches they take a pass of
-their own, over all rows, in the epochs that are kept or looked at.
+row k come at no extra cost from the forward and backward pass of update k; with mini-batches they take a pass of
+their own over all rows, in the epochs that the history, a stopping rule or the schedule needs.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ def descend(
     full_batch: bool,
     writer: CheckpointWriter | None,
 ) -> None:
-    """Go down, epoch by epoch. The answer is in `watch`.
+    """Train the model in place, epoch by epoch; history, best state and outcome are left in `monitor`.
 
     Args:
         first: epoch to start with, 0 unless resumed.
-        epochs: to be made in all.
+        epochs: in all, those before a resume included.
         batches: 1. data: from an epoch to its batches of x, y and w.
         model: 2. model: from x to predictions.
         loss: 3. loss of each row.
@@ -46,13 +46,13 @@ def descend(
         optimizer: 4. optimizer of torch.
         scheduler: of its learning rate, or None.
         measure: the cost of all rows, with its gradient left in the parameters.
-        monitor: 5. training: what is noticed on the way; True from it ends the descent.
-        full_batch: the batch is all rows, so its cost and gradient are those of the row.
+        monitor: 5. training: records, compares and checks each epoch; returns True to end the descent.
+        full_batch: the batch is all rows, so its cost and gradient are those of the history's row.
         writer: of checkpoints, or None.
     """
     for epoch in range(first, epochs):
-        looked = full_batch or monitor.needs_cost(epoch)
-        if looked and not full_batch and monitor.on_epoch(epoch, measure()):
+        measured = full_batch or monitor.needs_cost(epoch)
+        if measured and not full_batch and monitor.on_epoch(epoch, measure()):
             return
         for x, y, w in batches(epoch):  # 1
             prediction = model(x)  # 2
@@ -64,7 +64,7 @@ def descend(
             if full_batch and monitor.on_epoch(epoch, cost.item()):  # 5
                 return
             optimizer.step()
-        if not looked and monitor.on_unmeasured(epoch + 1, cost.item()):
+        if not measured and monitor.on_unmeasured(epoch + 1, cost.item()):
             return
         if isinstance(scheduler, ReduceLROnPlateau):
             scheduler.step(monitor.cost)

@@ -1,14 +1,14 @@
 """Full-batch descent by any optimizer of torch.optim, on the moments instead of on the rows.
 
-    loop.py                                   here
+    loop.py                                   moment_descent.py
     cost = loss(model(x), y)                  cost = quadratic(theta)
     cost.backward()                           theta.grad = hessian theta - linear
 
-The gradient over all rows of a linear model with squared loss is hessian theta - linear, whoever asks for it, so
-torch's own Adam steps as it would with the rows; an epoch costs p² operations however many rows there are.
+The gradient over all rows of a linear model with squared loss is hessian theta - linear, so torch's own Adam takes the
+steps that it would take on the rows; an epoch costs p² operations however many rows there are.
 
-Adam and RMSprop divide a gradient by its own recent size. Once that size is rounding, so is the step, and two loops
-that add in another order part there: near the optimum, by about the learning rate at most.
+Adam and RMSprop divide a gradient by its own recent size. Once that size is rounding error, so is the step, and two
+computations that sum in another order differ there: near the optimum, by about the learning rate at most.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from slopewise.optimizers.plan import DescentPlan
 from slopewise.optimizers.schedules import build_scheduler
 from slopewise.optimizers.torch_optimizers import build_optimizer
 from slopewise.solution import History
-from slopewise.training.descent.recorded import check_all_rows, recorded, stop_within
+from slopewise.training.descent.history import check_all_rows, recorded, stop_within
 from slopewise.training.descent.stopping import StoppingRules
 from slopewise.training.moments.quadratic import Quadratic, cost_at, gradient_at
 
 BLOCK = 1024
-"""Epochs between two looks at the stopping rules: up to so many are made in vain."""
+"""Epochs between two checks of the stopping rules: up to so many are computed in vain."""
 
 
 @dataclass(slots=True)
 class RecordedEpochs:
-    """Epochs recorded so far."""
+    """Blocks of recorded epochs: epoch (r,), parameters (r, p) and learning rate (r,) of each."""
 
     epoch: list[Tensor] = field(default_factory=list)
     parameters: list[Tensor] = field(default_factory=list)
@@ -43,7 +43,7 @@ class RecordedEpochs:
 def descend_moments(quadratic: Quadratic, plan: DescentPlan, start: Tensor) -> History:
     """Return the history of full-batch descent with the planned optimizer, schedule and stopping rules.
 
-    1. Step torch's optimizer through a block of epochs. 2. Work out the costs of the whole block at once. 3. Keep the
+    1. Step torch's optimizer through a block of epochs. 2. Compute the costs of the whole block at once. 3. Keep the
     recorded epochs, up to the first at which a stopping rule holds.
 
     Args:
@@ -52,7 +52,7 @@ def descend_moments(quadratic: Quadratic, plan: DescentPlan, start: Tensor) -> H
         start: (p,) in the units of the descent.
 
     Raises:
-        OptionError: mini-batches were asked for, or validation rows are to be watched.
+        OptionError: mini-batches, or a rule on the cost of validation rows.
     """
     check_all_rows(plan)
     theta = torch.nn.Parameter(start.clone())

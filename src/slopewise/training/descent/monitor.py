@@ -1,4 +1,4 @@
-"""What is noticed while a descent runs: rows to keep, the best state, reasons to stop. It steers nothing itself."""
+"""Monitor a running descent: record the history, keep the best state, stop early, detect divergence."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from slopewise.training.descent.stopping import DivergenceDetector, StoppingRule
 from slopewise.types import Callback
 
 REPORT_EVERY = 0.1
-"""Seconds between two words to the observer."""
+"""Seconds between two calls of the callback."""
 
 BestState = tuple[int, float, Tensor | None]
-"""Epoch, cost and state (p,) of the lowest watched cost so far; state None: it is the recorded row of that epoch."""
+"""Epoch, cost and parameters (p,) of the lowest monitored cost so far; None where the history has them already."""
 
 
 @dataclass(slots=True)
 class Monitor:
-    """Told the cost of the state of every row; keeps what the answer will be made of.
+    """Receives the cost of each epoch; records, compares and decides when to stop. It changes no parameter.
 
-    flat (p,) the parameters as they are now. validate: cost of the validation rows, or None. nothing: the cost of
-    predicting 0 everywhere. unit: what a cost of 1 in the descent is to the user, who scaled no target; `validate` and
-    `nothing` are in the user's units already. buffers: the numbers that the module keeps besides its parameters, such
-    as the running means of a norm over batches; best_buffers, as they were in the best state. ended: how, and the
-    number that proves it, once it has.
+    flat (p,): the current parameters. validate: computes the cost of the validation rows, or None. nothing: the cost of
+    predicting 0 everywhere. unit: factor from the cost of the scaled target to that of the user's own target;
+    `validate` and `nothing` are in the user's units already. buffers: of the module, such as the running means of a
+    batch norm; best_buffers: their values in the best state. start: cost of row 0. cost and epoch: of the last row.
+    ended: status and evidence once the descent has ended.
     """
 
     plan: DescentPlan
@@ -61,11 +61,20 @@ class Monitor:
         self.by_validation = self.plan.stopping.monitor == "validation"
 
     def needs_cost(self, epoch: int) -> bool:
-        """Return whether the cost of this row is needed: to be kept, to stop by, or to set the learning rate."""
+        """Return whether the cost of this epoch is needed: for the history, a stopping rule or the schedule."""
         return self.is_active or self.plan.schedule.name == "plateau" or self.recorder.wants(epoch)
 
     def on_epoch(self, epoch: int, cost: float, *, last: bool = False) -> bool:
-        """Take note of row `epoch`, whose parameters and gradients are those of now. True: the descent ends here."""
+        """Record and check row `epoch`, whose parameters and gradients are the current ones.
+
+        Args:
+            epoch: row of the history, 0 the start.
+            cost: over all training rows, in the units of the descent.
+            last: this is the last planned epoch, which the history always keeps.
+
+        Returns:
+            Whether the descent ends here.
+        """
         cost *= self.unit
         if self.best is None:
             self.start = cost
@@ -73,18 +82,18 @@ class Monitor:
         if self._diverged(epoch, cost):
             return True
         validation = None if self.validate is None else self.validate()
-        happened = self._stopped(epoch, cost, validation) if self.is_active else None
-        kept = last or happened is not None or self.recorder.wants(epoch)
+        reason = self._stopped(epoch, cost, validation) if self.is_active else None
+        kept = last or reason is not None or self.recorder.wants(epoch)
         if kept:
             self.recorder.keep(epoch, cost, self.optimizer.param_groups[0]["lr"], validation)
         self._compare(epoch, cost if validation is None or not self.by_validation else validation, kept)
-        if happened is None:
+        if reason is None:
             return False
-        self.ended = Status.STOPPED, happened
+        self.ended = Status.STOPPED, reason
         return True
 
     def on_unmeasured(self, epoch: int, cost: float) -> bool:
-        """Take note of a row whose cost is not measured: that of the last batch before it stands for it."""
+        """Check a row by the cost of the last mini-batch before it, no pass over all rows having been made."""
         cost *= self.unit
         if self._diverged(epoch, cost):
             return True
@@ -112,8 +121,8 @@ class Monitor:
         return self.rules.stops(epoch, cost, norm, validation)
 
     def _norm(self) -> float:
-        slopes = [part.grad for part in self.optimizer.param_groups[0]["params"] if part.grad is not None]
-        return self.unit * float(torch.cat([slope.reshape(-1) for slope in slopes]).norm())
+        gradients = [part.grad for part in self.optimizer.param_groups[0]["params"] if part.grad is not None]
+        return self.unit * float(torch.cat([gradient.reshape(-1) for gradient in gradients]).norm())
 
     def best_state(self) -> Tensor:
         """Return the parameters (p,) of the best state."""
@@ -122,13 +131,13 @@ class Monitor:
         return self.recorder.states[self.recorder.epochs.index(epoch)] if state is None else state
 
     def restore_best(self) -> None:
-        """Put the best state back into the module."""
+        """Copy the best parameters and buffers back into the module."""
         self.flat.copy_(self.best_state())
         for buffer, best in zip(self.buffers, self.best_buffers, strict=True):
             buffer.copy_(best)
 
     def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        """Return what a checkpoint holds of this: plain values, and tensors."""
+        """Return the state for a checkpoint: plain values, and tensors by name."""
         assert self.best is not None
         epoch, cost, best = self.best
         plain = {
@@ -143,12 +152,12 @@ class Monitor:
         return plain, tensors if best is None else {**tensors, "best": best}
 
     def restore(self, plain: dict[str, Any], tensors: dict[str, Tensor], before: int) -> None:
-        """Take over what a checkpoint of epoch `before` holds."""
+        """Load the state that `state` returned, from a checkpoint of epoch `before`."""
         self.start, self.divergence.limit = plain["start"], plain["limit"]
         self.divergence.recent.extend(plain["recent"])
         self.rules.start, self.rules.best, self.rules.since = plain["rules"]
         epoch, cost = plain["best"]
         self.best = epoch, cost, tensors.get("best")
         self.best_buffers = tuple(tensors[f"best.{number}"] for number in range(len(self.buffers)))
-        found = {name: rows for name, rows in tensors.items() if name.startswith("history.")}
-        self.recorder.restore({name.removeprefix("history."): rows for name, rows in found.items()}, before)
+        history = {name: rows for name, rows in tensors.items() if name.startswith("history.")}
+        self.recorder.restore({name.removeprefix("history."): rows for name, rows in history.items()}, before)

@@ -1,4 +1,4 @@
-"""What a descent came to: which state is kept, and what is said about it."""
+"""The outcome of a descent: the state that is kept, its status, and the advice that goes with it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from slopewise.training.descent.stopping import has_converged
 
 
 def interrupted(monitor: Monitor) -> None:
-    """Mark a descent as ended by Ctrl-C; where no cost is known yet there is nothing to keep, so it goes on upwards."""
+    """Mark a descent as ended by Ctrl-C; raise KeyboardInterrupt if no cost is known yet."""
     if monitor.best is None:
         raise KeyboardInterrupt
     monitor.ended = Status.INTERRUPTED, f"interrupted in epoch {monitor.epoch} of {monitor.plan.epochs}"
@@ -22,18 +22,25 @@ def interrupted(monitor: Monitor) -> None:
 def build_fit(
     monitor: Monitor, writer: CheckpointWriter | None, *, optimum: Tensor | None, lowest: Tensor | None, seconds: float
 ) -> Descended:
-    """Return the answer, and leave its state in the module.
+    """Return the outcome, and leave the parameters that are kept in the module.
 
-    The last state is kept, except that of a descent that diverged, was interrupted or waited for an improvement:
-    there it is the one with the lowest watched cost.
+    The last state is kept; after divergence, an interrupt or early stopping by patience, the one with the lowest
+    monitored cost.
+
+    Args:
+        monitor: of the descent that has ended.
+        writer: of its checkpoints, or None.
+        optimum: (p,) exact parameters, where they are known.
+        lowest: () exact lowest cost, where it is known.
+        seconds: wall-clock time of the descent.
 
     Raises:
-        FitError: the cost of the start was not finite already.
+        FitError: the cost of the start was not finite.
     """
     if monitor.best is None:
         raise FitError(
-            f"the cost of the start is {monitor.start:g}, so no descent can begin there; standardize the columns, "
-            "start elsewhere (init), or look for enormous values."
+            f"the cost of the initial parameters is {monitor.start:g}, so gradient descent cannot start; standardize "
+            "the columns, choose another init, or look for extreme values."
         )
     status, evidence = monitor.ended or _at_the_end(monitor, lowest)
     patient = status is Status.STOPPED and monitor.plan.stopping.patience is not None
@@ -56,12 +63,12 @@ def build_fit(
 
 
 def _at_the_end(monitor: Monitor, lowest: Tensor | None) -> tuple[Status, str]:
-    if monitor.cost > monitor.divergence.limit:  # thrown far off by one step, and nowhere near coming back
+    if monitor.cost > monitor.divergence.limit:  # one step went far off, too late for MIN_INCREASES increases
         return Status.DIVERGED, f"the cost went from {monitor.start:.6g} to {monitor.cost:.6g} by epoch {monitor.epoch}"
     known = None if lowest is None else float(lowest)
     evidence = f"the cost is {monitor.cost:.6g} after {monitor.epoch} epochs"
     if known is not None:
-        evidence += f", {monitor.cost - known:.3g} above the lowest there is"
+        evidence += f", {monitor.cost - known:.3g} above the lowest possible"
     done = has_converged(
         start=monitor.start,
         cost=monitor.cost,
@@ -77,9 +84,9 @@ def _advice(status: Status, monitor: Monitor, writer: CheckpointWriter | None) -
         lr = monitor.plan.lr
         return f"take a smaller learning rate, such as lr={lr / 10:g} instead of {lr:g}"
     if status is Status.UNFINISHED:
-        return "give it more epochs"
+        return "raise epochs"
     if status is Status.INTERRUPTED and writer is not None:
-        return f"resume from {writer.folder}: it goes on from epoch {writer.epoch}"
+        return f"resume from {writer.folder}: it continues at epoch {writer.epoch}"
     if status is Status.INTERRUPTED:
-        return "start again from this fit (warm_start), and give a checkpoint folder to be able to resume exactly"
+        return "start again from this fit (warm_start); give a checkpoint folder to be able to resume exactly"
     return ""

@@ -1,4 +1,4 @@
-"""From a plan to a descent and its answer: makes what the loop needs, runs it, concludes."""
+"""Run the training loop: set up batches, optimizer, schedule, monitor and checkpoints, train, return the outcome."""
 
 from __future__ import annotations
 
@@ -25,15 +25,16 @@ from slopewise.training.descent.stopping import StoppingRules, check_stopping
 from slopewise.types import Callback
 
 SMALL_STEP = 2**24
-"""Rows times parameters of a step below which one thread takes it: two wait for each other longer than they work,
+"""Rows times parameters of a step below which one thread is used: two wait for each other longer than they compute,
 and on a busy machine a hundred times as long."""
 
 FEW = 2**15
-"""Parameters up to which those of a chain are moved as one: of more, adding to zeros costs what the calls saved."""
+"""Parameters up to which a chain of layers is stepped as one tensor: beyond, accumulating into zeros costs as much
+as the fewer calls save."""
 
 
 def threads_for(work: int) -> AbstractContextManager[None]:
-    """Return the context in which a step of `work` rows times parameters runs best."""
+    """Return a context with the number of threads that is fastest for steps of `work` rows times parameters."""
     return one_torch_thread() if work < SMALL_STEP else nullcontext()
 
 
@@ -54,11 +55,11 @@ def run_loop(
     gradients: bool = True,
     unit: float = 1.0,
 ) -> Descended:
-    """Train `module`, in place, as `descent` says, and return what happened.
+    """Train `module` in place as `plan` says, and return the outcome.
 
-    Minimises Σ w · loss(module(x), y) / Σ w + penalty(module). The module starts from the parameters it comes with and
-    ends with those of the state kept, which are also the answer's theta (p,): its trainable parameters in
-    their order, in the units of x.
+    Minimises Σ w · loss(module(x), y) / Σ w + penalty(module). The module starts from the parameters it has and ends
+    with those that are kept, which are also the outcome's theta (p,): its trainable parameters in their order, in the
+    units of x.
 
     Args:
         x: (n, q).
@@ -66,19 +67,21 @@ def run_loop(
         w: (n,) weights, or None for equal ones.
         module: any nn.Module from x to what the loss takes.
         loss: from predictions and y to the loss of each row (n,), such as `Squared().value`.
-        plan: the plan, its lr settled. `init`, `standardize` and `dtype` are the caller's work.
-        penalty: see `measure.ridge`, or None.
-        callback: told the epoch, the total and the cost up to ten times a second.
-        validation: x, y and w of rows to watch; their cost is without the penalty.
-        checkpoint: where to keep the state, and whether to go on from there.
+        plan: with its lr set. `init`, `standardize` and `dtype` are up to the caller.
+        penalty: see `objective.ridge`, or None.
+        callback: receives the epoch, the total and the cost up to ten times a second.
+        validation: x, y and w of held-out rows to monitor; their cost is without the penalty.
+        checkpoint: where to save the state, and whether to resume from there.
         optimum: (p,) exact parameters, for the history.
         lowest: () exact cost, for the history and the rules.
-        gradients: False spares mini-batch descents the backward pass of every look; the history's gradient is then NaN.
-        unit: what a cost of 1 is in the user's units, where the target was scaled: costs are told, compared and kept in
-            those, and so is the history's gradient.
+        gradients: False skips the backward pass where a mini-batch descent measures the cost of all rows; the
+            history's gradient is then NaN.
+        unit: factor from costs of the scaled target to the user's units, in which costs are reported, compared and
+            recorded, and the history's gradient too.
 
     Raises:
-        OptionError: a batch larger than the table, a history larger than memory allows, a rule without what it needs.
+        OptionError: a batch larger than the table, a history larger than memory allows, or a stopping rule that needs
+            validation rows or the lowest cost where there is none.
         DataError: predictions and targets of different shapes, unequal lengths, weights of sum 0.
         FitError: the cost of the start is not finite.
         StoreError: the checkpoint cannot be written or resumed.
@@ -133,7 +136,7 @@ def run_loop(
         except KeyboardInterrupt:
             interrupted(monitor)
     module.eval()
-    found = build_fit(monitor, writer, optimum=optimum, lowest=lowest, seconds=perf_counter() - began)
+    result = build_fit(monitor, writer, optimum=optimum, lowest=lowest, seconds=perf_counter() - began)
     if unit != 1:
-        found.history.gradient.mul_(unit)
-    return found
+        result.history.gradient.mul_(unit)
+    return result

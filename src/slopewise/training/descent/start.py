@@ -1,4 +1,4 @@
-"""Where a descent starts."""
+"""Initial parameters of a linear model's gradient descent."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ def initial_parameters(
 ) -> Tensor:
     """Return the parameters (p,) of row 0, intercept first, in the units of the descent.
 
-    zeros; ones; uniform, each in [0, 1); normal, each N(0, 1); torch, what nn.Linear(q, 1) starts with, each in
+    zeros; ones; uniform, each in [0, 1); normal, each N(0, 1); torch, the initialization of nn.Linear(q, 1), each in
     ±1/sqrt(q); or the values themselves. The global generator of torch is not touched. Numbers are drawn in float32,
-    so that both dtypes start in one place, and the slopes before the intercept, as `torch.manual_seed(seed)` before
-    nn.Linear, or before a hand-written W and then b, draws them.
+    so that both dtypes start at the same values, and the coefficients before the intercept, in the order in which
+    nn.Linear, or a hand-written W and then b, draws them after `torch.manual_seed(seed)`.
 
     Args:
         how: one of the names, or p values.
         names: of the parameters (p,).
-        intercept: whether the first of them is one.
-        seed: of the draw.
+        intercept: whether the first of them is the intercept.
+        seed: of the random numbers.
         dtype: of the result.
 
     Raises:
@@ -42,7 +42,9 @@ def initial_parameters(
     p = len(names)
     if not isinstance(how, str):
         if len(how) != p:
-            raise OptionError(f"init has {len(how)} values and the model {p} parameters, in order: {quoted(names)}.")
+            raise OptionError(
+                f"init has {len(how)} values and the model {p} parameters; give one each, in order: {quoted(names)}."
+            )
         return torch.tensor(how, dtype=dtype)
     check_choice("init", how, INITS)
     if how in ("zeros", "ones"):

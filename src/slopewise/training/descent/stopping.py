@@ -1,4 +1,4 @@
-"""When a descent ends before its last epoch: by a rule that was asked for, or because it diverges."""
+"""Stopping rules of gradient descent: gap to the lowest cost, gradient norm, patience, and divergence."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ from torch import Tensor
 from slopewise.errors import OptionError
 from slopewise.optimizers.plan import Stopping
 
-RISES = 10
-"""Costs in a row, each above the one before, that an exploding descent must show."""
+MIN_INCREASES = 10
+"""Consecutive increases of the cost that a diverging descent must show."""
 
-EXPLODED = 1e3
-"""Times the start's cost, momentum's own swing aside, beyond which a rising cost is not a transient."""
+DIVERGENCE_FACTOR = 1e3
+"""Multiple of the initial cost, beyond the transient of momentum, above which a rising cost is divergence."""
 
-SETTLED = 1e-10
-"""Share of the start's gap to the lowest cost that counts as none: five digits of every well-determined parameter."""
+CONVERGED_GAP = 1e-10
+"""Part of the initial gap to the lowest cost that counts as converged: five digits of well-determined parameters."""
 
 
 @dataclass(slots=True)
 class StoppingRules:
-    """The rules of a `Stopping`, told of one epoch after another. The one place that knows what they mean.
+    """Applies the rules of a `Stopping` to one epoch after another.
 
-    start: gap of row 0. best, since: the lowest watched cost that counted as an improvement, and its epoch.
+    lowest: the lowest possible cost, None where unknown. start: gap of row 0. best, since: the lowest monitored cost
+    that counted as an improvement, and its epoch.
     """
 
     stopping: Stopping
@@ -36,34 +37,32 @@ class StoppingRules:
     since: int = 0
 
     def stops(self, epoch: int, cost: float, norm: float, validation: float | None = None) -> str | None:
-        """Return what happened, in words, if the descent is to stop in the state of row `epoch`, else None.
+        """Return why the descent stops in the state of row `epoch`, as one phrase, or None if it goes on.
 
         Args:
-            epoch: of the row; the first call tells of the start.
+            epoch: of the row; the first call is for the start.
             cost: of that state over the training rows.
-            norm: of the gradient there; looked at only if that rule is on.
-            validation: cost over the validation rows, if those are watched.
+            norm: of the gradient there; used only with grad_tol.
+            validation: cost over the validation rows, if those are monitored.
         """
-        asked = self.stopping
-        if asked.gap_tol is not None and self.lowest is not None:
+        given = self.stopping
+        if given.gap_tol is not None and self.lowest is not None:
             gap = cost - self.lowest
             if math.isnan(self.start):
                 self.start = gap
-            if gap <= asked.gap_tol * self.start:
-                return (
-                    f"the cost came within {asked.gap_tol:g} of its first distance to the lowest cost at epoch {epoch}"
-                )
-        if asked.grad_tol is not None and norm <= asked.grad_tol:
+            if gap <= given.gap_tol * self.start:
+                return f"the gap to the lowest cost fell to {given.gap_tol:g} of its initial value at epoch {epoch}"
+        if given.grad_tol is not None and norm <= given.grad_tol:
             return f"the gradient's norm fell to {norm:.3g} at epoch {epoch}"
-        if asked.patience is None:
+        if given.patience is None:
             return None
-        activations_of = validation if asked.monitor == "validation" and validation is not None else cost
-        if activations_of < self.best - asked.min_delta:
-            self.best, self.since = activations_of, epoch
-        if epoch - self.since < asked.patience:
+        monitored = validation if given.monitor == "validation" and validation is not None else cost
+        if monitored < self.best - given.min_delta:
+            self.best, self.since = monitored, epoch
+        if epoch - self.since < given.patience:
             return None
-        rows = "validation" if asked.monitor == "validation" else "training"
-        return f"the {rows} cost did not improve on {self.best:.6g} of epoch {self.since} for {asked.patience} epochs"
+        rows = "validation" if given.monitor == "validation" else "training"
+        return f"the {rows} cost did not improve on {self.best:.6g} of epoch {self.since} for {given.patience} epochs"
 
 
 def check_stopping(stopping: Stopping, *, lowest: object | None, validation: object | None) -> None:
@@ -80,41 +79,54 @@ def check_stopping(stopping: Stopping, *, lowest: object | None, validation: obj
 def find_stop(
     stopping: Stopping, cost: Tensor, gradient_norm: Tensor, lowest: float | None, validation: Tensor | None = None
 ) -> tuple[int, str] | None:
-    """Return (epoch, what happened) of the first row at which a rule stops the descent, None if none does.
+    """Return (epoch, reason) of the first row at which a rule stops the descent, None if none does.
 
     Args:
         stopping: the rules.
         cost: (t + 1,) of every epoch, row 0 the start.
         gradient_norm: (t + 1,).
         lowest: the lowest possible cost, if it is known.
-        validation: (t + 1,), if validation rows are watched.
+        validation: (t + 1,), if validation rows are monitored.
     """
     if not stopping.is_active:
         return None
     rules = StoppingRules(stopping, lowest)
     costs, norms = cost.tolist(), gradient_norm.tolist()
-    activations_of = [None] * len(costs) if validation is None else validation.tolist()
-    for epoch, (value, norm, other) in enumerate(zip(costs, norms, activations_of, strict=True)):
-        diverges = rules.stops(epoch, value, norm, other)
-        if diverges is not None:
-            return epoch, diverges
+    monitored = [None] * len(costs) if validation is None else validation.tolist()
+    for epoch, (value, norm, other) in enumerate(zip(costs, norms, monitored, strict=True)):
+        reason = rules.stops(epoch, value, norm, other)
+        if reason is not None:
+            return epoch, reason
     return None
 
 
 def first_stop(
     stopping: Stopping, cost: Tensor, gradient_norm: Tensor, lowest: float | None, validation: Tensor | None = None
 ) -> int | None:
-    """Return the first epoch at which a rule stops the descent, None if none does; `find_stop` says which."""
-    found = find_stop(stopping, cost, gradient_norm, lowest, validation)
-    return None if found is None else found[0]
+    """Return the first epoch at which a rule stops the descent, None if none does.
+
+    Args: as of `find_stop`, which also returns the reason.
+
+    Example:
+        >>> import torch
+        >>> cost = torch.tensor([3.0, 2.0, 1.9, 1.9, 1.9])
+        >>> first_stop(Stopping(patience=2), cost, torch.ones(5), lowest=None)
+        4
+    """
+    stop = find_stop(stopping, cost, gradient_norm, lowest, validation)
+    return None if stop is None else stop[0]
 
 
 def swing(momentum: float) -> float:
-    """Return how far above its start momentum may lift the cost of a quadratic at a stable learning rate.
+    """Return the largest transient growth factor of a quadratic cost under momentum at a stable learning rate.
 
     With b = sqrt(momentum), the worst case is the double root -b of the recurrence, where an error starts at 1 and is
     (1 + (1 + b) k) b^k after k epochs: at most 1 + (1 + b) / (e ln(1/b)); the cost is its square. 1 for momentum 0,
     200 for 0.9, 2e4 for 0.99.
+
+    Example:
+        >>> swing(0.0), round(swing(0.9))
+        (1.0, 213)
     """
     if momentum <= 0:
         return 1.0
@@ -124,40 +136,49 @@ def swing(momentum: float) -> float:
 
 @dataclass(slots=True)
 class DivergenceDetector:
-    """Notices a cost that is not finite, or that has risen RISES times in a row and beyond `limit`.
+    """Detects a cost that is not finite, or that has risen MIN_INCREASES times in a row and beyond `limit`.
 
-    limit: EXPLODED x the swing of momentum x the larger of the start's cost and the cost of predicting nothing (so that
-    a descent from an answer already perfect may wander). A stable descent on a quadratic never comes there;
-    an unstable one grows by a factor each epoch and comes there soon, or ends in inf, which is noticed at once.
+    limit: see `divergence_limit`. A stable descent on a quadratic never reaches it; an unstable one grows by a
+    factor each epoch and reaches it soon, or becomes inf, which is detected at once. recent:
+    the last MIN_INCREASES + 1 costs.
     """
 
     limit: float
-    recent: deque[float] = field(default_factory=lambda: deque(maxlen=RISES + 1))
+    recent: deque[float] = field(default_factory=lambda: deque(maxlen=MIN_INCREASES + 1))
 
     def diverges(self, cost: float) -> bool:
-        """Return whether the descent diverges, given the next cost."""
+        """Return whether the descent diverges, given the cost of the next epoch."""
         self.recent.append(cost)
         if cost <= self.limit and cost < math.inf:
             return False
         if not math.isfinite(cost):
             return True
         rising = all(a < b for a, b in zip(self.recent, list(self.recent)[1:], strict=False))
-        return len(self.recent) > RISES and rising
+        return len(self.recent) > MIN_INCREASES and rising
 
 
 def divergence_limit(*, start: float, nothing: float, options: Mapping[str, object]) -> float:
-    """Return the limit of `Explosion` for a descent that starts at cost `start`; `nothing` is the cost of eta = 0."""
+    """Return the cost above which a rising cost counts as divergence.
+
+    DIVERGENCE_FACTOR · swing(momentum) · max(start, nothing); the maximum lets a descent that starts at the optimum
+    fluctuate.
+
+    Args:
+        start: cost of row 0.
+        nothing: cost of predicting eta = 0 everywhere.
+        options: of the optimizer; momentum is used.
+    """
     momentum = float(options.get("momentum", 0.0))  # type: ignore[arg-type]
     scale = max(start, nothing)
-    return EXPLODED * swing(momentum) * scale if scale > 0 else math.inf
+    return DIVERGENCE_FACTOR * swing(momentum) * scale if scale > 0 else math.inf
 
 
 def has_converged(*, start: float, cost: float, lowest: float | None, recent: deque[float], epsilon: float) -> bool:
-    """Return whether a further epoch would change nothing that matters.
+    """Return whether the descent has converged.
 
-    Where the lowest cost is known: the gap is SETTLED of the start's, or lost in rounding (epsilon, of the dtype).
-    Elsewhere: the cost has moved by no more than rounding for RISES epochs.
+    Where the lowest cost is known: the gap is at most CONVERGED_GAP of the initial one, or lost in rounding (epsilon,
+    of the dtype). Elsewhere: the cost has changed by no more than rounding for MIN_INCREASES epochs.
     """
     if lowest is not None:
-        return cost - lowest <= max(SETTLED * (start - lowest), 8 * epsilon * abs(lowest))
-    return len(recent) > RISES and max(recent) - min(recent) <= 8 * epsilon * abs(cost)
+        return cost - lowest <= max(CONVERGED_GAP * (start - lowest), 8 * epsilon * abs(lowest))
+    return len(recent) > MIN_INCREASES and max(recent) - min(recent) <= 8 * epsilon * abs(cost)

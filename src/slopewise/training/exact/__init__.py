@@ -1,1 +1,1 @@
-"""Linear least squares, solved exactly."""
+"""Exact solvers of linear least squares, with an estimate of the correct digits."""

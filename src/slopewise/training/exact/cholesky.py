@@ -1,4 +1,4 @@
-"""Exact least squares from the moments: one read, one Cholesky factorisation."""
+"""Exact least squares from the moments: one pass over the rows, one Cholesky factorisation."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from slopewise.training.moments.moments import read_moments
 from slopewise.training.solver import Solver
 
 ENOUGH = 10.5
-"""Digits below which a second read pays: one more than is promised, plus the error of the estimate."""
+"""Digits below which refinement is worth another pass: one more than is promised, plus the error of the estimate."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cholesky(Solver):
     """(gram + ridge) c = xy by Cholesky, refined on the rows' own residuals where the moments leave too few digits.
 
-    moments: those already read, or None to read them.
+    moments: of the rows, or None to compute them.
     """
 
     moments: Moments | None = None
@@ -46,10 +46,10 @@ class Cholesky(Solver):
         eigenvalues = torch.linalg.eigvalsh(scaled.penalised)
         condition = float((eigenvalues[-1] / eigenvalues[0]).sqrt())
         if float(digits.min()) >= ENOUGH and rss_digits(rss, scaled.yy) >= ENOUGH:
-            slopes = c / scaled.scale
-            theta = slopes
+            coef = c / scaled.scale
+            theta = coef
             if problem.intercept:
-                theta = torch.cat([(moments.y_mean - moments.mean @ slopes)[None], slopes])
+                theta = torch.cat([(moments.y_mean - moments.mean @ coef)[None], coef])
             return Solution(
                 theta=theta,
                 status=Status.EXACT,

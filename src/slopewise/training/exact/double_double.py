@@ -1,4 +1,4 @@
-"""Arithmetic in pairs of float64, about 32 digits: for the residuals of ill-conditioned problems.
+"""Double-double arithmetic, about 32 digits in pairs of float64: for the residuals of ill-conditioned problems.
 
 A pair (hi, lo) stands for hi + lo with |lo| at most half a unit in the last place of hi. Dekker (1971); Knuth,
 The Art of Computer Programming 2, 4.2.2; Ogita, Rump and Oishi (2005).
@@ -15,7 +15,7 @@ SPLITTER = 134217729.0  # 2**27 + 1: halves a 53-bit significand
 
 
 class DoubleDouble(NamedTuple):
-    """hi + lo, two tensors of one shape."""
+    """A number hi + lo, two tensors of one shape."""
 
     hi: Tensor
     lo: Tensor
@@ -31,14 +31,20 @@ def exact(value: Tensor) -> DoubleDouble:
 
 
 def two_sum(a: Tensor, b: Tensor) -> DoubleDouble:
-    """Return a + b without error."""
+    """Return a + b without rounding error.
+
+    Example:
+        >>> pair = two_sum(torch.tensor(1e16, dtype=torch.float64), torch.tensor(1.0, dtype=torch.float64))
+        >>> pair.hi.item(), pair.lo.item()
+        (1e+16, 1.0)
+    """
     hi = a + b
     part = hi - a
     return DoubleDouble(hi, (a - (hi - part)) + (b - part))
 
 
 def two_product(a: Tensor, b: Tensor) -> DoubleDouble:
-    """Return a · b without error (for magnitudes below 1e290)."""
+    """Return a · b without rounding error (for magnitudes below 1e290)."""
     hi = a * b
     a_hi, a_lo = _halves(a)
     b_hi, b_lo = _halves(b)
@@ -89,7 +95,7 @@ def _left_product(t: Tensor, a: DoubleDouble) -> DoubleDouble:
 
 
 def total(a: DoubleDouble) -> DoubleDouble:
-    """Return the sum over the first dimension, halving it at each step."""
+    """Return the sum over the first dimension, by pairwise summation."""
     while a.hi.shape[0] > 1:
         n = a.hi.shape[0]
         half = n // 2

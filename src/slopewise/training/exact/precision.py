@@ -1,8 +1,8 @@
-"""How many decimal digits of each coefficient are right: estimated from what rounding could have done.
+"""Number of correct decimal digits of each coefficient, estimated from bounds of the rounding errors.
 
 Three sources of error are bounded or estimated and added, in raw units, through M with (X'WX)⁻¹ = M M':
 the rounding of the moments (or of the residuals, once refined), and the rounding of the table itself, whose
-decimals became the nearest float64 before anybody computed. Higham, Accuracy and Stability of Numerical
+decimals were converted to the nearest float64 when it was read. Higham, Accuracy and Stability of Numerical
 Algorithms, 2nd ed., sections 7.2 and 20.1.
 """
 
@@ -23,7 +23,7 @@ FEW = 9.0
 def moment_digits(*, scaled: ScaledProblem, factor: Factor, c: Tensor, moments: Moments, rss: float) -> Tensor:
     """Return digits (p,) of a solution of the scaled normal equations.
 
-    The moments carry a relative error of a few EPS, more where shifting left to cancellation; it reaches
+    The moments have a relative error of a few EPS, more where the shift left some cancellation; it propagates to
     the coefficients as |gram⁻¹| (|gram| |c| + |xy|).
     """
     rounding = 4 * EPS * 10**moments.lost
@@ -44,9 +44,9 @@ def refined_digits(
 ) -> Tensor:
     """Return digits (p,) after refinement whose last correction, in raw units, was `last_step` (p,).
 
-    Residuals in float64 are wrong by EPS of what they were formed from, |u| |c| + |y|; in pairs of float64
-    (`extended`) by about EPS² of themselves. `rounded` (q + 1,) says which of the columns, and y last, hold
-    values that are not whole numbers: whole numbers entered float64 unchanged.
+    Residuals in float64 have errors of EPS times |u| |c| + |y|, which they are formed from; in pairs of float64
+    (`extended`) of about EPS² times themselves. `rounded` (q + 1,) says which of the columns, y last, hold
+    values that are not integers: integers are exact in float64.
     """
     unit = EPS**2 if extended else EPS
     size = math.sqrt(rss) + (0.0 if extended else float(c.abs().sum()) + math.sqrt(scaled.yy))
@@ -65,12 +65,17 @@ def refined_digits(
 
 
 def rss_digits(rss: float, yy: float) -> float:
-    """Return the digits left of a residual sum of squares that was formed as a difference from yy."""
+    """Return the correct digits of a residual sum of squares that was computed as a difference from yy.
+
+    Example:
+        >>> rss_digits(rss=1.0, yy=1e6)
+        9.0
+    """
     return 15.0 - math.log10(max(yy / rss, 1.0)) if rss > 0 else 0.0
 
 
 def few_digits(digits: Tensor) -> bool:
-    """Return whether some coefficient has fewer digits than a user would take for granted."""
+    """Return whether some coefficient has fewer than FEW correct digits, so that the user should be told."""
     return bool((digits < FEW).any())
 
 
@@ -88,15 +93,15 @@ def _digits(
 ) -> Tensor:
     rounded = torch.ones(len(c) + 1, dtype=c.dtype) if rounded is None else rounded
     m = raw_factor(factor)
-    slopes = c / scaled.scale
+    coef = c / scaled.scale
     size = rounded[:-1] * torch.sqrt(1 + moments.weight * (scaled.mean / scaled.scale) ** 2)
     inverse = (m @ factor.r_inverse.T).abs()
     if scaled.intercept:
         wrong_gradient = torch.cat([wrong_gradient.new_zeros(1), wrong_gradient])
         size_all = torch.cat([size.new_zeros(1), size])
-        theta = torch.cat([(moments.y_mean - moments.mean @ slopes)[None], slopes])
+        theta = torch.cat([(moments.y_mean - moments.mean @ coef)[None], coef])
     else:
-        size_all, theta = size, slopes
+        size_all, theta = size, coef
     reach = m.norm(dim=1)
     y_size = float(rounded[-1]) * math.sqrt(scaled.yy + moments.weight * float(moments.y_mean) ** 2)
     rows = math.sqrt(max(moments.n, 1))
@@ -110,7 +115,7 @@ def _digits(
     )
     error = inverse @ wrong_gradient + reach * wrong_residual + table
     if scaled.intercept:
-        error[0] += EPS / 2 * float((moments.mean * slopes).abs().sum() + moments.y_mean.abs())
+        error[0] += EPS / 2 * float((moments.mean * coef).abs().sum() + moments.y_mean.abs())
     if last_step is not None:
         error += EPS * last_step.abs() + EPS / 2 * theta.abs()
     natural = reach * math.sqrt(scaled.yy)

@@ -1,4 +1,4 @@
-"""Exact least squares by blocked QR, for columns too close to collinear for their moments.
+"""Exact least squares by blocked QR, for columns too close to collinear to be solved from their moments.
 
 Squaring the columns into moments squares their condition number; QR does not. Each block of rows is reduced to
 its triangular factor, and factors are stacked and reduced again: TSQR, Demmel, Grigori, Hoemmen and Langou (2012).
@@ -25,7 +25,7 @@ from slopewise.training.solver import Solver
 from slopewise.types import Batch
 
 DEPENDENT = 1e-13
-"""A column of unit length whose part outside the earlier columns is shorter than this is a combination of them.
+"""A column of unit length whose part orthogonal to the earlier columns is shorter than this is a combination of them.
 
 Rounding leaves about 1e-15 of a dependent column; the worst of the NIST sets, Filip, keeps 1e-10.
 """
@@ -35,7 +35,7 @@ Rounding leaves about 1e-15 of a dependent column; the worst of the NIST sets, F
 class QR(Solver):
     """R of the centred, scaled columns by blocked Householder QR, then refinement in extended precision.
 
-    moments: those already read, or None to read them.
+    moments: of the rows, or None to compute them.
     """
 
     moments: Moments | None = None
@@ -45,20 +45,20 @@ class QR(Solver):
     def solve(self, problem: Problem, engine: Engine) -> Solution:
         """Return the exact solution.
 
-        1. Centre and scale by the moments. 2. Reduce all rows to one triangle. 3. Refuse dependent columns by
-        name. 4. Polish the triangle, whose error would reach the standard errors. 5. Solve and refine with
-        residuals from the rows.
+        1. Centre and scale by the moments. 2. Reduce all rows to one triangular factor. 3. Refuse dependent columns,
+        naming them. 4. Correct the factor, whose error would propagate to the standard errors. 5. Solve and refine
+        with residuals from the rows.
         """
         moments = self.moments or read_moments(problem, engine)
         scaled = scale_problem(problem, moments)
         y_mean = moments.y_mean if problem.intercept else torch.zeros_like(moments.y_mean)
-        look = partial(triangle, mean=scaled.mean, scale=scaled.scale, y_mean=y_mean)
-        sums = engine.sum(look, problem.source, add=stack)
+        kernel = partial(triangle, mean=scaled.mean, scale=scaled.scale, y_mean=y_mean)
+        sums = engine.sum(kernel, problem.source, add=stack)
         assert sums is not None
         q = len(scaled.mean)
         ridge = torch.cat([torch.diag(scaled.ridge.sqrt()), torch.zeros(q, 1, dtype=torch.float64)], dim=1)
-        both = torch.linalg.qr(torch.cat([sums[0], ridge, torch.zeros(1, q + 1, dtype=torch.float64)]), mode="r").R
-        r, rotated = both[:q, :q], both[:q, q]
+        stacked = torch.linalg.qr(torch.cat([sums[0], ridge, torch.zeros(1, q + 1, dtype=torch.float64)]), mode="r").R
+        r, rotated = stacked[:q, :q], stacked[:q, q]
         check_rank(r, scaled, problem.names[int(problem.intercept) :])
         start = torch.linalg.solve_triangular(r, rotated[:, None], upper=True)[:, 0]
         singular = torch.linalg.svdvals(r)
@@ -86,15 +86,15 @@ def triangle(batch: Batch, *, mean: Tensor, scale: Tensor, y_mean: Tensor) -> tu
 
 
 def stack(a: tuple[Tensor], b: tuple[Tensor]) -> tuple[Tensor]:
-    """Return the triangle of two triangles on top of each other."""
+    """Return the triangular factor of two stacked triangular factors."""
     return (torch.linalg.qr(torch.cat([a[0], b[0]]), mode="r").R,)
 
 
 def polish(factor: Factor, scaled: ScaledProblem, problem: Problem, engine: Engine) -> Factor:
-    """Return the factor made right to working precision by one pass over products in pairs of float64.
+    """Return the factor corrected to working precision, by one pass over products in pairs of float64.
 
     With T = r_inverse of raw columns, H = T' (X'WX + ridge) T is the identity but for the error of T; its own
-    Cholesky factor, which is well-conditioned, takes that error out.
+    Cholesky factor, which is well-conditioned, removes that error.
     """
     sums = engine.sum(partial(pair_products, mean=scaled.mean), problem.source, add=add_pairs)
     assert sums is not None

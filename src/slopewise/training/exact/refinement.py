@@ -1,10 +1,10 @@
-"""Iterative refinement of least squares on re-read rows, by the corrected semi-normal equations.
+"""Iterative refinement of least squares in further passes over the rows, by the corrected semi-normal equations.
 
 1. Residuals r = y - x theta from the rows themselves, and their product with the columns, g = X'W r.
 2. Correct: r_factor' r_factor d = g, theta += d.
 3. Repeat until the correction stops shrinking.
 
-A factor good to a few digits is enough, because the rows say how wrong theta still is. Björck (1987), Stability
+A factor with a few correct digits is enough, because residuals are computed from the rows. Björck (1987), Stability
 analysis of the method of semi-normal equations; with residuals in extended precision the error no
 longer grows with the condition number: Demmel, Hida, Riedy and Li (2009).
 """
@@ -31,10 +31,10 @@ MOST_PASSES = 12
 
 
 class ResidualSums(NamedTuple):
-    """g_0 = Σ w r and g (q,) = Σ w x r as pairs, and rss = Σ w r².
+    """Sums over rows of residuals r: total = Σ w r and g (q,) = Σ w x r as pairs, and rss = Σ w r².
 
-    fractions (q + 1,) counts the values of x and y that are no whole numbers and so may have been rounded on
-    their way into float64.
+    fractions (q + 1,) counts the values of x and y that are not integers and so may have been rounded when
+    they were converted to float64.
     """
 
     total_hi: Tensor
@@ -59,8 +59,17 @@ def refine(
 ) -> Solution:
     """Return the solution refined from `start` (q,), coefficients of the scaled columns.
 
-    extended: residuals in pairs of float64, for columns close to collinear; plain float64 about the means
-    otherwise.
+    Args:
+        problem: penalty, intercept and rows.
+        engine: sums over the rows.
+        moments: of the rows.
+        scaled: the problem in centred columns of unit length.
+        factor: triangular factor of its normal equations.
+        start: (q,).
+        condition: of the scaled columns, for the solution.
+        passes: made before.
+        extended: residuals in pairs of float64, for columns close to collinear; plain float64 about the means
+            otherwise.
 
     Raises:
         FitError: corrections do not shrink: the columns are collinear to working precision.
@@ -69,10 +78,10 @@ def refine(
     intercept = (
         _intercept(slopes, moments) if problem.intercept else double_double.exact(torch.zeros((), dtype=torch.float64))
     )
-    look = extended_residuals if extended else partial(centred_residuals, mean=scaled.mean)
+    kernel = extended_residuals if extended else partial(centred_residuals, mean=scaled.mean)
     before = torch.inf
     while True:
-        sums = engine.sum(partial(look, slopes=slopes, intercept=intercept), problem.source, add=_add)
+        sums = engine.sum(partial(kernel, slopes=slopes, intercept=intercept), problem.source, add=_add)
         assert sums is not None
         passes += 1
         c = slopes.rounded() * scaled.scale
@@ -80,13 +89,13 @@ def refine(
         slopes = double_double.add(slopes, double_double.exact(step))
         intercept = double_double.add(intercept, double_double.exact(step0))
         moved = float((step.abs() / slopes.hi.abs().clamp(min=torch.finfo(torch.float64).tiny)).max())
-        settled = float((step * scaled.scale).norm()) <= 4e-16 * float(c.norm())
-        if settled or moved >= before / 2 or passes >= MOST_PASSES:
+        converged = float((step * scaled.scale).norm()) <= 4e-16 * float(c.norm())
+        if converged or moved >= before / 2 or passes >= MOST_PASSES:
             break
         before = moved
-    if not settled and moved > 1e-6:
+    if not converged and moved > 1e-6:
         raise FitError(
-            "refinement does not settle: the columns are collinear to working precision; drop a column or set l2."
+            "refinement does not converge: the columns are collinear to working precision; drop a column or set l2."
         )
     theta = torch.cat([intercept.rounded()[None], slopes.rounded()]) if problem.intercept else slopes.rounded()
     steps = torch.cat([step0[None], step]) if problem.intercept else step
@@ -114,7 +123,7 @@ def refine(
 
 
 def centred_residuals(batch: Batch, *, slopes: DoubleDouble, intercept: DoubleDouble, mean: Tensor) -> ResidualSums:
-    """Return the sums of one batch in float64, with columns about `mean` (q,) and g likewise."""
+    """Return the sums of one batch in float64, with columns and g centred at `mean` (q,)."""
     assert batch.y is not None
     x = batch.x - mean
     at_mean = intercept.rounded() + mean @ slopes.rounded()
@@ -125,7 +134,7 @@ def centred_residuals(batch: Batch, *, slopes: DoubleDouble, intercept: DoubleDo
 
 
 def extended_residuals(batch: Batch, *, slopes: DoubleDouble, intercept: DoubleDouble) -> ResidualSums:
-    """Return the sums of one batch with every product and sum in pairs of float64, columns as they are."""
+    """Return the sums of one batch with every product and sum in pairs of float64, columns not centred."""
     assert batch.y is not None
     constant = DoubleDouble(intercept.hi.expand_as(batch.y), intercept.lo.expand_as(batch.y))
     r = double_double.subtract(double_double.exact(batch.y), constant)
@@ -154,7 +163,7 @@ def _add(a: ResidualSums, b: ResidualSums) -> ResidualSums:
 def _correction(
     sums: ResidualSums, scaled: ScaledProblem, factor: Factor, c: Tensor, *, centred: bool
 ) -> tuple[Tensor, Tensor]:
-    """Return the corrections () of the intercept and (q,) of the slopes, in raw units."""
+    """Return the corrections () of the intercept and (q,) of the coefficients, in raw units."""
     g = DoubleDouble(sums.g_hi, sums.g_lo)
     if not centred:
         total = DoubleDouble(sums.total_hi.expand_as(g.hi), sums.total_lo.expand_as(g.hi))

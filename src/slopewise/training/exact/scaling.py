@@ -1,6 +1,6 @@
-"""The least squares problem in columns that are centred and of unit length, and the way back to raw units.
+"""Scale a least squares problem to centred columns of unit length, and convert its factor back to raw units.
 
-Whatever the units of the table, solvers meet columns u = (x - mean) / scale with Σ w u² = 1; with an
+Whatever the units of the table, solvers work on columns u = (x - mean) / scale with Σ w u² = 1; with an
 intercept the column of ones is orthogonal to all of them and is never part of the system.
 """
 
@@ -21,7 +21,10 @@ EPS = torch.finfo(torch.float64).eps
 
 @dataclass(frozen=True, slots=True)
 class ScaledProblem:
-    """gram (q, q) with unit diagonal, xy (q,), yy (), mean (q,), scale (q,), ridge (q,) in these columns."""
+    """The problem in centred columns of unit length.
+
+    gram (q, q) with unit diagonal, xy (q,), yy (), mean (q,), scale (q,), ridge (q,); weight: Σ w of the rows.
+    """
 
     gram: Tensor
     xy: Tensor
@@ -34,7 +37,7 @@ class ScaledProblem:
 
     @property
     def penalised(self) -> Tensor:
-        """Gram + diag(ridge)."""
+        """The penalised Gram matrix, gram + diag(ridge) (q, q)."""
         return self.gram + torch.diag(self.ridge)
 
 
@@ -82,8 +85,8 @@ def raw_factor(factor: Factor) -> Tensor:
     """
     if not factor.intercept:
         return factor.r_inverse / factor.scale[:, None]
-    slopes = factor.r_inverse[1:] / factor.scale[:, None]
-    return torch.cat([(factor.r_inverse[0] - factor.mean @ slopes)[None], slopes])
+    coef = factor.r_inverse[1:] / factor.scale[:, None]
+    return torch.cat([(factor.r_inverse[0] - factor.mean @ coef)[None], coef])
 
 
 def _check_rows(problem: Problem, moments: Moments) -> None:
@@ -107,6 +110,6 @@ def _check_spread(problem: Problem, moments: Moments, spread: Tensor, yy: float,
         )
     if yy <= moments.weight * (4 * EPS * abs(float(moments.y_mean))) ** 2:
         raise FitError(
-            f"the target is {float(moments.y_mean):.6g} in every training row, so there is nothing to explain; "
+            f"the target is {float(moments.y_mean):.6g} in every training row, so there is nothing to fit; "
             "check the target's name."
         )

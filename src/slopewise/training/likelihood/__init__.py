@@ -1,1 +1,1 @@
-"""Solvers of a summed convex loss: Newton, L-BFGS, proximal Newton, Firth."""
+"""Likelihood solvers, for any convex summed loss of a linear model: Newton, L-BFGS, proximal Newton, Firth."""

@@ -1,4 +1,4 @@
-"""What must be true of classes and columns before a climb begins."""
+"""Checks of classes, columns and penalty before a likelihood solver starts."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from slopewise.training.exact.qr import check_rank
 from slopewise.training.exact.scaling import scale_problem
 
 DEPENDENT = 1e-12
-"""Share of a column's variance outside the earlier columns below which a Hessian can no longer tell it apart."""
+"""Part of a column's variance left by the earlier ones below which Hessians are numerically singular."""
 
 
 def refuse_l1(problem: Problem, solver: str) -> None:
-    """Raise OptionError if the penalty has corners, which this solver would walk past."""
+    """Raise OptionError if there is an L1 penalty, which this solver cannot handle: not differentiable at 0."""
     if problem.penalty.l1:
         raise OptionError(
-            f"solver {solver!r} cannot take l1 {problem.penalty.l1:g}; choose solver 'coordinate_descent' or 'auto'."
+            f"solver={solver!r} cannot take l1={problem.penalty.l1:g}; choose solver='coordinate_descent' or "
+            "solver='auto'."
         )
 
 
@@ -27,21 +28,25 @@ def check_classes(rows: Tensor, levels: tuple[str, ...]) -> None:
     """Raise FitError unless every class has rows.
 
     Args:
-        rows: of each class (k,), none where the target is a number.
-        levels: names of the classes, or none.
+        rows: (k,) of each class, empty where the target is a number.
+        levels: names of the classes, or empty.
+
+    Example:
+        >>> check_classes(torch.tensor([3, 0]), ("no", "yes"))  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        ...
+        slopewise.errors.FitError: the training rows hold only the class 'no', ...; give rows of each class.
     """
     empty = (rows == 0).nonzero()[:, 0].tolist()
     if empty:
         names = levels or tuple(str(k) for k in range(len(rows)))
-        there = [names[k] for k in range(len(rows)) if k not in empty]
-        buffered = f"only the class {there[0]!r}" if len(there) == 1 else f"no row of the class {names[empty[0]]!r}"
-        raise FitError(
-            f"the training rows hold {buffered}, so there is nothing to tell apart; give rows of each class."
-        )
+        present = [names[k] for k in range(len(rows)) if k not in empty]
+        held = f"only the class {present[0]!r}" if len(present) == 1 else f"no row of the class {names[empty[0]]!r}"
+        raise FitError(f"the training rows hold {held}, so no other class can be predicted; give rows of each class.")
 
 
 def check_columns(problem: Problem, moments: Moments) -> None:
-    """Raise FitError if a column is constant or a combination of others, unless a penalty makes up for it."""
+    """Raise FitError if a column is constant or a linear combination of others, unless there is an L2 penalty."""
     if problem.penalty.strength:
         return
     scaled = scale_problem(problem, moments)

@@ -1,4 +1,4 @@
-"""Weights that let every class count alike, however few its rows."""
+"""Balanced class weights: every class has the same total weight."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from slopewise.types import Batch
 
 
 def balanced_class_weights(source: Source, engine: Engine, classes: int) -> tuple[float, ...]:
-    """Return n / (k n_c) for each class c of k, from one read of the rows; weights of rows count as rows."""
+    """Return n / (k n_c) for each class c of k, from one pass over the rows; n counts row weights."""
     sums = engine.sum(partial(class_sums, classes=classes), source)
-    assert sums is not None  # the classes were learned from these rows
+    assert sums is not None  # the classes were read from these rows
     rows = sums[0]
     return tuple((rows.sum() / (classes * rows)).tolist())
 
 
 def class_sums(batch: Batch, *, classes: int) -> tuple[Tensor]:
-    """Return the weight of the rows of each class (k,) in one batch."""
+    """Return the total row weight of each class (k,) in one batch."""
     assert batch.y is not None
     known = batch.y.isfinite()
     w = None if batch.w is None else batch.w[known]

@@ -1,9 +1,9 @@
-"""The first read of the rows on the way up a likelihood: moments, classes, a thin sample, and the rows themselves.
+"""First pass of the likelihood solvers over the rows: moments, class counts, a systematic sample, buffered rows.
 
-The sample is every s-th row. A likelihood climbed on a few thousand rows ends within √(p / sample) standard
-deviations of the whole table's optimum per row, which saves all the early passes over the table. Where a file's rows
-fit into a stated part of the memory, all of them are kept, so that the file is read once; and then they are summed as
-rows in memory are, by all threads: 1M x 20 from Parquet took 0.12 s so, and 0.15 s summed by one beside the reading.
+The sample is every s-th row. The optimum of a few thousand rows lies within √(p / sample) standard
+deviations per row of the whole table's, which saves all the early passes over the table. Where a file's rows
+fit into a stated amount of memory they are buffered, so that the file is read once; they are then summed like
+rows in memory, by all threads: 1M x 20 from Parquet took 0.12 s so, and 0.15 s summed by one while reading.
 """
 
 from __future__ import annotations
@@ -27,20 +27,21 @@ from slopewise.training.moments.moments import MomentSums, checked, first_means,
 from slopewise.types import Batch
 
 SAMPLE_ROWS = 65536
-"""Rows of a sample. With 1M rows and 20 columns it leaves three passes over the table, with half as many four."""
+"""Rows of the sample. With 1M rows and 20 columns three passes over the table remain, with half as many four."""
 
-WORTH = 4
-"""A table of fewer than WORTH · SAMPLE_ROWS rows is read whole from the start."""
+MIN_SAMPLES = 4
+"""A table of fewer than MIN_SAMPLES · SAMPLE_ROWS rows is not sampled."""
 
 KEPT = 512e6
-"""Bytes of x, y and w up to which the rows of a file are kept: 3M rows with 20 columns."""
+"""Bytes of x, y and w up to which the rows of a file are buffered: 3M rows with 20 columns."""
 
 
 @dataclass(frozen=True, slots=True)
 class FirstPass:
-    """moments; rows (k,) and weight (k,) of each class, none where the target is a number; sample, or None.
+    """What the first pass computes.
 
-    held: all rows where they were kept, None where reading them again costs no input or they are too many.
+    moments: of all rows. rows (k,) and weight (k,): of each class, empty where the target is a number. sample: rows, or
+    None. buffered: all rows of a file that fits; None for rows in memory, and for files with too many.
     """
 
     moments: Moments
@@ -51,12 +52,12 @@ class FirstPass:
 
     @property
     def counts(self) -> tuple[int, ...]:
-        """Rows of each class, as plain numbers."""
+        """Rows of each class, as Python integers."""
         return tuple(int(count) for count in self.rows)
 
 
 class SystematicSample(NamedTuple):
-    """Every `stride`-th row, none if it is 0. More than twice `enough` of them are thinned again."""
+    """Every `stride`-th row, none if it is 0. With more than twice `enough` rows the stride is doubled."""
 
     parts: tuple[Batch, ...]
     stride: int
@@ -64,7 +65,7 @@ class SystematicSample(NamedTuple):
 
 
 class FirstSums(NamedTuple):
-    """Sums of one pass."""
+    """Sums of the first pass over some of the rows, see `FirstPass`."""
 
     moments: MomentSums
     rows: Tensor
@@ -73,24 +74,24 @@ class FirstSums(NamedTuple):
 
 
 def first_pass(problem: Problem, engine: Engine, *, keep: float = 0.0, sample: int = SAMPLE_ROWS) -> FirstPass:
-    """Return what one pass over the problem's rows tells.
+    """Return moments, class counts, sample and buffered rows from one pass over the problem's rows.
 
     Args:
-        problem: what was asked.
+        problem: model, loss and rows.
         engine: sums over the rows.
-        keep: bytes of x, y and w up to which the rows of a source that is not in memory are kept; 0 for none.
+        keep: bytes of x, y and w up to which the rows of a source that is not in memory are buffered; 0 for none.
         sample: rows of the sample, 0 for none.
 
     Raises:
-        DataError: as `read_moments`; a target that is no class number.
+        DataError: as `read_moments`; a target that is not a class number.
     """
     source = problem.source
-    # The guess of the means needs the first rows, and a file is not opened twice for them.
+    # The guess of the means needs the first rows; the pass continues from there, so that a file is opened once.
     reading = source if source.in_memory else _begin(source, engine, int(keep / (8 * (len(source.x_names) + 2))))
     buffered = reading if isinstance(reading, BufferedRows) and not source.in_memory else None
     shift = first_means(replace(problem, source=reading), engine)
-    look = partial(first_sums, shift=shift, classes=problem.loss.classes, systematic=wanted(reading.n_rows, sample))
-    sums = engine.sum(look, reading, add=add)
+    kernel = partial(first_sums, shift=shift, classes=problem.loss.classes, systematic=wanted(reading.n_rows, sample))
+    sums = engine.sum(kernel, reading, add=add)
     if sums and buffered:
         sums = sums._replace(moments=with_left_out(sums.moments, buffered.pieces))
     moments = checked(sums.moments if sums else None, shift, problem)
@@ -105,7 +106,7 @@ def first_pass(problem: Problem, engine: Engine, *, keep: float = 0.0, sample: i
 
 
 def _begin(source: Source, engine: Engine, room: int) -> Source:
-    """Return the read of a file begun, or its rows; the observer, if there is one, is told of much memory."""
+    """Return the source with its read begun, or its buffered rows; a callback receives a note of much memory."""
     callback = engine.callback if isinstance(engine, LocalEngine) else None
     reading = start_read(source, engine.batch_rows, room=room, callback=callback)
     if callback is not None and isinstance(reading, BufferedRows) and reading.nbytes > ANNOUNCED:
@@ -115,24 +116,36 @@ def _begin(source: Source, engine: Engine, room: int) -> Source:
 
 
 def wanted(rows: int | None, sample: int) -> SystematicSample:
-    """Return which of at most `rows` rows to pick for a sample."""
+    """Return an empty sample with the stride for a table of `rows` rows, 1 if their number is unknown.
+
+    Example:
+        >>> wanted(rows=100_000, sample=1000).stride
+        100
+    """
     stride = 1 if rows is None else max(1, rows // max(sample, 1))
     return SystematicSample((), stride if sample else 0, sample)
 
 
 def with_left_out(sums: MomentSums, pieces: tuple[Batch, ...]) -> MomentSums:
-    """Return the sums with the counts of what was left out when the pieces were made; their rows know nothing of it."""
+    """Return the sums with the counts of rows dropped and values missing in the batches that were buffered."""
     missing = [piece.missing for piece in pieces if piece.missing]
     counts = torch.tensor(missing, dtype=torch.int64).sum(0) if missing else sums.missing
     return sums._replace(dropped=sum(piece.dropped for piece in pieces), missing=counts)
 
 
 def first_sums(batch: Batch, *, shift: Tensor, classes: int, systematic: SystematicSample) -> FirstSums:
-    """Return the sums of one batch, and which of its rows `thinned` wants."""
+    """Return the sums of one batch, and its rows of the sample.
+
+    Args:
+        batch: x (n, q), y (n,), w (n,) or None.
+        shift: (q + 1,), guesses of the means of x and y.
+        classes: k, 0 where the target is a number.
+        systematic: the stride of the sample.
+    """
     assert batch.y is not None
     rows = weight = batch.y.new_zeros(classes)
     if classes:
-        # What is no class number goes into one place too many and is missed when the classes are counted.
+        # What is not a class number goes into an extra bin k, so that the counts add up to fewer than n rows.
         known = (batch.y >= 0) & (batch.y < classes) & (batch.y == batch.y.floor())
         number = torch.where(known, batch.y, classes).to(torch.int64)
         rows = torch.bincount(number, minlength=classes + 1)[:classes]
@@ -143,13 +156,13 @@ def first_sums(batch: Batch, *, shift: Tensor, classes: int, systematic: Systema
 
 
 def add(a: FirstSums, b: FirstSums) -> FirstSums:
-    """Return the sums of the rows of both."""
+    """Return the sums over the rows of both."""
     sample = _join(a.sample, b.sample)
     return FirstSums(add_tuples(a.moments, b.moments), a.rows + b.rows, a.weight + b.weight, sample)
 
 
 def _join(a: SystematicSample, b: SystematicSample) -> SystematicSample:
-    """Return the rows of both at the wider stride, thinned where they are too many."""
+    """Return the rows of both at the larger stride, doubled while they are too many."""
     stride = max(a.stride, b.stride)
     parts = _widened(a, stride) + _widened(b, stride)
     rows, step = sum(map(len, parts)), 1
@@ -163,7 +176,7 @@ def _widened(systematic: SystematicSample, stride: int) -> tuple[Batch, ...]:
 
 
 def _sample(systematic: SystematicSample, n: int) -> Batch | None:
-    if not systematic.enough or n < WORTH * systematic.enough:
+    if not systematic.enough or n < MIN_SAMPLES * systematic.enough:
         return None
     rows = sum(map(len, systematic.parts))
     return joined(every_nth(systematic.parts, max(1, rows // systematic.enough)))

@@ -1,12 +1,12 @@
-"""Logistic regression with Firth's penalty: a finite answer where the classes are separated.
+"""Logistic regression with Firth's penalty: finite estimates where the classes are separated.
 
-The log likelihood is raised by ½ log det I(beta), Jeffreys' prior, which takes out the first-order bias of the
+The log likelihood is increased by ½ log det I(beta), Jeffreys' prior, which takes out the first-order bias of the
 estimates. Firth (1993), Bias reduction of maximum likelihood estimates; Heinze and Schemper (2002), A solution to
 the problem of separation in logistic regression.
 
-1. Read the information I = Σ w p (1 - p) r r' at beta, and its factor.
-2. Read h = w p (1 - p) r' I⁻¹ r of each row, and the modified score Σ (w (y - p) + h (½ - p)) r.
-3. Step by I⁻¹ times the modified score, halved while the penalised likelihood falls.
+1. Compute the information I = Σ w p (1 - p) r r' at beta, and its factor.
+2. Compute h = w p (1 - p) r' I⁻¹ r of each row, and the modified score Σ (w (y - p) + h (½ - p)) r.
+3. Step by I⁻¹ times the modified score, halved while the penalised likelihood decreases.
 4. Stop when the step is within the tolerance, in standard errors.
 """
 
@@ -41,9 +41,9 @@ LONGEST = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Firth(Climber):
-    """Penalised likelihood by Newton steps with the information for Hessian; two passes a step.
+    """Penalised likelihood by Newton steps with the information for Hessian; two passes per step.
 
-    levels: names of the classes, for messages. first: what the first read told, or None to read it.
+    levels: names of the classes, for messages. first: results of an earlier first pass, or None to make it.
     """
 
     levels: tuple[str, ...] = ()
@@ -59,8 +59,8 @@ class Firth(Climber):
         """
         if problem.loss.classes != 2 or problem.penalty.strength:
             raise FitError(
-                f"firth is for two classes and no other penalty, and was given {problem.loss.classes} classes and l2 "
-                f"{problem.penalty.strength:g}; choose l2 alone, or firth alone."
+                f"firth is for two classes and no other penalty, and was given {problem.loss.classes} classes and "
+                f"l2={problem.penalty.strength:g}; choose l2 alone, or firth alone."
             )
         refuse_l1(problem, self.name)
         with likelihood_setup(problem, engine, first=self.first, levels=self.levels) as setup:
@@ -70,59 +70,59 @@ class Firth(Climber):
     def _iterate(self, setup: LikelihoodSetup, engine: Engine) -> Maximum:
         problem, columns = setup.problem, setup.columns
         evaluate = evaluate_rows(problem, engine, columns)
-        c, found, passes = setup.null, evaluate(setup.null), 2
+        c, state, passes = setup.null, evaluate(setup.null), 2
         for _ in range(MOST_STEPS):
-            r = _factor(found)
+            r = _factor(state)
             score = _modified_score(problem, engine, columns, c, r)
             step = torch.cholesky_solve(score[:, None], r, upper=True)[:, 0]
             decrement = math.sqrt(max(float(score @ step), 0.0))
             passes += 1
             if decrement <= TOLERANCE:
-                return _maximum(setup, found, c, r, decrement, passes)
+                return _maximum(setup, state, c, r, decrement, passes)
             share = min(1.0, LONGEST / float(step.abs().max()))
             while True:
-                there = evaluate(c + share * step)
+                trial = evaluate(c + share * step)
                 passes += 1
-                if _penalised(there) <= _penalised(found) + 1e-12 * abs(found.value) + 1e-12:
+                if _penalised(trial) <= _penalised(state) + 1e-12 * abs(state.value) + 1e-12:
                     break
                 share /= 2
                 if share < 1e-10:
-                    raise FitError("no step raises the penalised likelihood; rescale columns of very unequal size.")
-            c, found = c + share * step, there
+                    raise FitError("no step increases the penalised likelihood; rescale columns of very unequal size.")
+            c, state = c + share * step, trial
         raise FitError(
-            f"firth did not settle in {MOST_STEPS} steps, the last being {decrement:.1g} standard errors long; "
+            f"firth did not converge in {MOST_STEPS} steps, the last of {decrement:.1g} standard errors; "
             "set l2 above zero instead."
         )
 
 
-def _factor(found: Derivatives) -> Tensor:
+def _factor(state: Derivatives) -> Tensor:
     r: Tensor
-    r, failed = torch.linalg.cholesky_ex(found.hessian, upper=True)
+    r, failed = torch.linalg.cholesky_ex(state.hessian, upper=True)
     if int(failed):
-        raise FitError("the information has become singular; drop a column that repeats others, or set l2 above zero.")
+        raise FitError("the information matrix is singular; drop a column that repeats others, or set l2 above zero.")
     return r
 
 
-def _penalised(found: Derivatives) -> float:
-    r, failed = torch.linalg.cholesky_ex(found.hessian, upper=True)
-    return math.inf if int(failed) else found.value - float(r.diagonal().log().sum())
+def _penalised(state: Derivatives) -> float:
+    r, failed = torch.linalg.cholesky_ex(state.hessian, upper=True)
+    return math.inf if int(failed) else state.value - float(r.diagonal().log().sum())
 
 
 def _modified_score(problem: Problem, engine: Engine, columns: StandardizedColumns, c: Tensor, r: Tensor) -> Tensor:
-    look = partial(
+    kernel = partial(
         firth_sums,
         problem=problem,
         beta=columns.beta(c),
         mean=columns.units.mean,
         inverse=torch.linalg.inv(r) / columns.scale[:, None],
     )
-    sums = engine.sum(look, problem.source)
-    assert sums is not None  # the first read has seen these rows
+    sums = engine.sum(kernel, problem.source)
+    assert sums is not None  # the first pass found rows
     return sums[0] / columns.scale
 
 
 def firth_sums(batch: Batch, *, problem: Problem, beta: Tensor, mean: Tensor, inverse: Tensor) -> tuple[Tensor]:
-    """Return Σ (h (½ - p) - w slope) r (p,) of one batch.
+    """Return Σ (h (½ - p) - w gradient) r (p,) of one batch.
 
     Args:
         batch: x (n, q), y (n,), w (n,) or None.
@@ -136,25 +136,25 @@ def firth_sums(batch: Batch, *, problem: Problem, beta: Tensor, mean: Tensor, in
     r = torch.cat([ones, batch.x - mean], dim=1)
     eta = (r @ beta)[:, 0]
     w = batch.y.new_ones(len(batch)) if batch.w is None else batch.w
-    basis = w * problem.loss.hessian(eta, batch.y)
-    h = basis * (r @ inverse).square().sum(1)
+    variance = w * problem.loss.hessian(eta, batch.y)
+    h = variance * (r @ inverse).square().sum(1)
     return (r.T @ (h * (0.5 - torch.sigmoid(eta)) - w * problem.loss.gradient(eta, batch.y)),)
 
 
 def _maximum(
-    setup: LikelihoodSetup, found: Derivatives, c: Tensor, r: Tensor, decrement: float, passes: int
+    setup: LikelihoodSetup, state: Derivatives, c: Tensor, r: Tensor, decrement: float, passes: int
 ) -> Maximum:
     return Maximum(
         theta=setup.columns.raw(c),
         status=Status.CONVERGED,
         evidence=f"the next step would be {decrement:.1g} standard errors long",
         advice="",
-        loss=found.value,
+        loss=state.value,
         null_loss=setup.null_loss,
-        penalty=_penalised(found) - found.value - float(setup.columns.scale.log().sum()),
+        penalty=_penalised(state) - state.value - float(setup.columns.scale.log().sum()),
         counts=setup.first.counts,
         decrement=decrement,
         passes=passes,
         moments=setup.first.moments,
-        basis=basis_of(setup.problem, setup.columns, r, found.hessian),
+        basis=basis_of(setup.problem, setup.columns, r, state.hessian),
     )

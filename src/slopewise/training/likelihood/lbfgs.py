@@ -1,4 +1,4 @@
-"""Maximum likelihood by L-BFGS: gradients only, for more columns than a Hessian is worth."""
+"""Maximum likelihood by L-BFGS: gradients only, for too many columns to factor a Hessian."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ MOST_PASSES = 2000
 MEMORY = 20
 
 CURVATURE = 0.25
-"""Largest curvature of the logistic loss, and the right size for the others."""
+"""Largest second derivative of the logistic loss in eta, and the right order of magnitude for the others."""
 
-NEAR = 1e-3
-"""Newton step at the end, in standard errors, that a line search stopped by rounding may leave."""
+MOST_DECREMENT = 1e-3
+"""Largest final Newton step, in standard errors, that counts as converged where rounding stopped the line search."""
 
 FACTORED = 2048
-"""Parameters up to which the curvature at the end is read and factored for standard errors: 32 MB."""
+"""Parameters up to which the Hessian at the end is computed and factored for standard errors: 32 MB."""
 
 
 @dataclass(frozen=True, slots=True)
 class LbfgsResult:
-    """c (d,), the loss with its penalty, the largest mean gradient entry, and the evaluations it took."""
+    """Result of `minimise`: c (d,); loss with penalty; largest entry of the mean gradient; number of evaluations."""
 
     c: Tensor
     value: float
@@ -52,8 +52,8 @@ class LbfgsResult:
 class Lbfgs(Climber):
     """Σ w loss + penalty by torch's L-BFGS with a strong Wolfe line search; no randomness.
 
-    start: a theta to start from, raw units, or None. levels: names of the classes, for messages. first: what the
-    first read told, or None to read it. gradient: largest entry of the mean gradient at the end.
+    start: initial theta, raw units, or None. levels: names of the classes, for messages. first: results of an
+    earlier first pass, or None to make it. gradient: largest entry of the mean gradient at the end.
     """
 
     start: Tensor | None = None
@@ -61,14 +61,14 @@ class Lbfgs(Climber):
     first: FirstPass | None = None
     gradient: float = GRADIENT
     name = "lbfgs"
-    needs = ("a linear model", "a loss with a slope", "rows that can be read again")
+    needs = ("a linear model", "a differentiable loss", "rows that can be read again")
 
     def solve(self, problem: Problem, engine: Engine) -> Maximum:
         """Return the optimum.
 
-        1. Read moments and classes once; from here on a file's rows are in memory, if they fit. 2. Start from
-        `start`, or from the intercept alone. 3. Descend until the mean gradient is small. 4. Read the curvature
-        there, where it is small enough to factor, step once more.
+        1. First pass: moments and class counts; a file's rows are buffered, if they fit. 2. Start from
+        `start`, or from the intercept alone. 3. Iterate until the mean gradient is small. 4. Compute the Hessian
+        there, where it is small enough to factor, and take one Newton step.
 
         Raises:
             FitError: separated classes, or no convergence.
@@ -78,38 +78,38 @@ class Lbfgs(Climber):
             problem, columns = setup.problem, setup.columns
             start = setup.null if self.start is None else columns.scaled(self.start)
             monitor = SeparationMonitor(problem, engine, columns, self.levels)
-            evaluate = activations_of(evaluate_rows(problem, engine, columns, curved=False), monitor)
-            end = minimise(evaluate, start, columns.ridge, weight=setup.first.moments.weight, gradient=self.gradient)
-        c, basis, decrement, small = end.c, None, math.nan, len(end.c) <= FACTORED
-        if small:  # beyond `with`, for a matrix of this size is worth every core
-            c, basis, decrement = _polished(problem, engine, columns, end.c, monitor)
-        done = end.gradient <= self.gradient or decrement <= NEAR
+            evaluate = monitored(evaluate_rows(problem, engine, columns, curved=False), monitor)
+            result = minimise(evaluate, start, columns.ridge, weight=setup.first.moments.weight, gradient=self.gradient)
+        c, basis, decrement, small = result.c, None, math.nan, len(result.c) <= FACTORED
+        if small:  # outside the `with` block: a matrix of this size uses all cores
+            c, basis, decrement = _polished(problem, engine, columns, result.c, monitor)
+        done = result.gradient <= self.gradient or decrement <= MOST_DECREMENT
         penalty = float(c @ columns.ridge @ c)
         return Maximum(
             theta=columns.raw(c),
             status=Status.CONVERGED if done else Status.UNFINISHED,
-            evidence=f"largest entry of the mean gradient {end.gradient:.1g}",
-            advice="" if done else "choose solver 'newton', or set l2 above zero",
-            loss=end.value - penalty,
+            evidence=f"largest entry of the mean gradient {result.gradient:.1g}",
+            advice="" if done else "choose solver='newton', or set l2 above zero",
+            loss=result.value - penalty,
             null_loss=setup.null_loss,
             penalty=penalty,
             counts=setup.first.counts,
             decrement=decrement,
-            passes=end.passes + 1 + small,
+            passes=result.passes + 1 + small,
             moments=setup.first.moments,
             basis=basis,
         )
 
 
-def activations_of(evaluate: Evaluate, monitor: SeparationMonitor) -> Evaluate:
-    """Return `evaluate` that raises when the rows it reads turn out to be separated."""
+def monitored(evaluate: Evaluate, monitor: SeparationMonitor) -> Evaluate:
+    """Return `evaluate` with a check after each call that raises FitError if the classes are separated."""
 
-    def look(c: Tensor) -> Derivatives:
-        found = evaluate(c)
-        monitor.margins(c, found)
-        return found
+    def checked(c: Tensor) -> Derivatives:
+        result = evaluate(c)
+        monitor.margins(c, result)
+        return result
 
-    return look
+    return checked
 
 
 def minimise(evaluate: Evaluate, start: Tensor, ridge: Tensor, *, weight: float, gradient: float) -> LbfgsResult:
@@ -117,12 +117,12 @@ def minimise(evaluate: Evaluate, start: Tensor, ridge: Tensor, *, weight: float,
 
     Args:
         evaluate: value and score at c (d,).
-        start: c (d,).
+        start: initial c (d,).
         ridge: (d, d).
-        weight: total weight of the rows, by which everything is divided.
+        weight: total weight of the rows, by which the objective is divided.
         gradient: largest entry of the gradient of the mean at which to stop.
     """
-    # A penalty on columns of small scale bends far more than the loss does; unit curvature suits the first step.
+    # On columns of small scale the penalty has far more curvature than the loss; unit curvature suits the first step.
     stretch = 1 / (CURVATURE + 2 * ridge.diagonal() / weight).sqrt()
     v = start / stretch
     passes = 0
@@ -131,9 +131,9 @@ def minimise(evaluate: Evaluate, start: Tensor, ridge: Tensor, *, weight: float,
         nonlocal passes
         passes += 1
         c = v * stretch
-        found, pull = evaluate(c), ridge @ c
-        v.grad = stretch * (found.score + 2 * pull) / weight
-        return (found.value + float(c @ pull)) / weight
+        result, shrinkage = evaluate(c), ridge @ c
+        v.grad = stretch * (result.score + 2 * shrinkage) / weight
+        return (result.value + float(c @ shrinkage)) / weight
 
     optimizer = torch.optim.LBFGS(
         [v],
@@ -153,13 +153,15 @@ def minimise(evaluate: Evaluate, start: Tensor, ridge: Tensor, *, weight: float,
 def _polished(
     problem: Problem, engine: Engine, columns: StandardizedColumns, c: Tensor, monitor: SeparationMonitor
 ) -> tuple[Tensor, Basis, float]:
-    """Return c after one Newton step, the curvature before it, and the length of that step in standard errors."""
-    found = evaluate_rows(problem, engine, columns)(c)
-    r, failed = torch.linalg.cholesky_ex(found.hessian + 2 * columns.ridge, upper=True)
+    """Return c after one Newton step, the Hessian before it, and the length of that step in standard errors."""
+    end = evaluate_rows(problem, engine, columns)(c)
+    r, failed = torch.linalg.cholesky_ex(end.hessian + 2 * columns.ridge, upper=True)
     if int(failed):
-        raise FitError("the curvature at the optimum is singular; drop a column that repeats others, or set l2.")
-    score = found.score + 2 * columns.ridge @ c
+        raise FitError(
+            "the Hessian at the optimum is singular; drop a column that repeats others, or set l2 above zero."
+        )
+    score = end.score + 2 * columns.ridge @ c
     step = -torch.cholesky_solve(score[:, None], r, upper=True)[:, 0]
     monitor.last(step)
     decrement = math.sqrt(max(-float(score @ step), 0.0))
-    return c + step, basis_of(problem, columns, r, found.hessian), decrement
+    return c + step, basis_of(problem, columns, r, end.hessian), decrement

@@ -25,35 +25,35 @@ from slopewise.training.likelihood.standardized_columns import StandardizedColum
 from slopewise.training.solver import Climber
 
 SAMPLE_TOLERANCE = 1.0
-"""Decrement on the sample after which one more step brings its own optimum far nearer than the table's is."""
+"""Decrement on the sample after which one more step leaves an error far below the sampling error."""
 
 SAMPLE_PASSES = 15
 
 STALE = 1e-6
-"""Relative error that the standard errors of a table large enough to be sampled may have, for one pass less."""
+"""Relative error of the standard errors that is accepted on a sampled table, to save one pass."""
 
 
 @dataclass(frozen=True, slots=True)
 class Newton(Climber):
     """Σ w loss + penalty by Newton's method, in centred columns of standard deviation 1.
 
-    start: a theta to start from, raw units, or None. levels: names of the classes, for messages. first: what the
-    first read told, or None to read it.
+    start: initial theta, raw units, or None. levels: names of the classes, for messages. first: results of an
+    earlier first pass, or None to make it.
     """
 
     start: Tensor | None = None
     levels: tuple[str, ...] = ()
     first: FirstPass | None = None
     name = "newton"
-    needs = ("a linear model", "a loss with curvature", "rows that can be read again")
+    needs = ("a linear model", "a twice differentiable loss", "rows that can be read again")
 
     def solve(self, problem: Problem, engine: Engine) -> Maximum:
         """Return the optimum.
 
-        1. Read moments, class counts and a thin sample of the rows once; from here on a file's rows are in memory, if
-        they fit. 2. Refuse columns that cannot be told apart. 3. Start from `start`, or from the intercept alone. 4.
-        Where the table is large, climb on the sample first, and from there approach by gradients alone where reading
-        costs nothing. 5. Climb on all rows, watching for classes that are separated.
+        1. First pass: moments, class counts and a systematic sample of the rows; a file's rows are buffered, if they
+        fit. 2. Refuse dependent columns. 3. Start from `start`, or from the intercept alone. 4. Where the table is
+        large, iterate on the sample first, and from there take quasi-Newton steps where the rows are in memory. 5.
+        Newton iterations on all rows, monitored for separation of the classes.
 
         Raises:
             FitError: dependent columns, separated classes, or no convergence.
@@ -66,31 +66,31 @@ class Newton(Climber):
 
     def _iterate(self, setup: LikelihoodSetup, engine: Engine) -> Maximum:
         problem, first, columns = setup.problem, setup.first, setup.columns
-        near = QuasiNewtonResult(setup.null if self.start is None else columns.scaled(self.start), 0, math.inf)
+        warm = QuasiNewtonResult(setup.null if self.start is None else columns.scaled(self.start), 0, math.inf)
         if self.start is None and first.sample is not None:
-            near = from_sample(problem, engine, columns, first, setup.null)
+            warm = from_sample(problem, engine, columns, first, setup.null)
         monitor = SeparationMonitor(problem, engine, columns, self.levels)
         rows = evaluate_rows(problem, engine, columns)
         stale = STALE if first.sample is not None else 0.0
-        top = newton_iteration(
+        state = newton_iteration(
             rows,
-            near.c,
+            warm.c,
             columns.ridge,
             stale=stale,
-            quadratic_rate=near.quadratic_rate,
+            quadratic_rate=warm.quadratic_rate,
             monitor=monitor.step,
             check=monitor.margins,
         )
-        return maximum(setup, top, near.passes)
+        return maximum(setup, state, warm.passes)
 
 
 def evaluate_rows(problem: Problem, engine: Engine, columns: StandardizedColumns, *, curved: bool = True) -> Evaluate:
-    """Return the function that reads all rows and returns the derivatives at c."""
+    """Return a function that computes value, score and, if `curved`, Hessian at c (d,) in one pass over the rows."""
 
     def evaluate(c: Tensor) -> Derivatives:
-        look = partial(score_sums, problem=problem, beta=columns.beta(c), mean=columns.units.mean, curved=curved)
-        sums = engine.sum(look, problem.source)
-        assert sums is not None  # the first read has seen these rows
+        kernel = partial(score_sums, problem=problem, beta=columns.beta(c), mean=columns.units.mean, curved=curved)
+        sums = engine.sum(kernel, problem.source)
+        assert sums is not None  # the first pass found rows
         return derivatives(sums, columns.outputs, columns.scale)
 
     return evaluate
@@ -99,59 +99,63 @@ def evaluate_rows(problem: Problem, engine: Engine, columns: StandardizedColumns
 def from_sample(
     problem: Problem, engine: Engine, columns: StandardizedColumns, first: FirstPass, start: Tensor
 ) -> QuasiNewtonResult:
-    """Return a place near the optimum that the sample of the rows leads to, `start` (d,) where the sample has none.
+    """Return an iterate near the optimum, computed on the sample; `start` (d,) where the sample has no optimum.
 
-    The sample is climbed by the same thought, on every 16th of its own rows first.
+    The sample itself is started on every 16th of its rows.
     """
-    sample, top, share = first.sample, None, 1.0
+    sample, state, share = first.sample, None, 1.0
     assert sample is not None
     for stride in (16, 1):
         (rows,) = every_nth((sample,), stride)
         evaluate = evaluate_rows(replace(problem, source=BufferedRows((rows,))), engine, columns)
         share = (len(rows) if rows.w is None else float(rows.w.sum())) / first.moments.weight
         try:
-            top = newton_iteration(
+            state = newton_iteration(
                 evaluate, start, columns.ridge * share, tolerance=SAMPLE_TOLERANCE, most=SAMPLE_PASSES
             )
         except FitError:
-            top = None
+            state = None
             continue
-        if problem.loss.classes and not top.found.wrong:
-            top = None
+        if problem.loss.classes and not state.found.wrong:
+            state = None
             continue
-        start = top.c + top.step
-    if top is None or not problem.source.in_memory:
+        start = state.c + state.step
+    if state is None or not problem.source.in_memory:
         return QuasiNewtonResult(start, 0, math.inf)
     gradients = evaluate_rows(problem, engine, columns, curved=False)
-    return quasi_newton(gradients, start, share * torch.cholesky_inverse(top.r, upper=True), columns.ridge, stale=STALE)
+    return quasi_newton(
+        gradients, start, share * torch.cholesky_inverse(state.r, upper=True), columns.ridge, stale=STALE
+    )
 
 
-def maximum(setup: LikelihoodSetup, top: NewtonState, before: int) -> Maximum:
-    """Return the optimum one step beyond the last place evaluated, with the curvature found there.
+def maximum(setup: LikelihoodSetup, state: NewtonState, before: int) -> Maximum:
+    """Return the optimum, one step beyond the last iterate, with the Hessian of that iterate.
 
-    before: passes that led to where it began.
+    before: passes made before this iteration.
     """
-    columns, c = setup.columns, top.c + top.step
+    columns, c = setup.columns, state.c + state.step
     penalty = float(c @ columns.ridge @ c)
     return Maximum(
         theta=columns.raw(c),
         status=Status.CONVERGED,
-        evidence=f"the next step would be {top.next_decrement:.1g} standard errors long",
+        evidence=f"the next step would be {state.next_decrement:.1g} standard errors long",
         advice="",
-        loss=top.value - top.decrement**2 / 2 - penalty,
+        loss=state.value - state.decrement**2 / 2 - penalty,
         null_loss=setup.null_loss,
         penalty=penalty,
         counts=setup.first.counts,
-        decrement=top.next_decrement,
-        passes=1 + before + top.passes,
+        decrement=state.next_decrement,
+        passes=1 + before + state.passes,
         moments=setup.first.moments,
-        basis=basis_of(setup.problem, columns, top.r, top.found.hessian),
+        basis=basis_of(setup.problem, columns, state.r, state.found.hessian),
     )
 
 
 def basis_of(problem: Problem, columns: StandardizedColumns, r: Tensor, hessian: Tensor) -> Basis:
-    """Return the curvature for upper triangular r (d, d) with r'r = hessian + penalty."""
+    """Return the basis of standard errors for upper triangular r (d, d) with r'r = Hessian + penalty."""
     identity = torch.eye(len(r), dtype=torch.float64)
-    r_inverse = torch.linalg.solve_triangular(r, identity, upper=True).contiguous()  # as it will be loaded: bit by bit
+    r_inverse = torch.linalg.solve_triangular(
+        r, identity, upper=True
+    ).contiguous()  # contiguous as after loading, so that results are bitwise equal
     inner = r_inverse.T @ hessian @ r_inverse if problem.penalty.strength else identity
     return Basis(columns.units.mean, columns.units.scale, r_inverse, inner, problem.intercept, columns.outputs)

@@ -1,14 +1,14 @@
-"""Newton's method on a summed convex loss, wherever its rows are.
+"""Newton's method on a summed convex loss, given a function that evaluates it.
 
 1. Evaluate loss, score g and Hessian H at the start.
-2. Step d = -H⁻¹ g; the decrement λ = √(g' H⁻¹ g) is the distance still to go, in standard errors.
-3. Stop if λ is within the tolerance, or if asked to look ahead and the next one will be; the last step is taken
-without another read.
-4. Move by d; halve the step while the loss has not fallen.
+2. Step d = -H⁻¹ g; the decrement λ = √(g' H⁻¹ g) is the distance to the optimum, in standard errors.
+3. Stop if λ is within the tolerance, or, with `stale`, if the next one is predicted to be; the last step is taken
+without another pass.
+4. Move by d; halve the step while the loss does not decrease.
 5. Repeat from 2.
 
-Near the optimum λ falls quadratically, next = bend · λ² with a bend that two decrements tell; the Hessian before
-the last step gives standard errors to a relative bend · λ. Boyd and Vandenberghe (2004), section 9.5.
+Near the optimum λ converges quadratically, next = rate · λ² with a rate estimated from two decrements; the Hessian
+before the last step gives standard errors to a relative rate · λ. Boyd and Vandenberghe (2004), section 9.5.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from slopewise.errors import FitError
 from slopewise.training.likelihood.score import Derivatives
 
 TOLERANCE = 1e-8
-"""Decrement at which a coefficient stands still to eight digits of its standard error."""
+"""Decrement at which every coefficient has converged to 1e-8 of its standard error."""
 
-ENOUGH_FALL = 1e-4
-"""Share of the fall promised by the slope that a step must reach (Armijo, 1966)."""
+ARMIJO = 1e-4
+"""Part of the decrease predicted by the gradient that a step must reach (Armijo, 1966)."""
 
 ROUNDING = 1e-15
-"""No decrement is known better than this."""
+"""Smallest decrement that float64 resolves."""
 
 HALVINGS = 40
 MOST_PASSES = 100
@@ -40,10 +40,10 @@ Evaluate = Callable[[Tensor], Derivatives]
 
 @dataclass(frozen=True, slots=True)
 class NewtonState:
-    """Where a climb stands: c (d,), the derivatives there, and the step (d,) from there.
+    """The state of an iteration: c (d,), the derivatives `found` there, and the Newton step (d,) from there.
 
-    value includes the penalty. r (d, d) is upper triangular with r'r = H. passes counts evaluations. decrements
-    holds all λ so far and places all c, this one last.
+    value: loss with penalty. r (d, d): upper triangular with r'r = H. passes: evaluations so far. decrements and
+    places: λ and c of all iterates, this one last. next_decrement: predicted λ after the step.
     """
 
     c: Tensor
@@ -58,7 +58,7 @@ class NewtonState:
 
     @property
     def decrement(self) -> float:
-        """λ at c."""
+        """The Newton decrement λ at c."""
         return self.decrements[-1]
 
 
@@ -74,21 +74,22 @@ def newton_iteration(
     monitor: Callable[[NewtonState], None] | None = None,
     check: Callable[[Tensor, Derivatives], None] | None = None,
 ) -> NewtonState:
-    """Return the last place evaluated and the last step from there, which is still to be added.
+    """Return the last iterate evaluated; its step is computed and not yet taken.
 
     Args:
-        evaluate: the derivatives of the summed loss at c (d,).
-        start: c (d,).
+        evaluate: value, score and Hessian of the summed loss at c (d,).
+        start: initial c (d,).
         ridge: P (d, d) of the penalty c' P c.
         tolerance: on the decrement.
-        stale: relative error of the standard errors at which the last step is taken unread; 0 to never look ahead.
-        quadratic_rate: next decrement over the square of this one, as far as it is known beforehand.
+        stale: relative error of the standard errors at which the last step is taken without another evaluation; 0 to
+            evaluate until the tolerance is met.
+        quadratic_rate: next decrement over the square of this one, where it is known beforehand.
         most: evaluations.
         monitor: called at every iterate before the next step; may raise.
-        check: called after every evaluation, before anything is made of it; may raise.
+        check: called after every evaluation, before the Hessian is factored; may raise.
 
     Raises:
-        FitError: no curvature is left, no step lowers the loss, or `most` evaluations were not enough.
+        FitError: the Hessian is singular, no step lowers the loss, or `most` evaluations were not enough.
     """
     c, found = start, evaluate(start)
     decrements: list[float] = []
@@ -102,7 +103,7 @@ def newton_iteration(
         r, singular = torch.linalg.cholesky_ex(found.hessian + 2 * ridge, upper=True)
         if int(singular) or not bool(r.isfinite().all()):
             raise FitError(
-                f"the loss has no curvature left in some direction after {passes} passes, so that its optimum is not "
+                f"the Hessian is singular after {passes} passes, so that the optimum is not "
                 "determined; drop a column that repeats others, or set l2 above zero."
             )
         step = -torch.cholesky_solve(score[:, None], r, upper=True)[:, 0]
@@ -111,10 +112,10 @@ def newton_iteration(
             quadratic_rate = decrement / decrements[-1] ** 2 if whole and decrements[-1] else math.inf
         decrements.append(decrement)
         places.append(c)
-        coming = quadratic_rate * decrement**2 if decrement else 0.0
-        ahead = max(min(coming, decrement), ROUNDING)
-        state = NewtonState(c, found, value, r, step, tuple(decrements), tuple(places), passes, ahead)
-        if decrement <= tolerance or (coming <= tolerance / 10 and quadratic_rate * decrement <= stale):
+        predicted = quadratic_rate * decrement**2 if decrement else 0.0
+        next_decrement = max(min(predicted, decrement), ROUNDING)
+        state = NewtonState(c, found, value, r, step, tuple(decrements), tuple(places), passes, next_decrement)
+        if decrement <= tolerance or (predicted <= tolerance / 10 and quadratic_rate * decrement <= stale):
             return state
         if monitor is not None:
             monitor(state)
@@ -127,15 +128,15 @@ def newton_iteration(
 
 
 def _move(evaluate: Evaluate, state: NewtonState, ridge: Tensor) -> tuple[Tensor, Derivatives, int, bool]:
-    """Return the next place, its derivatives, the passes so far, and whether the step was taken whole."""
+    """Return the next iterate, its derivatives, the passes so far, and whether the full step was taken."""
     share = 1.0
-    # Once the promised fall is below the rounding of the sum, a rise of that size says nothing.
+    # Once the predicted decrease is below the rounding of the sum, an increase of that size is no evidence.
     slack = 1e-13 * abs(state.value)
     for tried in range(1, HALVINGS):
         c = state.c + share * state.step
         found = evaluate(c)
         value = found.value + float(c @ ridge @ c)
-        if value <= state.value - ENOUGH_FALL * share * state.decrement**2 + slack:
+        if value <= state.value - ARMIJO * share * state.decrement**2 + slack:
             return c, found, state.passes + tried, share == 1.0
         share /= 2
     raise FitError(

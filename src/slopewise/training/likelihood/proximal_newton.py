@@ -1,15 +1,15 @@
-"""L1 and elastic net: quadratic models with corners, solved by coordinate descent.
+"""L1 and elastic net by proximal Newton: quadratic models with an L1 penalty, minimised by coordinate descent.
 
-1. Near beta the summed loss is a quadratic, exact for squared loss, from one read of the rows (elsewhere: its
-score and Hessian there).
+1. Approximate the summed loss near beta by a quadratic from its score and Hessian (for squared loss it is exact, from
+one pass over the rows).
 2. Minimise quadratic + Σ l1_j |c_j|: cyclic coordinate descent finds which coefficients are zero and the signs of the
 others; with those known it is a linear system, solved at once.
-3. Move there, halving the step while loss and penalty have not fallen.
-4. Repeat until no coefficient can move downhill.
+3. Move there, halving the step while loss plus penalty does not decrease.
+4. Repeat until the predicted decrease is within the tolerance.
 
 Friedman, Hastie and Tibshirani (2010), Regularization paths for generalized linear models via coordinate descent;
 Lee, Sun and Saunders (2014), Proximal Newton-type methods. With three or more classes all k have coefficients
-of their own here, so that the penalty treats them alike; the first class's are subtracted in the end.
+of their own here, so that the penalty treats them alike; the first class's are subtracted at the end.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from slopewise.training.moments.quadratic import quadratic_of
 from slopewise.training.solver import Climber
 
 TOLERANCE = 1e-9
-"""Root of the fall that is still promised: the distance still to go in standard errors, as Newton's decrement."""
+"""Square root of the predicted decrease: the distance to the optimum in standard errors, like Newton's decrement."""
 
 MOST_PASSES = 100
 
@@ -44,16 +44,16 @@ MOST_PASSES = 100
 class Coordinate(Climber):
     """Σ w loss + strength Σ W² + l1 Σ |W| by proximal Newton steps with coordinate descent inside.
 
-    levels: names of the classes, for messages. first: what the first read told, or None to read it.
+    levels: names of the classes, for messages. first: results of an earlier first pass, or None to make it.
     """
 
     levels: tuple[str, ...] = ()
     first: FirstPass | None = None
     name = "coordinate_descent"
-    needs = ("a linear model", "a loss with curvature", "rows that can be read again")
+    needs = ("a linear model", "a twice differentiable loss", "rows that can be read again")
 
     def solve(self, problem: Problem, engine: Engine) -> Maximum:
-        """Return the optimum; there is no curvature in it, because corners leave no covariance.
+        """Return the optimum; its basis is None, since an L1 penalty (not differentiable at 0) has no covariance.
 
         Raises:
             FitError: a class without rows, or no convergence.
@@ -61,9 +61,9 @@ class Coordinate(Climber):
         squared = problem.loss.name == "squared"
         with likelihood_setup(problem, engine, first=self.first, levels=self.levels, again=not squared) as setup:
             first, columns = setup.first, setup.columns
-            rows = squared_loss(first, columns) if squared else evaluate_rows(setup.problem, engine, columns)
+            evaluate = squared_loss(first, columns) if squared else evaluate_rows(setup.problem, engine, columns)
             coding = coding_of(problem, columns)
-            c, value, passes = descend(coded(rows, coding), setup.null @ torch.linalg.pinv(coding.matrix).T, coding)
+            c, value, passes = descend(coded(evaluate, coding), setup.null @ torch.linalg.pinv(coding.matrix).T, coding)
         return Maximum(
             theta=columns.raw(coding.matrix @ c),
             status=Status.CONVERGED,
@@ -82,7 +82,10 @@ class Coordinate(Climber):
 
 @dataclass(frozen=True, slots=True)
 class Coding:
-    """matrix (d, e): from the parameters here to those of the frame. ridge (e,) and l1 (e,): the penalty on them."""
+    """Parameters c (e,) with one coefficient per class: matrix (d, e) maps them to those of the standardised columns.
+
+    ridge (e,) and l1 (e,): the penalty on c.
+    """
 
     matrix: Tensor
     ridge: Tensor
@@ -94,7 +97,7 @@ class Coding:
 
 
 def coding_of(problem: Problem, columns: StandardizedColumns) -> Coding:
-    """Return one coefficient per column, or with k > 2 classes one per column and class; k - 1 intercepts."""
+    """Return the coding: a coefficient per column, or with k > 2 classes per column and class; k - 1 intercepts."""
     q, k, constant = len(columns.units.scale), problem.loss.classes, int(problem.intercept)
     p = q + constant
     identity = torch.eye(columns.outputs, dtype=torch.float64)
@@ -109,26 +112,26 @@ def coding_of(problem: Problem, columns: StandardizedColumns) -> Coding:
 
 
 def squared_loss(first: FirstPass, columns: StandardizedColumns) -> Evaluate:
-    """Return the function that gives the derivatives of squared loss from the moments, reading nothing."""
+    """Return a function that computes the derivatives of squared loss from the moments, without a pass."""
     quadratic, weight = quadratic_of(first.moments, columns.units), first.moments.weight
 
     def evaluate(c: Tensor) -> Derivatives:
-        bent = quadratic.hessian @ c
-        value = float(quadratic.constant - quadratic.linear @ c + c @ bent / 2)
-        return Derivatives(weight * value, weight * (bent - quadratic.linear), weight * quadratic.hessian, 0)
+        product = quadratic.hessian @ c
+        value = float(quadratic.constant - quadratic.linear @ c + c @ product / 2)
+        return Derivatives(weight * value, weight * (product - quadratic.linear), weight * quadratic.hessian, 0)
 
     return evaluate
 
 
 def coded(evaluate: Evaluate, coding: Coding) -> Evaluate:
-    """Return `evaluate` in the parameters of a coding."""
+    """Return `evaluate` as a function of the parameters of a coding."""
     a = coding.matrix
 
-    def look(c: Tensor) -> Derivatives:
-        found = evaluate(a @ c)
-        return Derivatives(found.value, a.T @ found.score, a.T @ found.hessian @ a, found.wrong)
+    def evaluate_coded(c: Tensor) -> Derivatives:
+        state = evaluate(a @ c)
+        return Derivatives(state.value, a.T @ state.score, a.T @ state.hessian @ a, state.wrong)
 
-    return look
+    return evaluate_coded
 
 
 def descend(evaluate: Evaluate, start: Tensor, coding: Coding) -> tuple[Tensor, float, int]:
@@ -139,24 +142,25 @@ def descend(evaluate: Evaluate, start: Tensor, coding: Coding) -> tuple[Tensor, 
     """
     c = start.clone()
     c[coding.l1 > 0] = 0
-    found, passes = evaluate(c), 1
+    state, passes = evaluate(c), 1
     while True:
-        hessian = found.hessian + 2 * torch.diag(coding.ridge)
-        score = found.score + 2 * coding.ridge * c
-        there = lowest(hessian, hessian @ c - score, coding.l1, c)
-        step = there - c
-        promised = -float(score @ step) - float(coding.l1 @ (there.abs() - c.abs()))
-        if math.sqrt(max(promised, 0.0)) <= TOLERANCE or promised <= 1e-15 * abs(found.value):
-            return there, found.value, passes
-        now, share = found.value + coding.penalty(c), 1.0
+        hessian = state.hessian + 2 * torch.diag(coding.ridge)
+        score = state.score + 2 * coding.ridge * c
+        target = lowest(hessian, hessian @ c - score, coding.l1, c)
+        step = target - c
+        predicted = -float(score @ step) - float(coding.l1 @ (target.abs() - c.abs()))
+        if math.sqrt(max(predicted, 0.0)) <= TOLERANCE or predicted <= 1e-15 * abs(state.value):
+            return target, state.value, passes
+        now, share = state.value + coding.penalty(c), 1.0
         while True:
             after = evaluate(c + share * step)
             passes += 1
-            if after.value + coding.penalty(c + share * step) <= now - 1e-4 * share * promised + 1e-13 * abs(now):
+            if after.value + coding.penalty(c + share * step) <= now - 1e-4 * share * predicted + 1e-13 * abs(now):
                 break
             share /= 2
             if passes >= MOST_PASSES:
                 raise FitError(
-                    f"no optimum after {passes} passes, a fall of {promised:.1g} being still promised; raise l1 or l2."
+                    f"no optimum after {passes} passes: the next step would lower the objective by {predicted:.1g}; "
+                    "raise l1 or l2."
                 )
-        c, found = c + share * step, after
+        c, state = c + share * step, after

@@ -1,11 +1,11 @@
-"""From the optimum of a sample to near that of the whole table, by gradients alone.
+"""Quasi-Newton (BFGS) steps from the optimum of a sample towards that of all rows, by gradients alone.
 
-The sample's Hessian is right to a few hundredths, and a pass without a Hessian costs a half (one output) to a third
-(three outputs) of one with: each such pass brings the optimum some thirty times nearer.
+The sample's Hessian is accurate to a few per cent, and a pass without a Hessian costs a half (one output) to a third
+(three outputs) of one with: each such pass reduces the distance to the optimum about thirty times.
 
-1. Read the gradient g at c; the decrement is λ = √(g' B g), B the inverse Hessian as far as it is known.
-2. Move by -B g, and correct B by what g did on the way (BFGS).
-3. Stop when one more step will leave so little that the next Hessian is good to the standard errors.
+1. Compute the gradient g at c; the decrement is λ = √(g' B g), B the current estimate of the inverse Hessian.
+2. Move by -B g, and update B from the change of g (BFGS).
+3. Stop when after one more step the Hessian there will be accurate enough for the standard errors.
 
 Nocedal and Wright (2006), formula 6.17.
 """
@@ -22,13 +22,13 @@ from slopewise.training.likelihood.newton_iteration import Evaluate
 
 MOST_PASSES = 6
 
-SLOW = 0.3
-"""Ratio of two decrements above which the sample has nothing to say about the table."""
+MOST_RATIO = 0.3
+"""Ratio of two decrements above which the sample's Hessian does not represent all rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class QuasiNewtonResult:
-    """c (d,), the passes it took, and the bend: about how much the next decrement is of this one's square."""
+    """Result: c (d,), passes over the rows, quadratic_rate, about the next decrement over the square of this one."""
 
     c: Tensor
     passes: int
@@ -38,14 +38,14 @@ class QuasiNewtonResult:
 def quasi_newton(
     evaluate: Evaluate, start: Tensor, inverse: Tensor, ridge: Tensor, *, stale: float
 ) -> QuasiNewtonResult:
-    """Return a place near the optimum.
+    """Return an iterate near the optimum of all rows.
 
     Args:
         evaluate: value and score of all rows at c (d,).
         start: the optimum of the sample (d,).
-        inverse: of the Hessian of all rows with its penalty, as the sample tells (d, d).
+        inverse: (d, d), of the Hessian of all rows with its penalty, estimated from the sample.
         ridge: P (d, d) of the penalty c' P c.
-        stale: relative error of the standard errors that the next Hessian may have.
+        stale: relative error of the standard errors that the next Hessian may cause.
     """
     c, b, decrements = start, inverse, [0.0]
     gradient = step = torch.zeros_like(start)
@@ -57,7 +57,7 @@ def quasi_newton(
         decrements.append(math.sqrt(max(-float(gradient @ step), 0.0)))
         ratio = decrements[-1] / decrements[-2] if passes > 1 else 1.0
         quadratic_rate = decrements[2] / decrements[1] ** 2 if passes > 1 else math.inf
-        if passes > 1 and ratio > SLOW:
+        if passes > 1 and ratio > MOST_RATIO:
             return QuasiNewtonResult(c, passes, math.inf)
         c = c + step
         if passes > 1 and quadratic_rate * ratio * decrements[-1] <= stale:
@@ -66,9 +66,15 @@ def quasi_newton(
 
 
 def corrected(b: Tensor, step: Tensor, change: Tensor) -> Tensor:
-    """Return the B (d, d) nearest to the old one that takes the gradient's change to the step."""
-    along = float(step @ change)
-    if not along > 0:
+    """Return the BFGS update of B (d, d): the closest matrix that maps the change of the gradient to the step.
+
+    Example:
+        >>> b = corrected(torch.eye(2), step=torch.tensor([1.0, 0.0]), change=torch.tensor([4.0, 0.0]))
+        >>> b.diagonal()
+        tensor([0.2500, 1.0000])
+    """
+    curvature = float(step @ change)
+    if not curvature > 0:
         return b
-    aside = torch.eye(len(step), dtype=b.dtype) - torch.outer(step, change) / along
-    return aside @ b @ aside.T + torch.outer(step, step) / along
+    projection = torch.eye(len(step), dtype=b.dtype) - torch.outer(step, change) / curvature
+    return projection @ b @ projection.T + torch.outer(step, step) / curvature

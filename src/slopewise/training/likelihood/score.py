@@ -1,6 +1,6 @@
-"""One pass on the way up a likelihood: loss, score and curvature summed over the rows.
+"""One pass over the rows: loss, score (gradient) and Hessian of a summed loss.
 
-For columns r = [1, x - mean] of a row, eta = beta' r and a loss with slope s and curvature C there,
+For columns r = [1, x - mean] of a row, eta = beta' r and a loss with gradient s and Hessian C in eta,
 value = Σ w loss, score = Σ w r s', hessian = Σ w C ⊗ r r': a matrix product per block of rows and pair of outputs.
 """
 
@@ -17,14 +17,14 @@ from slopewise.training.moments.gemm_width import gemm_width
 from slopewise.types import Batch
 
 BLOCK = 2**18
-"""Numbers of one block of r, 2 MB of float64, which nearly stay in a core's own cache. With 8 MB a pass over 1M x 20
-takes half as long again; with 1 MB operations are so short that threads may wait for Python's lock."""
+"""Numbers in one block of r, 2 MB of float64, which nearly fit a core's own cache. With 8 MB a pass over 1M x 20
+takes half as long again; with 1 MB operations are so short that threads may wait for Python's GIL."""
 
 
 class ScoreSums(NamedTuple):
-    """value () = Σ w loss, score (p, m), blocks (m (m + 1) / 2, p, p) of the hessian for outputs a ≤ b; and wrong.
+    """Sums over rows: value () = Σ w loss, score (p, m), Hessian blocks (m (m + 1) / 2, p, p) for outputs a ≤ b.
 
-    wrong counts the rows whose own class does not score highest, 0 where the target is a number.
+    wrong () counts the misclassified rows, 0 where the target is a number.
     """
 
     value: Tensor
@@ -35,7 +35,7 @@ class ScoreSums(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Derivatives:
-    """value (); score (d,) and hessian (d, d) in the order output by output, d = p m; wrong () rows."""
+    """Value (), score (d,) and Hessian (d, d) listed output by output, d = p m; wrong () misclassified rows."""
 
     value: float
     score: Tensor
@@ -51,7 +51,7 @@ def score_sums(batch: Batch, *, problem: Problem, beta: Tensor, mean: Tensor, cu
         problem: whose loss it is.
         beta: parameters (p, m) in the columns r; p = q + 1 with an intercept.
         mean: subtracted from x (q,).
-        curved: whether to sum the hessian too; it has no blocks otherwise.
+        curved: whether to sum the Hessian too; there are no blocks otherwise.
     """
     assert batch.y is not None
     (p, m), n, loss = beta.shape, len(batch), problem.loss
@@ -66,7 +66,7 @@ def score_sums(batch: Batch, *, problem: Problem, beta: Tensor, mean: Tensor, cu
         tiles, z, y = rows[: block.stop - start], wide[: block.stop - start], batch.y[block]
         r = tiles[:, :p]
         torch.sub(batch.x[block], mean, out=r[:, p - len(mean) :])
-        # Laid out output by output, as everything that follows looks at one output of all rows.
+        # Contiguous by output, since everything that follows reads one output of all rows.
         etas = (r @ beta).T.contiguous()
         eta = etas.T if loss.classes > 2 else etas[0]
         of_row, gradient = loss.value(eta, y), loss.gradient(eta, y)
@@ -97,13 +97,13 @@ def _times(values: Tensor, w: Tensor) -> Tensor:
 
 
 def _scratch(x: Tensor, width: int, size: int) -> Tensor:
-    """Return room (size, width) in the memory order of x."""
+    """Return a work array (size, width) in the memory order of x."""
     by_column = x.stride(0) == 1 and x.shape[1] > 1
     return x.new_empty(width, size).T if by_column else x.new_empty(size, width)
 
 
 def derivatives(sums: ScoreSums, m: int, scale: Tensor) -> Derivatives:
-    """Return the derivatives in columns r / scale.
+    """Return value, score and Hessian in columns r / scale.
 
     Args:
         sums: of all rows.

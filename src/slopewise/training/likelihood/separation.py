@@ -1,14 +1,14 @@
-"""Classes that a line separates: no finite maximum of the likelihood exists, and why.
+"""Detect linearly separated classes, where the maximum likelihood estimate is not finite, and explain them.
 
-Complete: some parameters score every row's own class highest. Doubling them makes every row more probable, without
-end. Quasi-complete: there is a direction along which no row's own class loses score and some rows' gains. Then the
-likelihood rises along it for ever too. Albert and Anderson (1984), On the existence of maximum likelihood
+Complete separation: some parameters score every row's own class highest; scaling them up raises every row's likelihood
+without bound. Quasi-complete: along some direction no row's own class loses score and some rows' gains, so that
+the likelihood increases along it for ever too. Albert and Anderson (1984), On the existence of maximum likelihood
 estimates in logistic regression models.
 
-Newton's method shows both. At complete separation it soon scores every row right, which is the proof. At
+Newton's method reveals both. With complete separation it soon classifies every row correctly, which is the proof. With
 quasi-complete separation each step adds about 1 to the scores of the separated rows while their weights, and with
-them the squared decrement, fall by e each time; the way of the last steps is the direction, and one
-read of the rows tells whether any row loses by it.
+them the squared decrement, are divided by e each time; the sum of the last steps is the direction, and one
+pass over the rows tells whether any row loses score along it.
 """
 
 from __future__ import annotations
@@ -26,25 +26,26 @@ from slopewise.training.likelihood.score import Derivatives
 from slopewise.training.likelihood.standardized_columns import StandardizedColumns
 
 PATIENCE = 16
-"""Passes before a crawl is suspected: e^-16 of a row's weight is left then, and no table needs so many."""
+"""Passes before separation is suspected: e^-16 of a row's weight is left then; other tables need fewer."""
 
-CRAWL = (0.5, 0.75)
-"""Ratio of two decrements, about e^-½, that a separated table shows."""
+SLOW_RATIOS = (0.5, 0.75)
+"""Range of the ratio of two decrements, about e^-½, that separated classes show."""
 
-BACK = 4
-"""Steps that make up the direction; older ones still move the rows that are not separated."""
+LAST_STEPS = 4
+"""Steps whose sum is the direction; older ones still moved the rows that are not separated."""
 
-LOSES = 1e-4
-"""Score that a row may lose along the direction, of about BACK gained by the separated ones."""
+LOSS_TOLERANCE = 1e-4
+"""Score that a row may lose along the direction, of about LAST_STEPS gained by the separated ones."""
 
-OFTEN = 8
-"""Passes between two looks for a direction."""
+TEST_EVERY = 8
+"""Passes between two tests of the direction."""
 
-HOPELESS = 32
-"""Passes after which a crawl without a proof is given up: fitted probabilities are within e^-32 of 0 and 1."""
+MOST_PASSES = 32
+"""Passes after which slow convergence is an error even without proof of separation: fitted probabilities
+are within e^-32 of 0 and 1."""
 
-MOVES = 1e-3
-"""Newton step, in columns of standard deviation 1, that no true optimum has left."""
+LARGE_STEP = 1e-3
+"""Newton step, in columns of standard deviation 1, larger than any at a true optimum."""
 
 INVOLVED = 0.02
 """Share of the direction's largest entry, in columns of standard deviation 1, above which a column is part of it."""
@@ -52,10 +53,10 @@ INVOLVED = 0.02
 
 @dataclass(frozen=True, slots=True)
 class DirectionCheck:
-    """What the rows do along a direction.
+    """How the rows' scores change along a direction: number of rows, of gains and of losses.
 
-    A row gains if its own class's score grows against some other's, and loses if it falls. nearest holds for each
-    class the number, from 1, of the row that gains least (0 if none gains); low and high (k, q) each class's range
+    A row gains if its own class's score increases against some other's, and loses if it decreases. nearest: for each
+    class the number, from 1, of the row that gains least (0 if none gains). low and high (k, q): each class's range
     in each column.
     """
 
@@ -69,52 +70,52 @@ class DirectionCheck:
 
 @dataclass(frozen=True, slots=True)
 class SeparationMonitor:
-    """Looks over a climb's shoulder and raises FitError when the classes turn out to be separated."""
+    """Detects separation during the iterations of a likelihood solver, and raises FitError."""
 
     problem: Problem
     engine: Engine
     columns: StandardizedColumns
     levels: tuple[str, ...] = ()
 
-    def margins(self, c: Tensor, found: Derivatives) -> None:
+    def margins(self, c: Tensor, state: Derivatives) -> None:
         """Raise FitError if every row's own class scores highest at c."""
-        if self.problem.loss.classes and not self.problem.penalty.strength and not found.wrong:
+        if self.problem.loss.classes and not self.problem.penalty.strength and not state.wrong:
             self._raise(c, complete=True)
 
     def step(self, state: NewtonState) -> None:
-        """Raise FitError if the last steps crawl along a direction in which no row loses."""
+        """Raise FitError if the decrement decreases slowly along a direction in which no row loses score."""
         if not self.problem.loss.classes or self.problem.penalty.strength or state.passes < PATIENCE:
             return
-        late = state.decrements[-BACK - 1 :]
-        ratios = [b / a for a, b in zip(late, late[1:], strict=False)]
-        if state.passes % OFTEN or not all(CRAWL[0] < ratio < CRAWL[1] for ratio in ratios):
+        recent = state.decrements[-LAST_STEPS - 1 :]
+        ratios = [b / a for a, b in zip(recent, recent[1:], strict=False)]
+        if state.passes % TEST_EVERY or not all(SLOW_RATIOS[0] < ratio < SLOW_RATIOS[1] for ratio in ratios):
             return
-        self._raise(state.c - state.places[-1 - BACK], complete=False)
-        if state.passes >= HOPELESS:
+        self._raise(state.c - state.places[-1 - LAST_STEPS], complete=False)
+        if state.passes >= MOST_PASSES:
             raise FitError(
-                f"coefficients still grow by the same amount after {state.passes} passes: the classes are separated "
-                "but for a vanishing part, so no usable answer exists; set l2 above zero."
+                f"coefficients still grow by the same amount after {state.passes} passes: the classes are almost "
+                "separated, so no usable estimate exists; set l2 above zero."
             )
 
     def last(self, step: Tensor) -> None:
-        """Raise FitError if the Newton step from a supposed optimum still moves separated rows, and none loses."""
-        if self.problem.loss.classes and not self.problem.penalty.strength and float(step.abs().max()) > MOVES:
+        """Raise FitError if the Newton step from a supposed optimum is large and no row loses score along it."""
+        if self.problem.loss.classes and not self.problem.penalty.strength and float(step.abs().max()) > LARGE_STEP:
             self._raise(step, complete=False)
 
     def _raise(self, direction: Tensor, *, complete: bool) -> None:
         beta = self.columns.beta(direction)
-        found = check_direction(self.problem, self.engine, beta=beta, mean=self.columns.units.mean)
-        if not found.gains or (found.loses and not complete):
+        check = check_direction(self.problem, self.engine, beta=beta, mean=self.columns.units.mean)
+        if not check.gains or (check.loses and not complete):
             return
         size = direction.reshape(self.columns.outputs, -1)[:, int(self.problem.intercept) :].abs().amax(0)
         involved = [j for j in size.argsort(descending=True).tolist() if size[j] > INVOLVED * size.max()]
         levels = self.levels or tuple(str(k) for k in range(self.problem.loss.classes))
         names = self.problem.names[int(self.problem.intercept) :]
-        raise FitError(sentence(found, involved, names, levels, complete=complete))
+        raise FitError(sentence(check, involved, names, levels, complete=complete))
 
 
 def check_direction(problem: Problem, engine: Engine, *, beta: Tensor, mean: Tensor) -> DirectionCheck:
-    """Return what the rows do along the direction beta (p, m) of the columns [1, x - mean]; one read, in order."""
+    """Return how the rows' scores change along beta (p, m) of the columns [1, x - mean]; one pass, in row order."""
     k, p = problem.loss.classes, len(beta)
     low = torch.full((k, len(mean)), torch.inf, dtype=torch.float64)
     high, least, nearest = -low, [torch.inf] * k, [0] * k
@@ -123,9 +124,9 @@ def check_direction(problem: Problem, engine: Engine, *, beta: Tensor, mean: Ten
         if batch.y is None or not len(batch):
             continue
         gain, loss = _margins((batch.x - mean) @ beta[p - len(mean) :] + beta[: p - len(mean)].sum(0), batch.y, k)
-        gaining = gain > LOSES
+        gaining = gain > LOSS_TOLERANCE
         gains += int(gaining.sum())
-        loses += int((loss < -LOSES).sum())
+        loses += int((loss < -LOSS_TOLERANCE).sum())
         for level in range(k):
             own = batch.y == level
             if not bool(own.any()):
@@ -140,20 +141,20 @@ def check_direction(problem: Problem, engine: Engine, *, beta: Tensor, mean: Ten
 
 
 def _margins(eta: Tensor, y: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Return the largest and the least (n,) of the own class's score less another's, for scores eta (n, k - 1)."""
+    """Return the largest and the smallest (n,) of the own class's score less another's, for scores eta (n, k - 1)."""
     scores = torch.cat([eta.new_zeros(len(eta), 1), eta], dim=1)
     own = y.to(torch.int64)[:, None]
-    apart = scores.gather(1, own) - scores
+    difference = scores.gather(1, own) - scores
     others = torch.arange(k)[None] != own
-    most = torch.where(others, apart, -torch.inf).amax(1)
-    least = torch.where(others, apart, torch.inf).amin(1)
+    most = torch.where(others, difference, -torch.inf).amax(1)
+    least = torch.where(others, difference, torch.inf).amin(1)
     return most, least
 
 
 def sentence(
     found: DirectionCheck, involved: list[int], names: tuple[str, ...], levels: tuple[str, ...], *, complete: bool
 ) -> str:
-    """Return what separates the classes, why no answer exists, and what to do."""
+    """Return the error message: what separates the classes, why no finite estimate exists, and what to do."""
     rule = column_alone if complete else column_touching
     why = next((text for j in involved if (text := rule(found, j, names[j], levels))), None)
     if why is None:
@@ -162,11 +163,11 @@ def sentence(
         why = f"{together} do it together, rows {' and '.join(near)} lying nearest to the other side"
     kind = "perfectly separated" if complete else f"separated in part ({found.gains} of {found.rows} rows)"
     do = "set l2 above zero" + (", or choose firth" if len(levels) == 2 else "")
-    return f"the classes are {kind}: {why}; larger coefficients fit ever better and no finite answer exists: {do}."
+    return f"the classes are {kind}: {why}; larger coefficients fit ever better and no finite estimate exists: {do}."
 
 
 def column_alone(found: DirectionCheck, j: int, name: str, levels: tuple[str, ...]) -> str | None:
-    """Return how one column alone tells all classes apart, None where two classes meet in it."""
+    """Return how one column alone separates all classes, None where two classes overlap in it."""
     low, high = found.low[:, j].tolist(), found.high[:, j].tolist()
     order = sorted(range(len(levels)), key=lambda k: low[k])
     if any(high[a] >= low[b] for a, b in zip(order, order[1:], strict=False)):
@@ -178,14 +179,14 @@ def column_alone(found: DirectionCheck, j: int, name: str, levels: tuple[str, ..
 
 
 def column_touching(found: DirectionCheck, j: int, name: str, levels: tuple[str, ...]) -> str | None:
-    """Return where in one column a class ends and another begins, None where all overlap."""
+    """Return the value of one column at which a class ends and another begins, None where all overlap."""
     low, high = found.low[:, j].tolist(), found.high[:, j].tolist()
     for k, level in enumerate(levels):
         below = [a for a in range(len(levels)) if a != k and high[a] <= low[k]]
         if not below:
             continue
-        top = max(high[a] for a in below)
-        parts = [f"no row of {quoted(levels[a] for a in below)} has {name!r} above {top:.6g}"] * (top < max(high))
+        limit = max(high[a] for a in below)
+        parts = [f"no row of {quoted(levels[a] for a in below)} has {name!r} above {limit:.6g}"] * (limit < max(high))
         parts += [f"no row of {level!r} has {name!r} below {low[k]:.6g}"] * (low[k] > min(low))
         if parts:
             return " and ".join(parts)

@@ -1,4 +1,4 @@
-"""Everything that is settled before a climb's first step, for all climbers alike."""
+"""Set-up shared by the likelihood solvers: first pass over the rows, standardised columns, null model."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from slopewise.types import Batch
 
 @dataclass(frozen=True, slots=True)
 class LikelihoodSetup:
-    """Where a climb begins.
+    """What every likelihood solver starts from.
 
-    problem: what was asked, of rows in memory where a file's were kept. first: what the first read told. frame: the
-    columns to climb in. null (d,) and null_loss: the model that knows the classes' shares alone, see `intercept_only`.
+    problem: with the buffered rows for source where a file's were buffered. first: the results of the first pass.
+    columns: standardised. null (d,) and null_loss: parameters and loss of the null model, see `intercept_only`.
     """
 
     problem: Problem
@@ -45,17 +45,20 @@ def likelihood_setup(
     sample: int = 0,
     again: bool = True,
 ) -> Iterator[LikelihoodSetup]:
-    """Read the rows for the first time, and leave the cores to the engine while a climb goes on.
+    """Make the first pass over the rows, and limit torch to one thread inside the `with` block.
 
-    Between the passes there is nothing but small matrices, over before a second thread has woken up.
+    The engine uses all cores for its passes; between them there are only small matrices, too small for a second thread.
 
     Args:
-        problem: what was asked.
+        problem: model, loss, penalty and rows.
         engine: sums over the rows.
-        first: what the first read told, or None to read it.
+        first: results of an earlier first pass, or None to make it.
         levels: names of the classes, for messages.
-        sample: rows of a thin sample to start on, 0 for none.
-        again: whether the rows will be met again, and so are to be kept if they fit.
+        sample: rows of a systematic sample to start on, 0 for none.
+        again: whether more passes will follow, so that a file's rows are buffered if they fit.
+
+    Yields:
+        The set-up.
 
     Raises:
         FitError: a class without rows.
@@ -71,9 +74,9 @@ def likelihood_setup(
 
 
 def intercept_only(problem: Problem, first: FirstPass) -> tuple[Tensor, float]:
-    """Return c (d,) of the model that knows only the classes' shares, and its summed loss; zeros and NaN for numbers.
+    """Return c (d,) of the null model, intercepts alone, and its summed loss; zeros and NaN for a numeric target.
 
-    It is a table of one row per class, without columns.
+    It is fitted to a table of one weighted row per class, without columns.
     """
     m, p = problem.loss.outputs, len(problem.names)
     c = torch.zeros(m, p, dtype=torch.float64)
@@ -83,12 +86,12 @@ def intercept_only(problem: Problem, first: FirstPass) -> tuple[Tensor, float]:
     table = Batch(torch.empty(k, 0, dtype=torch.float64), torch.arange(k, dtype=torch.float64), first.weight)
     nothing, one = torch.empty(0, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
 
-    def evaluate(shares: Tensor) -> Derivatives:
-        return derivatives(score_sums(table, problem=problem, beta=shares[None], mean=nothing), m, one)
+    def evaluate(intercepts: Tensor) -> Derivatives:
+        return derivatives(score_sums(table, problem=problem, beta=intercepts[None], mean=nothing), m, one)
 
     equal = torch.zeros(m, dtype=torch.float64)
     if not problem.intercept:
         return c.reshape(-1), evaluate(equal).value
-    top = newton_iteration(evaluate, equal, torch.zeros(m, m, dtype=torch.float64))
-    c[:, 0] = top.c + top.step
-    return c.reshape(-1), top.value
+    state = newton_iteration(evaluate, equal, torch.zeros(m, m, dtype=torch.float64))
+    c[:, 0] = state.c + state.step
+    return c.reshape(-1), state.value

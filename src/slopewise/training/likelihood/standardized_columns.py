@@ -1,4 +1,4 @@
-"""The columns in which a climb works, and the penalty in them."""
+"""Standardised columns for the likelihood solvers, and the L2 penalty in them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from slopewise.training.moments.standardize import Standardization, standardizat
 
 @dataclass(frozen=True, slots=True)
 class StandardizedColumns:
-    """The columns a climb works in: units, scale (p,) with the intercept's 1, outputs m, ridge (d, d).
+    """The columns a likelihood solver works in.
 
-    Parameters c (d,) are listed output by output, d = p m; the penalty is c' ridge c.
+    units: mean and scale of the columns; scale (p,), with 1 for the intercept; outputs m; ridge (d, d). Parameters
+    c (d,) are listed output by output, d = p m; the penalty is c' ridge c.
     """
 
     units: Standardization
@@ -39,10 +40,10 @@ class StandardizedColumns:
 
 
 def standardized_columns(problem: Problem, moments: Moments) -> StandardizedColumns:
-    """Return the columns for a problem, and its penalty in them.
+    """Return the standardised columns of a problem, and its penalty in them.
 
-    With three or more classes the penalty is on the coefficients of all k of them, about their mean: with the first
-    class's at 0, Σ_j W_j² - (Σ_j W_j)² / k. So no class is shrunk harder for coming first.
+    With k ≥ 3 classes the penalty is on the coefficients of all k, about their mean: with the first class's at 0,
+    Σ_j W_j² - (Σ_j W_j)² / k. So the order of the classes does not matter.
     """
     units = standardization(moments, standardize=True, intercept=problem.intercept)
     one = torch.ones(int(problem.intercept), dtype=torch.float64)

@@ -1,1 +1,1 @@
-"""Everything that least squares asks of the rows, from one read."""
+"""Means and cross products of the rows (their moments), from one pass, and the quadratic cost made of them."""

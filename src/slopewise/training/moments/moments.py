@@ -1,4 +1,4 @@
-"""One read of the rows: everything that least squares will ever ask of them.
+"""Moments of the rows, the sufficient statistics of least squares, from one pass.
 
 1. Guess the means from the first rows, so that sums of squares do not cancel later.
 2. Sum [x - shift, y - shift, 1]' w [x - shift, y - shift, 1] over all rows: one matrix product per block.
@@ -26,12 +26,12 @@ from slopewise.training.moments.gemm_width import gemm_width
 from slopewise.types import Batch
 
 CACHED_ROWS = 8192
-"""Rows of one matrix product: with 20 columns of float64 they stay in a core's own cache between the steps."""
+"""Rows of one matrix product: with 20 columns of float64 they stay in a core's own cache between the operations."""
 
 HEAD_ROWS = 8192
-"""Rows of the first batch that the guess of the means is made of."""
+"""Rows of the first batch from which the means are guessed."""
 
-_ROOM = threading.local()
+_WORK_ARRAY = threading.local()
 
 
 class MomentSums(NamedTuple):
@@ -51,14 +51,19 @@ def read_moments(problem: Problem, engine: Engine) -> Moments:
         DataError: no rows left; a missing or infinite value (the column and row are named); weights all zero.
     """
     source = problem.source
-    # The guess of the means needs the first rows, and a file is not opened twice for them.
+    # The guess of the means needs the first rows; the pass continues from there, so that a file is opened once.
     reading = source if source.in_memory else start_read(source, engine.batch_rows)
     shift = first_means(replace(problem, source=reading), engine)
     return checked(engine.sum(partial(moment_sums, shift=shift), reading), shift, problem)
 
 
 def checked(sums: MomentSums | None, shift: Tensor, problem: Problem) -> Moments:
-    """Return the moments that the sums about `shift` stand for.
+    """Check the sums about `shift` and return their moments.
+
+    Args:
+        sums: of all rows, None where there were none.
+        shift: (q + 1,), guesses of the means of x and y.
+        problem: whose rows they are, for messages.
 
     Raises:
         DataError: as `read_moments`.
@@ -95,22 +100,24 @@ def moment_sums(batch: Batch, *, shift: Tensor) -> MomentSums:
 
 
 def _scratch(x: Tensor, q: int, width: int) -> Tensor:
-    """Return room (rows, width) for [x, y, 1, 0 …], in the memory order of x; a thread keeps what it used last.
+    """Return a work array (rows, width) for [x, y, 1, 0 …], in the memory order of x; each thread reuses its last one.
 
-    Fresh memory of this size comes from the system page by page, which takes as long as filling it.
+    The system maps new memory of this size page by page, which takes as long as filling it.
     """
     n = min(len(x), CACHED_ROWS)
     by_column = x.stride(0) == 1 and q > 1
-    kept = getattr(_ROOM, "last", None)
+    kept = getattr(_WORK_ARRAY, "last", None)
     if kept is None or kept[0] != (q, by_column) or len(kept[1]) < n:
-        room = torch.zeros(width, n, dtype=torch.float64).T if by_column else torch.zeros(n, width, dtype=torch.float64)
-        room[:, q + 1] = 1
-        kept = _ROOM.last = (q, by_column), room
+        array = (
+            torch.zeros(width, n, dtype=torch.float64).T if by_column else torch.zeros(n, width, dtype=torch.float64)
+        )
+        array[:, q + 1] = 1
+        kept = _WORK_ARRAY.last = (q, by_column), array
     return kept[1][:n]
 
 
 def center(sums: MomentSums, shift: Tensor) -> Moments:
-    """Move the sums from the guessed to the true means."""
+    """Return the moments about the true weighted means, from sums about the guessed ones, `shift` (q + 1,)."""
     weight = sums.products[-1, -1]
     offset = sums.products[:-1, -1] / weight
     about_shift = sums.products[:-1, :-1]

@@ -1,7 +1,7 @@
-"""The cost of a linear model with squared loss, as the quadratic that it is.
+"""The cost of a linear model with squared loss as an explicit quadratic function of its parameters.
 
 cost(theta) = (1/W) (Σ w (y - theta·[1, u])² + l2 Σ W_j²) = lowest + ½ (theta - optimum)' hessian (theta - optimum),
-in the units of a descent; everything comes from the moments, so that no row is needed again.
+in the units of a descent. It is computed from the moments alone, without another pass over the rows.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from slopewise.training.moments.standardize import Standardization
 
 @dataclass(frozen=True, slots=True)
 class Quadratic:
-    """hessian (p, p), linear (p,), constant (): cost = constant - linear·theta + ½ theta' hessian theta.
+    """A quadratic cost = constant - linear·theta + ½ theta' hessian theta, with gradient = hessian theta - linear.
 
-    gradient = hessian theta - linear. optimum (p,) is a minimiser and lowest () the cost there.
+    hessian (p, p), linear (p,), constant (). optimum (p,) is a minimiser and lowest () the cost there.
     """
 
     hessian: Tensor
@@ -41,10 +41,10 @@ def quadratic_of(
 
     Args:
         moments: of the training rows.
-        units: of the descent.
+        units: mean and scale of the columns in which the descent works.
         l2: penalty on Σ W_j², raw units, added to the sum of the losses.
-        optimum: the exact solution (p,) in the units of the descent, if a solver found it; otherwise the
-            minimum-norm one from the eigenvectors.
+        optimum: the exact solution (p,) in the units of the descent, where it is known; otherwise the
+            minimum-norm one from the pseudo-inverse.
         rss: the exact solution's residual sum of squares, accurate where yy - b'xy would cancel.
     """
     weight, scale = moments.weight, units.scale
@@ -53,8 +53,10 @@ def quadratic_of(
     xy = moments.xy / scale + weight * offset * moments.y_mean
     total = moments.yy + weight * moments.y_mean**2
     if units.intercept:
-        corner = torch.tensor([weight], dtype=torch.float64)
-        gram = torch.cat([torch.cat([corner, weight * offset])[None], torch.cat([weight * offset[:, None], gram], 1)])
+        total_weight = torch.tensor([weight], dtype=torch.float64)
+        gram = torch.cat(
+            [torch.cat([total_weight, weight * offset])[None], torch.cat([weight * offset[:, None], gram], 1)]
+        )
         xy = torch.cat([(weight * moments.y_mean)[None], xy])
     ridge = torch.zeros(len(xy), dtype=torch.float64)
     ridge[int(units.intercept) :] = l2 / scale**2
@@ -67,14 +69,21 @@ def quadratic_of(
 
 
 def gradient_at(quadratic: Quadratic, theta: Tensor) -> Tensor:
-    """Return the gradient (..., p) = hessian theta - linear at parameters (..., p)."""
+    """Return the gradient (..., p) = hessian theta - linear at parameters (..., p).
+
+    Example:
+        >>> one, zero = torch.eye(1), torch.zeros(())
+        >>> quadratic = Quadratic(2 * one, one[0], zero, 0.5 * one[0], zero)
+        >>> gradient_at(quadratic, torch.tensor([3.0]))
+        tensor([5.])
+    """
     return theta @ quadratic.hessian - quadratic.linear
 
 
 def cost_at(quadratic: Quadratic, theta: Tensor) -> Tensor:
     """Return the cost (...) of parameters (..., p), as lowest + ½ (theta - optimum)' hessian (theta - optimum).
 
-    Near the optimum nothing cancels; the rounding of the sum is relative to the cost itself.
+    Near the optimum nothing cancels: the rounding error is relative to the cost itself.
     """
-    away = theta - quadratic.optimum
-    return quadratic.lowest + 0.5 * ((away @ quadratic.hessian) * away).sum(-1)
+    offset = theta - quadratic.optimum
+    return quadratic.lowest + 0.5 * ((offset @ quadratic.hessian) * offset).sum(-1)

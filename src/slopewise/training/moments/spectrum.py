@@ -1,8 +1,8 @@
-"""Eigenvalues and eigenvectors of a curvature matrix, with correct digits in every entry.
+"""Eigenvalues and eigenvectors of a Hessian, each with high relative accuracy.
 
-In raw columns a hessian is graded: 1e12 for an income, 2 for the intercept. The usual methods are wrong by
-1e-16 of the *largest* eigenvalue everywhere, which leaves nothing of the intercept. Jacobi's rotations of a Cholesky
-factor are wrong by 1e-16 of each column's own size. A last step takes out what rounding left between the eigenvectors.
+In raw columns a Hessian is graded: 1e12 for an income, 2 for the intercept. The usual methods have errors of
+1e-16 of the *largest* eigenvalue everywhere, which leaves no digit of the intercept's. Jacobi rotations of a Cholesky
+factor have errors of 1e-16 of each column's own size. A last step corrects the eigenvectors to first order.
 
 Demmel and Veselić, Jacobi's Method is More Accurate than QR, SIAM J. Matrix Anal. Appl. 13 (1992); Ogita and
 Aishima, Iterative Refinement for Symmetric Eigenvalue Decomposition, Japan J. Indust. Appl. Math. 35 (2018).
@@ -20,23 +20,23 @@ from slopewise.optimizers.stability import HessianSpectrum, flat_directions
 EPS = torch.finfo(torch.float64).eps
 
 GRADED = 1e13
-"""Ratio of the largest to the smallest diagonal entry up to which eigh is close enough for the last step to mend.
+"""Ratio of the largest to the smallest diagonal entry up to which eigh is close enough for the last step to correct.
 
-Of 60 random hessians with ratios up to 1e26, those it left with wrong digits all had more than 1e19.
+Of 60 random Hessians with ratios up to 1e26, those it left with wrong digits all had more than 1e19.
 """
 
-MANY = 128
-"""Columns beyond which the rotations would take seconds, and eigh is taken whatever the grading."""
+MOST_COLUMNS = 128
+"""Columns beyond which the rotations would take seconds, and eigh is used whatever the grading."""
 
 SWEEPS = 30
-"""Six to ten are needed; more means that rounding keeps turning a pair that is parallel already."""
+"""Most Jacobi sweeps. Six to ten are needed; more means that rounding keeps rotating parallel columns."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spectrum:
-    """eigenvalues (p,), ascending and at least zero; eigenvectors (p, p), one in each column.
+    """Eigenvalues (p,), ascending and at least zero, and eigenvectors (p, p), one in each column.
 
-    flat (p,): the curvature there cannot be told from none, columns being collinear or empty.
+    flat (p,): whether the eigenvalue is indistinguishable from zero, as with collinear or constant columns.
     """
 
     eigenvalues: Tensor
@@ -45,15 +45,19 @@ class Spectrum:
 
 
 def spectrum_of(hessian: Tensor) -> Spectrum:
-    """Return the spectrum of a positive semidefinite hessian (p, p).
+    """Return the spectrum of a positive semidefinite Hessian (p, p).
 
-    1. Columns of about one size: LAPACK. Otherwise: 2. scale the diagonal to one and factor, largest column first.
-    3. Rotate the factor's columns until they are orthogonal: they are the eigenvectors then. 4. Mend.
+    1. Diagonal of similar size: LAPACK. Otherwise: 2. scale the diagonal to one and factor, largest entry first.
+    3. Rotate the factor's columns until they are orthogonal: they are the eigenvectors then. 4. Correct to first order.
+
+    Example:
+        >>> spectrum_of(torch.diag(torch.tensor([1e12, 2.0], dtype=torch.float64))).eigenvalues.tolist()
+        [2.0, 1000000000000.0]
     """
     size = hessian.diagonal()
     largest = float(size.max())
     # 1.
-    if largest <= GRADED * float(size.min()) or len(size) > MANY or largest == 0:
+    if largest <= GRADED * float(size.min()) or len(size) > MOST_COLUMNS or largest == 0:
         z = torch.linalg.eigh(hessian).eigenvectors
     else:
         # 2.
@@ -67,17 +71,17 @@ def spectrum_of(hessian: Tensor) -> Spectrum:
         z = torch.empty_like(columns)
         z[order] = (columns / length[:, None])[ascending].T
     # 4.
-    eigenvalues, z = _mended(hessian, _mended(hessian, z)[1])
+    eigenvalues, z = _corrected(hessian, _corrected(hessian, z)[1])
     eigenvalues = eigenvalues.clamp(min=0)
     return Spectrum(eigenvalues, z, flat_directions(HessianSpectrum(eigenvalues, z)))
 
 
-def _mended(hessian: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+def _corrected(hessian: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
     """Return the eigenvalues that z (p, p) gives, and z with its first-order error taken out.
 
     With S = z' H z and R = I - z'z, z becomes z (I + E):
     E_ij = (S_ij + lambda_j R_ij) / (lambda_j - lambda_i), E_ii = R_ii / 2.
-    Eigenvalues that cannot be told apart by then share a plane in which every pair of axes is as good.
+    Where eigenvalues are numerically equal any orthogonal basis of their eigenspace will do.
     """
     s, r = z.T @ (hessian @ z), torch.eye(len(z), dtype=z.dtype) - z.T @ z
     eigenvalues = s.diagonal() / (1 - r.diagonal())
@@ -89,39 +93,39 @@ def _mended(hessian: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _cholesky(matrix: Tensor) -> Tensor:
-    """Return the lower factor of a matrix (p, p) of unit diagonal, lifted by rounding where it is singular."""
-    lift = 0.0
+    """Return the lower factor of a matrix (p, p) of unit diagonal, with jitter of rounding size if it is singular."""
+    jitter = 0.0
     while True:
-        found = torch.linalg.cholesky_ex(matrix + lift * torch.eye(len(matrix), dtype=matrix.dtype))
-        if not int(found.info):
-            factor: Tensor = found.L
+        result = torch.linalg.cholesky_ex(matrix + jitter * torch.eye(len(matrix), dtype=matrix.dtype))
+        if not int(result.info):
+            factor: Tensor = result.L
             return factor
-        lift = max(4 * EPS, 4 * lift)
+        jitter = max(4 * EPS, 4 * jitter)
 
 
 def _orthogonal(columns: Tensor) -> Tensor:
-    """Return the columns, given as rows (p, p), turned against each other until every pair is orthogonal.
+    """Return the columns, given as rows (p, p), rotated in pairs until every pair is orthogonal: one-sided Jacobi.
 
-    One-sided Jacobi. Pairs meet as in a tournament: the rows of a and b that face each other are turned together,
-    then all but the first of a move on by one seat.
+    Pairs in round-robin order: row i of a and row i of b are rotated together, then all rows but the first of a move
+    on by one place.
     """
     p = len(columns)
-    # A column of zeros makes the number even; nothing turns against it.
+    # A column of zeros makes the number even; it needs no rotation.
     a, b = torch.cat([columns, columns.new_zeros(p % 2, p)]).chunk(2)
     for _ in range(SWEEPS):
-        slants = []
+        correlations = []
         for _ in range(2 * len(a) - 1):
             aa, bb, ab = (a * a).sum(1), (b * b).sum(1), (a * b).sum(1)
-            slant = ab.abs() / (aa * bb).sqrt()
-            slants.append(slant)
+            correlation = ab.abs() / (aa * bb).sqrt()
+            correlations.append(correlation)
             zeta = (bb - aa) / (2 * ab)
             tangent = torch.copysign(1 / (zeta.abs() + (1 + zeta * zeta).sqrt()), zeta)
-            tangent = torch.where(slant > EPS, tangent, 0.0)[:, None]
+            tangent = torch.where(correlation > EPS, tangent, 0.0)[:, None]
             cosine = (1 + tangent * tangent).rsqrt()
             a, b = cosine * (a - tangent * b), cosine * (tangent * a + b)
             if len(a) > 1:
                 a, b = torch.cat([a[:1], b[:1], a[1:-1]]), torch.cat([b[1:], a[-1:]])
-        if float(torch.cat(slants).nan_to_num(0.0).max()) <= p * EPS:
+        if float(torch.cat(correlations).nan_to_num(0.0).max()) <= p * EPS:
             break
-    turned = torch.cat([a, b])
-    return turned[turned.norm(dim=1).argsort(descending=True)[:p]]
+    rotated = torch.cat([a, b])
+    return rotated[rotated.norm(dim=1).argsort(descending=True)[:p]]

@@ -1,7 +1,8 @@
-"""The units a descent works in, and the way between them and raw units.
+"""Standardise the columns, and convert parameters between standardised and raw units.
 
-*Descend scaled, read raw.* With u = (x - mean) / scale, eta = b + W x = c_0 + c u where c_j = W_j scale_j and
-c_0 = b + Σ W_j mean_j. Raw descent is the same with mean 0 and scale 1.
+The optimizer works in standardised columns; parameters are reported in raw units. With u = (x - mean) / scale,
+eta = b + W x = c_0 + c u where c_j = W_j scale_j and c_0 = b + Σ W_j mean_j.
+Without standardisation, mean is 0 and scale 1.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from slopewise.solution import Moments
 
 @dataclass(frozen=True, slots=True)
 class Standardization:
-    """mean (q,) and scale (q,) of the columns in which a descent works; intercept: theta[0] is one."""
+    """Mean (q,) and scale (q,) that the columns are standardised by; intercept: whether theta[0] is the intercept."""
 
     mean: Tensor
     scale: Tensor
@@ -24,9 +25,14 @@ class Standardization:
 
 
 def standardization(moments: Moments, *, standardize: bool, intercept: bool) -> Standardization:
-    """Return standard units (population standard deviation; mean left alone without an intercept), or raw ones.
+    """Return the standardisation of the columns: population standard deviation, and the mean if there is an intercept.
 
     A constant column keeps scale 1.
+
+    Args:
+        moments: of the training rows.
+        standardize: False for raw units, mean 0 and scale 1.
+        intercept: whether the model has one; without it columns are not centred.
     """
     q = len(moments.mean)
     if not standardize:
@@ -37,7 +43,13 @@ def standardization(moments: Moments, *, standardize: bool, intercept: bool) -> 
 
 
 def to_raw_scale(theta: Tensor, units: Standardization) -> Tensor:
-    """Return parameters (..., p) of the descent's units in raw units."""
+    """Return parameters (..., p) of standardised columns in raw units.
+
+    Example:
+        >>> units = Standardization(torch.tensor([2.0]), torch.tensor([4.0]), intercept=True)
+        >>> to_raw_scale(torch.tensor([1.0, 8.0]), units)
+        tensor([-3.,  2.])
+    """
     if not units.intercept:
         return theta / units.scale
     slopes = theta[..., 1:] / units.scale
@@ -45,7 +57,7 @@ def to_raw_scale(theta: Tensor, units: Standardization) -> Tensor:
 
 
 def to_standard_scale(theta: Tensor, units: Standardization) -> Tensor:
-    """Return raw parameters (..., p) in the descent's units."""
+    """Return raw parameters (..., p) for the standardised columns; the inverse of `to_raw_scale`."""
     if not units.intercept:
         return theta * units.scale
     slopes = theta[..., 1:]

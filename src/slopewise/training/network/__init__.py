@@ -1,1 +1,1 @@
-"""Training of networks: one by the loop, or many starts as one batch."""
+"""Training of neural networks: one by the loop, or several initializations as one batch."""

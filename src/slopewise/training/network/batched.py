@@ -1,8 +1,8 @@
-"""Networks stacked on each other: one descent of a matrix of parameters (N, p), each row of it a descent of its own.
+"""Train N networks as one batch: gradient descent on a parameter matrix (N, p), one network a row.
 
-1. The model takes all rows at once and gives eta (N, n, k). 2. The gradient of the *sum* over networks of each one's
-mean loss holds, in row i, what network i would have by itself. 3. torch.optim works number by number, so one optimizer
-over the matrix takes N separate steps. (One that mixed parameters, such as L-BFGS, could not be used.)
+1. The forward pass computes eta (N, n, k) for all networks. 2. Row i of the gradient of the *sum* of their mean losses
+is the gradient of network i alone. 3. The optimizers are elementwise, so one of them over the matrix takes N
+independent steps. (One that mixes parameters, such as L-BFGS, could not be used.)
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ Forward = Callable[[Tensor, Tensor], Tensor]
 """From parameters (N, p) and x (n, q) to eta (N, n, k)."""
 
 MEMORY = 512e6
-"""Bytes that the values inside the networks may take at once; more starts than fit are trained in groups."""
+"""Bytes that the activations of all networks may take; more networks than fit are trained in groups."""
 
 SHARED = 300_000
-"""Values of a step from which cores share the networks; with fewer, Python's own work is most of the time."""
+"""Activations of a step from which several cores are used; with fewer, Python's overhead is most of the time."""
 
 RECORDS = 100
-"""Epochs whose costs are kept, the start aside."""
+"""Epochs whose costs are recorded, besides the start."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchedResult:
-    """After `epochs` epochs: parameters (N, p) and cost (N,); on the way: epoch (r,) and costs (r, N)."""
+    """Final parameters (N, p) and cost (N,) after `epochs` epochs; history: epoch (r,) and costs (r, N)."""
 
     parameters: Tensor
     cost: Tensor
@@ -55,16 +55,16 @@ def descend_batched(
     ridge: Tensor | None = None,
     goes_on: Callable[[int, Tensor], bool] = lambda epoch, cost: True,
 ) -> BatchedResult:
-    """Return N networks after their descent; a network that diverges holds NaN and disturbs no other.
+    """Return N networks trained by gradient descent; one that diverges becomes NaN and does not affect the others.
 
     Args:
         forward: the model, for many networks at once.
         loss: of each row, `Loss.value`.
         rows: x (n, q), y (n,), and w (n,) of mean 1 or None.
         plan: optimizer, schedule (no plateau), epochs, batch size, and the seed of the rows' order.
-        first: where each starts (N, p).
+        first: initial parameters (N, p).
         ridge: (p,), ridge · theta² is added to the mean loss; None for none.
-        goes_on: asked after each epoch, with the costs (N,) last measured; False ends the descent.
+        goes_on: called after each epoch with its number and the costs (N,) last measured; False ends the training.
     """
     theta = torch.nn.Parameter(first.clone())
     optimizer = build_optimizer([theta], plan)
@@ -97,19 +97,24 @@ def descend_batched(
 
 
 def groups_of(first: Tensor, values: int, memory: float = MEMORY) -> tuple[tuple[Tensor, ...], int]:
-    """Return the starts (N, p) in groups that fit the memory, and how many cores are to share them.
+    """Return the initial parameters (N, p) split into groups that fit the memory, and how many cores to use.
 
-    A core has networks of its own and no torch threads: these wait for each other, and where another program had one of
-    two cores, 16 networks of 64-64 took ten times as long with them (measured).
+    Each core trains groups of its own with one torch thread: several threads wait for each other, and where another
+    program had one of two cores, 16 networks of 64-64 took ten times as long with them (measured).
 
     Args:
-        first: where each network starts.
-        values: numbers that a batch leaves in one network.
-        memory: bytes for all that train at once.
+        first: initial parameters (N, p).
+        values: activations of one network in one batch.
+        memory: bytes for all networks that train at the same time.
+
+    Example:
+        >>> groups, workers = groups_of(torch.zeros(8, 3), values=1000, memory=24_000)
+        >>> [len(group) for group in groups], workers
+        ([2, 2, 2, 2], 1)
     """
     starts = len(first)
     workers = min(os.cpu_count() or 1, starts) if starts * values >= SHARED else 1
-    # three times the values: forward, kept for backward, and backward's own
+    # three times the activations: forward, saved for backward, and backward's own
     fitting = int(memory / (workers * 3 * values * first.element_size()))
     return torch.split(first, max(min(-(-starts // workers), fitting), 1)), workers
 

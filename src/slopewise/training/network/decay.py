@@ -1,4 +1,4 @@
-"""What large weights cost a network: Σ ridge · weight² over all weight matrices, and never a bias."""
+"""L2 penalty of a network: Σ ridge · weight² over all weight matrices; biases are not penalised."""
 
 from __future__ import annotations
 
@@ -9,7 +9,17 @@ from slopewise.training.descent.objective import Penalty
 
 
 def ridge_of(module: nn.Module, strength: float, scale: Tensor | None) -> Tensor:
-    """Return the penalty on each parameter (p,): on all weight matrices, and never on a bias."""
+    """Return the penalty factor of each parameter (p,): zero for biases.
+
+    Args:
+        module: the network.
+        strength: l2 / Σ w.
+        scale: (q,), to penalise the coefficients in raw units, of a model without hidden layers; None otherwise.
+
+    Example:
+        >>> ridge_of(nn.Linear(2, 1), 0.5, None)
+        tensor([0.5000, 0.5000, 0.0000], dtype=torch.float64)
+    """
     parts: list[Tensor] = []
     for part in module.parameters():
         if part.requires_grad:
@@ -20,14 +30,14 @@ def ridge_of(module: nn.Module, strength: float, scale: Tensor | None) -> Tensor
 
 
 def penalty_of(module: nn.Module, ridge: Tensor, shared_by: int = 0) -> Penalty | None:
-    """Return what the weights of the module cost, for the loop; None if nothing.
+    """Return the penalty ridge · theta² as a function of the module, for the loop; None if it is zero.
 
-    ridge · theta². Of a straight model with three or more classes the coefficients of all k of them are shrunk about
-    their mean, the first class's being 0: Σ_j W_j² - (Σ_j W_j)² / k, as by Newton's method.
+    For a model without hidden layers and k ≥ 3 classes, the coefficients of all k are shrunk towards their mean, the
+    first class's being 0: Σ_j W_j² - (Σ_j W_j)² / k, the same penalty as in Newton's method.
 
     Args:
-        module: whose trainable parameters are p numbers in all.
-        ridge: (p,).
+        module: with p trainable numbers in all.
+        ridge: (p,), see `ridge_of`.
         shared_by: k of such a model, 0 for any other.
     """
     if not bool(ridge.any()):

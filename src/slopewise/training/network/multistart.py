@@ -1,7 +1,7 @@
-"""Many networks of one architecture, from many starts, in one pass: no Python loop over the starts.
+"""Multistart: train many networks of one architecture from different random initializations, as one batch.
 
-Start i begins at its own seed and ends where training it alone ends, but for rounding: the order of the rows, where
-there are batches, is the run's own and the same for all. How they step together is in stacked.py.
+Start i has its own seed and ends where training it alone would end, but for rounding: the order of the rows, where
+there are mini-batches, is the run's own and the same for all. batched.py computes the joint steps.
 """
 
 from __future__ import annotations
@@ -25,32 +25,32 @@ from slopewise.training.network.batched import MEMORY, BatchedResult, descend_ba
 from slopewise.training.network.plateaus import Plateau, plateaus_of
 from slopewise.types import Callback
 
-APART = 1_000_003
-"""Seeds of neighbouring starts are this far apart, so that runs with seeds 0, 1, 2 … have no start in common."""
+SEED_STRIDE = 1_000_003
+"""Difference of the seeds of consecutive starts, so that runs with seeds 0, 1, 2 … have no start in common."""
 
 SEEDS = 2**32
 """torch's CPU generator keeps 32 bits of its seed."""
 
 REPORT_EVERY = 0.1
-"""Seconds between two words to the observer."""
+"""Seconds between two calls of the callback."""
 
 SOLVED = 0.1
-"""Part of the constant's cost that a start may be left with and still count as having solved the task."""
+"""Part of the null model's cost at or below which a start counts as having solved the task."""
 
 
 class Network(Protocol):
-    """What many starts ask of a model: models/mlp.py is one."""
+    """The interface that a model needs for multistart; models/mlp.py implements it."""
 
     @property
     def units(self) -> int:
-        """Numbers that one row leaves in the network on its way through."""
+        """Number of activations of one row in a forward pass."""
 
     @property
     def dropout(self) -> float:
-        """Share of hidden values set to zero in training: 0 here."""
+        """Dropout probability; multistart needs 0."""
 
     def init(self, how: str | Sequence[float], seed: int, dtype: torch.dtype) -> Tensor:
-        """Return the parameters (p,) to start from."""
+        """Return initial parameters (p,)."""
 
     def forward(self, parameters: Tensor, x: Tensor) -> Tensor:
         """Return eta (N, n, k) for parameters (N, p) and x (n, q)."""
@@ -58,12 +58,12 @@ class Network(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MultistartResult:
-    """N networks after their descent.
+    """N trained networks.
 
-    seeds (N,), which `init` was given; parameters (N, p) and cost (N,), float64, at the end: the mean loss over all
-    rows, penalty included. solved (N,): cost at most `threshold` times `constant`, the cost of answering every row
-    alike. plateaus: where the others stopped. epoch (r,) and costs (r, N): the way there. best: the start with the
-    lowest cost. epochs made, fewer than planned where interrupted.
+    seeds (N,): of the initializations. parameters (N, p) and cost (N,), float64, at the end: the mean loss over all
+    rows, penalty included. solved (N,): whether cost is at most `threshold` times `null_cost`, the cost of the null
+    model. plateaus: final costs of the others. epoch (r,) and costs (r, N): the history. best: index of the start with
+    the lowest cost. epochs: trained, fewer than planned where interrupted.
     """
 
     seeds: tuple[int, ...]
@@ -81,19 +81,24 @@ class MultistartResult:
 
     @property
     def rule(self) -> str:
-        """What `solved` means, in words."""
+        """The criterion of `solved`, as one phrase."""
         return f"cost at most {self.threshold:g} of the {self.null_cost:.4g} that the null model costs"
 
     def lines(self) -> list[str]:
-        """Return how many solved the task, where the others stopped, and how to train the best one alone."""
+        """Return lines for the report: how many solved the task, the plateaus, and the best start with its seed."""
         solved = f"{int(self.solved.sum())} of {len(self.seeds)} starts solved it: {self.rule}"
         best = f"best: start {self.best} (seed {self.seeds[self.best]}), cost {float(self.cost[self.best]):.6g}"
         return [solved, *(str(plateau) for plateau in self.plateaus), best]
 
 
 def start_seed(seed: int, start: int) -> int:
-    """Return the seed of one of the starts; start 0 has the run's own."""
-    return (seed + start * APART) % SEEDS
+    """Return the seed of one of the starts; start 0 has the run's own.
+
+    Example:
+        >>> start_seed(7, 0), start_seed(7, 2)
+        (7, 2000013)
+    """
+    return (seed + start * SEED_STRIDE) % SEEDS
 
 
 def train_multistart(
@@ -109,25 +114,25 @@ def train_multistart(
     memory: float = MEMORY,
     callback: Callback | None = None,
 ) -> MultistartResult:
-    """Return `starts` networks, trained beside each other for all epochs of the plan.
+    """Return `n_init` networks, trained at the same time for all epochs of the plan.
 
-    1. Draw each start from its own seed. 2. Split them where they are too many for the memory, or enough for several
-    cores. 3. Step them all. 4. Look where they ended. Ctrl-C ends all at their next epoch and keeps what they have.
+    1. Initialize each network from its own seed. 2. Split them into groups that fit the memory, one or more for each
+    core. 3. Train them all. 4. Compare their final costs. Ctrl-C ends all at their next epoch and keeps their state.
 
     Args:
         model: the architecture, without dropout.
         loss: of each row, `Loss.value`.
         rows: x (n, q) in the units of the descent, y (n,), and w (n,) of mean 1 or None, all of the plan's dtype.
         plan: optimizer, epochs, batch size, schedule, seed, init; its stopping rules are not used.
-        n_init: N.
-        null_cost: the mean loss of the null model, which `solved` and the plateaus are measured by.
+        n_init: N, the number of networks.
+        null_cost: the mean loss of the null model, the scale of `solved` and of the plateaus.
         ridge: (p,), ridge · theta² is added to the mean loss; None for none.
-        solved: part of `constant` that still counts as solved.
-        memory: bytes for the values inside the networks.
-        callback: told the epoch and the lowest cost, up to ten times a second.
+        solved: part of `null_cost` at or below which a network counts as having solved the task.
+        memory: bytes for the activations of all networks.
+        callback: receives the epoch and the lowest cost, up to ten times a second.
 
     Raises:
-        OptionError: no start, given initial values (all would be one), dropout, a schedule that watches the cost.
+        OptionError: n_init below 1, given initial values (all networks would be equal), dropout, schedule 'plateau'.
         FitError: every start diverged.
     """
     _check(model, plan, n_init)
@@ -139,18 +144,21 @@ def train_multistart(
     values = model.units * min(plan.batch_size or len(rows[1]), len(rows[1]))
     groups, workers = groups_of(first, values, memory)
     # 3.
-    found, interrupted = _side_by_side(model, loss, rows, plan, groups, ridge, workers, callback)
+    results, interrupted = _train_groups(model, loss, rows, plan, groups, ridge, workers, callback)
     # 4.
-    common = min(len(part.epoch) for part in found)
-    cost, costs = torch.cat([part.cost for part in found]), torch.cat([part.costs[:common] for part in found], dim=1)
+    common = min(len(part.epoch) for part in results)
+    cost, costs = (
+        torch.cat([part.cost for part in results]),
+        torch.cat([part.costs[:common] for part in results], dim=1),
+    )
     if not bool(cost.isfinite().any()):
         raise FitError(
-            f"all {n_init} starts diverged with lr {plan.lr:g}; choose a smaller one, such as {plan.lr / 10:g}."
+            f"all {n_init} starts diverged with lr={plan.lr:g}; choose a smaller one, such as lr={plan.lr / 10:g}."
         )
-    epoch, is_solved = found[0].epoch[:common], cost <= solved * null_cost
+    epoch, is_solved = results[0].epoch[:common], cost <= solved * null_cost
     return MultistartResult(
         seeds=seeds,
-        parameters=torch.cat([part.parameters for part in found]).to(torch.float64),
+        parameters=torch.cat([part.parameters for part in results]).to(torch.float64),
         cost=cost,
         solved=is_solved,
         null_cost=null_cost,
@@ -159,26 +167,26 @@ def train_multistart(
         epoch=epoch,
         costs=costs,
         best=int(cost.nan_to_num(nan=torch.inf).argmin()),
-        epochs=min(part.epochs for part in found),
+        epochs=min(part.epochs for part in results),
         interrupted=interrupted,
     )
 
 
 def _check(model: Network, plan: DescentPlan, n_init: int) -> None:
     if n_init < 1:
-        raise OptionError(f"n_init is {n_init}; give the number of networks to train, such as 256.")
+        raise OptionError(f"n_init is {n_init}; give the number of networks to train, such as n_init=256.")
     if n_init > 1 and not isinstance(plan.init, str):
-        raise OptionError("with the initial values given, all starts would be one; leave out n_init or init.")
+        raise OptionError("with given initial values all starts would be the same; leave out n_init or init.")
     if model.dropout:
-        raise OptionError("many starts at once are trained without dropout; set dropout to 0, or n_init to 1.")
+        raise OptionError("n_init above 1 trains without dropout; set dropout=0 or n_init=1.")
     if plan.schedule.name == "plateau":
         raise OptionError(
-            "schedule 'plateau' waits for one cost and many starts have one each; choose 'step', 'exponential' "
+            "schedule 'plateau' depends on one cost and several starts have one each; choose 'step', 'exponential' "
             "or 'cosine'."
         )
 
 
-def _side_by_side(
+def _train_groups(
     model: Network,
     loss: RowLoss,
     rows: Arrays,
@@ -188,7 +196,7 @@ def _side_by_side(
     workers: int,
     callback: Callback | None,
 ) -> tuple[list[BatchedResult], bool]:
-    """Return the groups after their descent, each on one core, and whether Ctrl-C ended it."""
+    """Return the trained groups, one core each, and whether Ctrl-C ended the training."""
     stop = Event()
 
     def train(group: Tensor) -> BatchedResult:
@@ -215,5 +223,5 @@ def _side_by_side(
 
 
 def _earlier(epoch: Tensor, costs: Tensor) -> Tensor:
-    """Return the costs (N,) when nine tenths of the epochs were over."""
+    """Return the costs (N,) after nine tenths of the epochs."""
     return costs[int(torch.searchsorted(epoch, int(0.9 * int(epoch[-1])), right=True)) - 1]

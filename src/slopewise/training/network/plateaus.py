@@ -1,4 +1,4 @@
-"""Where the starts that did not solve the task came to rest: costs that many of them share."""
+"""Group the runs of a multistart that did not solve the task by their final cost (plateaus)."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from torch import Tensor
 
 GAP = 0.01
-"""Part of the constant's cost that separates two plateaus, and that a start still under way gains in its last tenth."""
+"""Part of the null model's cost that separates two plateaus, and that a run which is still falling gains in its last
+tenth of the epochs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plateau:
-    """Starts of nearly one final cost: how many, from which cost to which, and how many of them were still falling.
+    """Starts with nearly the same final cost: how many, lowest and highest cost, and how many were still falling.
 
-    at_null_cost: the plateau is where the null model is, ln 2 for two classes of one size. diverged: their cost
-    is no finite number.
+    at_null_cost: the plateau has the cost of the null model, ln 2 for two classes of equal size. diverged: the cost
+    is not finite.
     """
 
     count: int
@@ -38,21 +39,22 @@ class Plateau:
 def plateaus_of(cost: Tensor, earlier: Tensor, null_cost: float) -> tuple[Plateau, ...]:
     """Return the plateaus, the lowest first, the diverged last.
 
-    Sorted costs belong together as long as neighbours are less than 1 % of the constant's cost apart.
+    Sorted costs belong to one plateau as long as neighbours differ by less than 1 % of the null model's cost.
 
     Args:
         cost: (m,), at the end.
-        earlier: (m,), of the same starts, when nine tenths of the epochs were over.
+        earlier: (m,), of the same starts, after nine tenths of the epochs.
         null_cost: the cost of the null model.
 
-    >>> import torch
-    >>> costs = torch.tensor([0.6931, 0.3466, 0.6930, 0.3470])
-    >>> [str(plateau) for plateau in plateaus_of(costs, costs, 0.6931)][0]
-    '2 starts at cost 0.3466 to 0.3470'
+    Example:
+        >>> import torch
+        >>> costs = torch.tensor([0.6931, 0.3466, 0.6930, 0.3470])
+        >>> [str(plateau) for plateau in plateaus_of(costs, costs, 0.6931)][0]
+        '2 starts at cost 0.3466 to 0.3470'
     """
     finite = cost.isfinite()
     diverged = int((~finite).sum())
-    found: list[Plateau] = []
+    plateaus: list[Plateau] = []
     if bool(finite.any()):
         values, order = cost[finite].sort()
         fell = earlier[finite][order] - values > GAP * null_cost
@@ -61,7 +63,7 @@ def plateaus_of(cost: Tensor, earlier: Tensor, null_cost: float) -> tuple[Platea
             group = values[start:stop]
             alike = bool(((group - null_cost).abs() <= GAP * null_cost).all())
             low, high = float(group[0]), float(group[-1])
-            found.append(Plateau(stop - start, low, high, int(fell[start:stop].sum()), alike))
+            plateaus.append(Plateau(stop - start, low, high, int(fell[start:stop].sum()), alike))
     if diverged:
-        found.append(Plateau(diverged, float("nan"), float("nan"), 0, diverged=True))
-    return tuple(found)
+        plateaus.append(Plateau(diverged, float("nan"), float("nan"), 0, diverged=True))
+    return tuple(plateaus)

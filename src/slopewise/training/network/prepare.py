@@ -1,9 +1,8 @@
-"""Everything that is settled before a network's first epoch: units, rows in memory, penalty, learning rate.
+"""Set-up of a network's training: standardised columns and target, rows in memory, penalty, learning rate.
 
-*Descend scaled, read raw*, for the target too: with standardised columns, a target of numbers under squared loss is
-brought to mean 0 and standard deviation 1 inside, for a network's initial weights are made for outputs of that size.
-Costs are told in the units of the table all the same: `unit`, the target's variance, is what a cost of 1 inside is
-there.
+With standardised columns, a numeric target under squared loss is standardised too, since a network's initial weights
+suit outputs of mean 0 and standard deviation 1. Costs are reported in the units of the table: `unit`, the target's
+variance, is the factor from one to the other.
 """
 
 from __future__ import annotations
@@ -31,18 +30,18 @@ from slopewise.training.network.sharpness import cost_at, hessian_bound, sharpne
 from slopewise.types import Callback
 
 FALLBACK_LR = 0.1
-"""For plain descent from a place where nothing is curved."""
+"""Learning rate for sgd where the cost has no curvature at the start."""
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkSetup:
-    """A network about to be trained.
+    """Everything known before the first epoch.
 
-    descent: the plan, its lr settled. rows and validation: x (n, q) and y (n,) in the units of the descent, in its
-    dtype, w (n,) of mean 1 or None. units of the columns; y_mean and y_scale of the target, 0 and 1 where it is left
-    alone. start (p,) float64. ridge (p,): ridge · theta² is added to the mean loss; shared_by: classes whose
-    coefficients are shrunk about their mean (see decay.py), 0 for none. largest_lr: the largest stable one for sgd
-    at the start, NaN for optimizers that set their own steps. sharpness: of a bent model at its start, for sgd.
+    plan: with its lr set. rows and validation: x (n, q) and y (n,) in the units of the descent, in its dtype, w (n,) of
+    mean 1 or None. units: of the columns. y_mean and y_scale: of the target, 0 and 1 where it is not standardised.
+    start (p,): initial parameters, float64. ridge (p,): ridge · theta² is added to the mean loss. shared_by: number of
+    classes whose coefficients are shrunk towards their mean (see decay.py), 0 for none. largest_lr: the largest stable
+    one for sgd at the start, NaN for adaptive optimizers. sharpness: at the start, for sgd and hidden layers.
     """
 
     plan: DescentPlan
@@ -59,12 +58,12 @@ class NetworkSetup:
 
     @property
     def unit(self) -> float:
-        """What a cost of 1 inside is in the units of the table."""
+        """Factor from costs of the standardised target to the units of the table."""
         return self.y_scale**2
 
     @property
     def dtype(self) -> torch.dtype:
-        """In which is computed."""
+        """The dtype of the training."""
         return torch.float32 if self.plan.dtype == "float32" else torch.float64
 
 
@@ -79,20 +78,20 @@ def prepare_network(
     validation: Problem | None = None,
     callback: Callback | None = None,
 ) -> NetworkSetup:
-    """Return what the training of a network begins with.
+    """Return the set-up of a network's training.
 
-    Where no lr was given: for sgd half the largest stable one at the start (known beforehand for a straight model, by
-    its sharpness there for a bent one), for the others torch's own.
+    Where no lr was given: for sgd half the largest stable one at the start (from an upper bound without hidden layers,
+    from the sharpness at the start with them), for the others torch's default.
 
     Args:
         problem: its model maps the units of the descent to eta.
-        engine: how many rows are read at a time.
+        engine: reads the rows, a number of them at a time.
         moments: of the training rows.
-        plan: the plan.
+        plan: optimizer, schedule, units, dtype.
         start: (p,) float64.
-        is_linear: no layer lies between columns and eta, so that the penalty can be on coefficients in raw units.
-        validation: the same question put to rows held out, or None.
-        callback: told how the read gets on, and when much memory is taken.
+        is_linear: the model has no hidden layers, so that the penalty can be on coefficients in raw units.
+        validation: the problem of the held-out rows, or None.
+        callback: receives the progress of the read, and a note when much memory is used.
 
     Raises:
         DataError: no rows; a missing or infinite value.
@@ -131,9 +130,9 @@ def _read(
     callback: Callback | None,
 ) -> Arrays:
     mean, scale = units.mean, units.scale
-    found = gather(problem.source, engine.batch_rows, mean=mean, scale=scale, callback=callback)
-    y = (found.y - y_mean) / y_scale
-    return weighted_arrays(found.x.to(dtype), y.to(dtype), None if found.w is None else found.w.to(dtype))
+    arrays = gather(problem.source, engine.batch_rows, mean=mean, scale=scale, callback=callback)
+    y = (arrays.y - y_mean) / y_scale
+    return weighted_arrays(arrays.x.to(dtype), y.to(dtype), None if arrays.w is None else arrays.w.to(dtype))
 
 
 def _with_limit(setup: NetworkSetup, problem: Problem, moments: Moments, is_linear: bool) -> NetworkSetup:
@@ -141,8 +140,8 @@ def _with_limit(setup: NetworkSetup, problem: Problem, moments: Moments, is_line
     bound = hessian_bound(problem, moments, setup.units, setup.ridge) if is_linear else None
     if bound is not None:
         return _with_lr(setup, largest_lr(bound, sgd))
-    found = sharpness_at(cost_at(problem, setup.rows, setup.ridge), setup.start, sgd)
-    return replace(_with_lr(setup, found.lr), sharpness=found)
+    measured = sharpness_at(cost_at(problem, setup.rows, setup.ridge), setup.start, sgd)
+    return replace(_with_lr(setup, measured.lr), sharpness=measured)
 
 
 def _with_lr(setup: NetworkSetup, largest: float) -> NetworkSetup:
@@ -150,7 +149,12 @@ def _with_lr(setup: NetworkSetup, largest: float) -> NetworkSetup:
 
 
 def with_learning_rate(plan: DescentPlan, largest: float) -> DescentPlan:
-    """Return the plan with its lr: where none was given half the `largest` stable one, or torch's own for others."""
+    """Return the plan with its lr: where none was given, half the `largest` stable one for sgd, else torch's default.
+
+    Example:
+        >>> with_learning_rate(DescentPlan(), largest=0.5).lr
+        0.25
+    """
     if plan.has_lr:
         return plan
     half = largest / 2 if math.isfinite(largest) else FALLBACK_LR
@@ -158,7 +162,7 @@ def with_learning_rate(plan: DescentPlan, largest: float) -> DescentPlan:
 
 
 def target_units(problem: Problem, moments: Moments, *, standardize: bool) -> tuple[float, float]:
-    """Return mean and scale of the target in the units of the descent: 0 and 1 where it is left alone."""
+    """Return mean and scale of the target in the units of the descent: 0 and 1 where it is not standardised."""
     if not standardize or problem.loss.name != "squared":
         return 0.0, 1.0
     mean, deviation = float(moments.y_mean), math.sqrt(float(moments.yy) / moments.weight)
@@ -168,15 +172,15 @@ def target_units(problem: Problem, moments: Moments, *, standardize: bool) -> tu
 def largest_curvature(
     problem: Problem, moments: Moments, first: Arrays, start: Tensor, *, standardize: bool, is_linear: bool
 ) -> float:
-    """Return the largest curvature of a network's cost in raw or standard units: the bound, or that at the start.
+    """Return the largest Hessian eigenvalue of a network's cost at the start, an upper bound without hidden layers.
 
     Args:
         problem: its model maps the units of the descent to eta, in float64.
         moments: of the training rows.
         first: x (n, q), y (n,) and w (n,) or None in raw units, of the first training rows.
         start: (p,).
-        standardize: in standard units, not in raw ones.
-        is_linear: no layer lies between columns and eta.
+        standardize: standardised columns rather than raw ones.
+        is_linear: the model has no hidden layers.
     """
     units = standardization(moments, standardize=standardize, intercept=True)
     module = problem.model.module(start)

@@ -1,6 +1,6 @@
-"""How sharply the cost of a network is curved at its start and along its run, and the steps that allows.
+"""Sharpness of a network's cost (the largest Hessian eigenvalue) at the start and along the run, and the stable lr.
 
-Of a model without hidden layers the sharpest it can be anywhere is known from the moments; of any other it is measured.
+For a model without hidden layers an upper bound follows from the moments; for any other the sharpness is measured.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ from slopewise.solution import History, Moments
 from slopewise.training.descent.minibatches import Arrays
 from slopewise.training.moments.standardize import Standardization
 
-LOOKED_AT = 4096
-"""Rows on which the sharpness is measured, at most: it is a mean, and needs no more."""
+MOST_ROWS = 4096
+"""Most rows on which the sharpness is measured: the cost is a mean, and needs no more."""
 
-FEWEST = 256
-"""And at least, however large the network."""
+FEWEST_ROWS = 256
+"""Fewest rows on which it is measured, however large the network."""
 
-WORK = 2**26
-"""Rows times parameters beyond which fewer rows are looked at: each measurement then takes some seconds."""
+MOST_WORK = 2**26
+"""Rows times parameters beyond which fewer rows are used: each measurement then takes some seconds."""
 
-PLACES = 5
-"""Epochs of a run at which it is measured, the first and the last among them."""
+EPOCHS = 5
+"""Epochs of a run at which the sharpness is measured, the first and the last among them."""
 
 TOLERANCE = 1e-4
-"""Relative error of the sharpness of a network: a learning rate is not chosen more finely."""
+"""Relative error of the measured sharpness: a learning rate is not chosen more finely."""
 
 MAX_HESSIAN = {"squared": 2.0, "logistic": 0.25, "softmax": 0.5}
-"""Largest curvature of a loss in eta, whatever eta; softmax: Böhning, Ann. Inst. Statist. Math. 44 (1992)."""
+"""Upper bound over eta of a loss's second derivative in eta; softmax: Böhning, Ann. Inst. Statist. Math. 44 (1992)."""
 
 
 @dataclass(frozen=True, slots=True)
 class SharpnessHistory:
-    """The sharpness along a run.
+    """The sharpness of the cost along a run.
 
     epoch (s,) int64; eigenvalue (s,), the Hessian's largest, and lr (s,), the largest stable one, float64: NaN where
     the Hessian was not finite, inf where the cost was flat.
@@ -52,12 +52,13 @@ class SharpnessHistory:
 
 
 def hessian_bound(problem: Problem, moments: Moments, units: Standardization, ridge: Tensor) -> float | None:
-    """Return the most that the cost of a model without hidden layers is curved anywhere; None of an unknown loss.
+    """Return an upper bound of the Hessian's eigenvalues for a model without hidden layers; None for an unknown loss.
 
-    bend λmax(Σ w u u' / Σ w) + 2 max ridge, u = [1, (x - mean) / scale]: 1/4 λmax for the logistic loss.
+    max_hessian λmax(Σ w u u' / Σ w) + 2 max ridge, u = [1, (x - mean) / scale], where max_hessian bounds the loss's
+    second derivative: 1/4 λmax for the logistic loss.
 
     Args:
-        problem: whose loss it is.
+        problem: whose loss is bounded.
         moments: of the training rows.
         units: of the descent.
         ridge: (p,), ridge · theta² is added to the mean loss.
@@ -74,16 +75,21 @@ def hessian_bound(problem: Problem, moments: Moments, units: Standardization, ri
 
 
 def measured_rows(p: int) -> int:
-    """Return how many rows the sharpness of a network of p parameters is measured on."""
-    return max(FEWEST, min(LOOKED_AT, WORK // p))
+    """Return how many rows the sharpness of a network of p parameters is measured on.
+
+    Example:
+        >>> measured_rows(33), measured_rows(10_000_000)
+        (4096, 256)
+    """
+    return max(FEWEST_ROWS, min(MOST_ROWS, MOST_WORK // p))
 
 
 def cost_at(problem: Problem, rows: Arrays, ridge: Tensor) -> Cost:
     """Return the mean cost of the first rows as a function of theta (p,), in the units and the dtype of the rows.
 
     Args:
-        problem: whose model and loss it is.
-        rows: x (n, q), y (n,) and w (n,) or None; the first `looked_at` of them are used.
+        problem: its model and loss.
+        rows: x (n, q), y (n,) and w (n,) or None; the first `measured_rows(p)` of them are used.
         ridge: (p,), ridge · theta² is added.
     """
     most = measured_rows(len(ridge))
@@ -101,33 +107,36 @@ def cost_at(problem: Problem, rows: Arrays, ridge: Tensor) -> Cost:
 
 
 def sharpness_at(cost: Cost, theta: Tensor, sgd: SGD) -> Sharpness:
-    """Return how sharply a cost is curved at theta (p,); OptionError where that is not finite.
+    """Return the sharpness of a cost at theta (p,), and the largest stable lr of sgd there.
 
-    Its products are of a few thousand rows: two threads would wait for each other longer than they work.
+    One thread: matrix products of a few thousand rows are too small for two.
+
+    Raises:
+        OptionError: the Hessian is not finite at theta.
     """
     with one_torch_thread():
         return sharpness([cost], theta, sgd=sgd, tolerance=TOLERANCE)
 
 
 def sharpness_history(cost: Cost, history: History, *, first: Sharpness, sgd: SGD, last: int) -> SharpnessHistory:
-    """Return the sharpness at PLACES recorded epochs up to `last`, evenly spaced.
+    """Return the sharpness at EPOCHS recorded epochs up to `last`, evenly spaced.
 
     Args:
-        cost: as `cost_at` makes it.
-        history: whose parameters are known in every row.
-        first: the sharpness of row 0, which is known.
+        cost: see `cost_at`.
+        history: with the parameters of every row.
+        first: the sharpness of row 0, already known.
         sgd: the planned optimizer.
-        last: epoch of the state that was kept; beyond it a run that exploded has nothing to measure.
+        last: epoch of the state that was kept; beyond it a diverged run has no finite Hessian.
     """
     rows = int((history.epoch <= last).sum())
-    places = torch.linspace(0, rows - 1, min(PLACES, rows)).round().to(torch.int64)
-    found = [first, *(_or_nan(cost, history.parameters[row], sgd) for row in places[1:].tolist())]
-    values = torch.tensor([[each.eigenvalue, each.lr] for each in found], dtype=torch.float64)
-    return SharpnessHistory(history.epoch[places], values[:, 0], values[:, 1])
+    sampled = torch.linspace(0, rows - 1, min(EPOCHS, rows)).round().to(torch.int64)
+    measured = [first, *(_or_nan(cost, history.parameters[row], sgd) for row in sampled[1:].tolist())]
+    values = torch.tensor([[each.eigenvalue, each.lr] for each in measured], dtype=torch.float64)
+    return SharpnessHistory(history.epoch[sampled], values[:, 0], values[:, 1])
 
 
 def _or_nan(cost: Cost, theta: Tensor, sgd: SGD) -> Sharpness:
-    """Return the sharpness, NaN where it is not finite: the run is over, a place without a number spoils nothing."""
+    """Return the sharpness, NaN where it is not finite: a run that has ended is not made to fail by its report."""
     try:
         return sharpness_at(cost, theta, sgd)
     except OptionError:

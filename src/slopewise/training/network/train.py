@@ -1,4 +1,4 @@
-"""A network from its start to its answer: one by the plain loop, or many beside each other."""
+"""Train a neural network: one initialization by the training loop, or the best of several (multistart)."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from slopewise.training.network.sharpness import SharpnessHistory, cost_at, shar
 from slopewise.types import Callback
 
 LISTED = 100
-"""Parameters up to which a network's states and gradients are kept of every recorded epoch, and listed."""
+"""Parameters up to which a network's history has the gradient of every recorded epoch, and the report lists them."""
 
-STILL = 1e-12
-"""Relative change of the cost over the last tenth of the epochs that counts as none."""
+CONVERGED_CHANGE = 1e-12
+"""Relative change of the cost over the last tenth of the epochs at or below which it has converged."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainedNetwork:
-    """What a training came to.
+    """A trained network.
 
     descended: theta in the units of the descent, costs in those of the table. module: trained, in evaluation mode.
-    starts: of many, how each of them ended, costs in the units of the table; None for one. sharpening: of one bent
-    network by sgd, how the limit of its step changed along the run.
+    starts: results of all initializations, costs in the units of the table; None for one. sharpness_history: the
+    sharpness along the run, for one network with hidden layers trained by sgd; None otherwise.
     """
 
     descended: Descended
@@ -48,10 +48,16 @@ class TrainedNetwork:
 def train_one(
     problem: Problem, setup: NetworkSetup, *, callback: Callback | None = None, checkpoint: Checkpoint | None = None
 ) -> TrainedNetwork:
-    """Return the network trained as the plan says; see `run_loop`.
+    """Return the network trained by the loop; see `run_loop`.
+
+    Args:
+        problem: model and loss.
+        setup: see `prepare_network`.
+        callback: receives progress, or None.
+        checkpoint: folder and settings, or None.
 
     Raises:
-        OptionError: a batch larger than the table, a rule of stopping without what it needs.
+        OptionError: a batch larger than the table, or a stopping rule that this problem does not support.
         FitError: the cost of the start is not finite.
         StoreError: the checkpoint cannot be written or resumed.
     """
@@ -87,8 +93,8 @@ def train_one(
 def _sharpness_history(
     problem: Problem, setup: NetworkSetup, module: nn.Module, descended: Descended
 ) -> SharpnessHistory | None:
-    """Return how the limit changed on the way; None where it is not needed, or the states are not the whole network."""
-    if descended.status is Status.INTERRUPTED:  # whoever presses Ctrl-C waits for nothing more
+    """Return the sharpness along the run; None where it was not measured at the start, or buffers changed as well."""
+    if descended.status is Status.INTERRUPTED:  # after Ctrl-C nothing more is measured
         return None
     if setup.sharpness is None or any(part.is_floating_point() for part in module.buffers()):
         return None
@@ -110,26 +116,28 @@ def train_multiple(
     null_cost: float,
     callback: Callback | None = None,
 ) -> TrainedNetwork:
-    """Return the best of many networks, trained beside each other for all epochs of the plan; see `train_starts`.
+    """Return the best of `n_init` networks, trained together for all epochs of the plan; see `train_multistart`.
 
     Args:
-        problem: what is asked.
-        setup: what is known before the first epoch.
+        problem: model and loss.
+        setup: see `prepare_network`.
         network: the problem's model.
-        n_init: how many.
+        n_init: how many networks to train.
         null_cost: the cost of the null model, in the units of the table.
-        callback: told the epoch and the lowest cost.
+        callback: receives the epoch and the lowest cost.
 
     Raises:
-        OptionError: rules of stopping, dropout, or given initial values.
+        OptionError: stopping rules, dropout, or given initial values.
         FitError: every start diverged.
     """
     if setup.plan.stopping.is_active:
-        raise OptionError("early stopping watches one network; leave out patience and grad_tol, or set n_init to 1.")
-    if setup.shared_by:  # no one number for each parameter, which the starts side by side need
-        raise OptionError("one layer has one lowest point, wherever it starts; leave out n_init, or give it hidden.")
+        raise OptionError("early stopping monitors one network; leave out patience and grad_tol, or set n_init=1.")
+    if setup.shared_by:  # not elementwise, which training as one batch needs
+        raise OptionError(
+            "without hidden layers there is one optimum, whatever the start; leave out n_init, or give hidden."
+        )
     began = perf_counter()
-    found = train_multistart(
+    result = train_multistart(
         network,
         problem.loss.value,
         setup.rows,
@@ -139,46 +147,46 @@ def train_multiple(
         ridge=setup.ridge.to(setup.dtype) if bool(setup.ridge.any()) else None,
         callback=None if callback is None else _InUnits(callback, setup.unit),
     )
-    found = _in_units(found, setup.unit)
-    theta = found.parameters[found.best]
+    result = _in_units(result, setup.unit)
+    theta = result.parameters[result.best]
     module = problem.model.module(theta.to(setup.dtype)).eval()
-    return TrainedNetwork(_descended(found, setup, theta, perf_counter() - began), module, found)
+    return TrainedNetwork(_descended(result, setup, theta, perf_counter() - began), module, result)
 
 
-def _descended(found: MultistartResult, setup: NetworkSetup, theta: Tensor, seconds: float) -> Descended:
-    """Return the way of the best start; of its states only the last is known."""
-    costs = found.costs[:, found.best]
-    p, rows = len(theta), len(found.epoch)
+def _descended(result: MultistartResult, setup: NetworkSetup, theta: Tensor, seconds: float) -> Descended:
+    """Return the descent of the best start; of its parameters only the last are known."""
+    costs = result.costs[:, result.best]
+    p, rows = len(theta), len(result.epoch)
     unknown = torch.full((1, 1), torch.nan, dtype=torch.float64).expand(rows, p)
     history = History(
-        epoch=found.epoch,
+        epoch=result.epoch,
         cost=costs,
         parameters=unknown,
         gradient=unknown,
-        lr=learning_rates(setup.plan.schedule, setup.plan.lr, found.epoch),
+        lr=learning_rates(setup.plan.schedule, setup.plan.lr, result.epoch),
     )
     cost, earlier = float(costs[-1]), float(costs[int(0.9 * (rows - 1))])
-    still = rows > 1 and abs(earlier - cost) <= STILL * abs(cost)
-    status = Status.INTERRUPTED if found.interrupted else Status.CONVERGED if still else Status.UNFINISHED
+    converged = rows > 1 and abs(earlier - cost) <= CONVERGED_CHANGE * abs(cost)
+    status = Status.INTERRUPTED if result.interrupted else Status.CONVERGED if converged else Status.UNFINISHED
     return Descended(
         theta=theta,
         status=status,
-        evidence=f"the cost is {cost:.6g} after {found.epochs} epochs, the best of {len(found.seeds)} starts",
-        advice="give it more epochs" if status is Status.UNFINISHED else "",
+        evidence=f"the cost is {cost:.6g} after {result.epochs} epochs, the best of {len(result.seeds)} starts",
+        advice="raise epochs" if status is Status.UNFINISHED else "",
         history=history,
-        epochs=found.epochs,
-        best_epoch=found.epochs,
+        epochs=result.epochs,
+        best_epoch=result.epochs,
         seconds=seconds,
     )
 
 
-def _in_units(found: MultistartResult, unit: float) -> MultistartResult:
-    """Return the starts with their costs in the units of the table."""
+def _in_units(result: MultistartResult, unit: float) -> MultistartResult:
+    """Return the result with its costs in the units of the table."""
     if unit == 1:
-        return found
-    plateaus = tuple(_scaled(plateau, unit) for plateau in found.plateaus)
-    costs = {name: getattr(found, name) * unit for name in ("cost", "costs", "null_cost")}
-    return replace(found, plateaus=plateaus, **costs)
+        return result
+    plateaus = tuple(_scaled(plateau, unit) for plateau in result.plateaus)
+    costs = {name: getattr(result, name) * unit for name in ("cost", "costs", "null_cost")}
+    return replace(result, plateaus=plateaus, **costs)
 
 
 def _scaled(plateau: Plateau, unit: float) -> Plateau:
@@ -187,7 +195,7 @@ def _scaled(plateau: Plateau, unit: float) -> Plateau:
 
 @dataclass(frozen=True, slots=True)
 class _InUnits:
-    """An observer who is told costs in the units of the table."""
+    """A callback that passes costs on in the units of the table."""
 
     callback: Callback
     unit: float
