@@ -55,14 +55,21 @@ def posed(table: object, classes: int) -> Problem:
 def ours(table: object, classes: int) -> object:
     """The fit and everything that is said of it."""
     from slopewise.engine.local import LocalEngine
-    from slopewise.results.inference.likelihood import covariance_of, likelihoods, listed, odds
+    from slopewise.results.build import build_fit
+    from slopewise.results.record import DataHandles
     from slopewise.training.likelihood.newton import Newton
 
     problem, engine = posed(table, classes), LocalEngine()
-    maximum = Newton().solve(problem, engine)
-    covariance = covariance_of("nonrobust", problem=problem, maximum=maximum, engine=engine)
-    table_of = odds(estimate=listed(maximum.theta), variance=covariance.raw.diagonal(), confidence_level=0.95)
-    return maximum, table_of, likelihoods(maximum=maximum)
+    solution = Newton().solve(problem, engine)
+    fit = build_fit(
+        problem=problem,
+        solution=solution,
+        design=problem.source.design,
+        data=DataHandles(engine, problem.source),
+        solver="newton",
+        reason="asked for",
+    )
+    return solution, fit.inferred, fit.stats
 
 
 def gradient(x: np.ndarray, y: np.ndarray, theta: np.ndarray) -> float:

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import torch
+from torch import Tensor
 
 from slopewise.data.design_source import DesignSource
 from slopewise.data.learn import learn_design
 from slopewise.data.memory import matrix_table
 from slopewise.data.split import Split
+from slopewise.engine.local import LocalEngine
 from slopewise.losses.logistic import Logistic
 from slopewise.losses.loss import Loss
 from slopewise.losses.penalty import L2, ElasticNet
 from slopewise.losses.softmax import Softmax
 from slopewise.models.linear import Linear
 from slopewise.problem import Problem
+from slopewise.results.build import Asked, build_fit
+from slopewise.results.fit import Fit
+from slopewise.results.record import DataHandles
+from slopewise.solution import Moments, Solution
 
 
 def problem_of(
@@ -42,6 +51,20 @@ def problem_of(
     return Problem(DesignSource(table, design), Linear(intercept), loss, penalty or L2(), design.names, intercept)
 
 
+def fit_of(problem: Problem, solution: Solution, **asked: object) -> Fit:
+    """The fit of a solved problem; its classes are called by their numbers."""
+    classes = tuple(str(k) for k in range(problem.loss.classes))
+    return build_fit(
+        problem=problem,
+        solution=solution,
+        design=replace(problem.source.design, target_levels=classes),
+        data=DataHandles(LocalEngine(), problem.source),
+        solver="test",
+        reason="asked for",
+        asked=Asked(**asked),
+    )
+
+
 def random_classes(seed: int, n: int, q: int, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Overlapping classes in columns of uneven units, each class present."""
     make = np.random.default_rng(seed)
@@ -52,3 +75,9 @@ def random_classes(seed: int, n: int, q: int, k: int) -> tuple[np.ndarray, np.nd
     y = (u @ make.normal(size=(q, k)) * 0.7 + make.gumbel(size=(n, k))).argmax(1)
     y[:k] = range(k)
     return x, y.astype(float)
+
+
+def moments_of(n: int, weight: float, mean: Tensor, y_mean: Tensor, gram: Tensor, xy: Tensor, yy: Tensor) -> Moments:
+    """Moments about means that are known as they are."""
+    shift = torch.cat([mean, torch.as_tensor(y_mean, dtype=mean.dtype).reshape(1)])
+    return Moments(n, weight, mean, y_mean, gram, xy, yy, shift, torch.zeros_like(shift))

@@ -32,7 +32,7 @@ def species(penguins):
 
 def test_the_model_is_taken_from_the_target(sex, species):
     assert (sex.model, species.model) == ("logistic", "softmax")
-    assert sex.classes == ("female", "male") and species.classes == ("Adelie", "Chinstrap", "Gentoo")
+    assert sex.class_names == ("female", "male") and species.class_names == ("Adelie", "Chinstrap", "Gentoo")
     assert "'sex' has 2 classes" in sex.reason
 
 
@@ -41,7 +41,7 @@ def test_logistic_is_that_of_statsmodels(penguins, sex):
     logit = sm.Logit((penguins["sex"] == "male").astype(float), sm.add_constant(x)).fit(disp=0, tol=1e-12, maxiter=50)
     assert sex.theta.tolist() == pytest.approx(logit.params.tolist(), rel=1e-8)
     assert sex.inferred.std_error.tolist() == pytest.approx(logit.bse.tolist(), rel=1e-6)
-    assert sex.inferred.odds_ratio.tolist() == pytest.approx(np.exp(logit.params).tolist(), rel=1e-7)
+    assert sex.coefficient_columns()["odds_ratio"] == pytest.approx(np.exp(logit.params).tolist(), rel=1e-7)
     stats = sex.stats
     ours = [stats.loglik, stats.null_loglik, stats.mcfadden, stats.lr, stats.lr_p, stats.aic, stats.bic]
     peer = [logit.llf, logit.llnull, logit.prsquared, logit.llr, logit.llr_pvalue, logit.aic, logit.bic]
@@ -91,7 +91,7 @@ def test_summary_fits_the_terminal_and_json_is_json(sex, species):
     for fit in (sex, species):
         assert all(len(line) <= 80 for line in fit.summary().splitlines())
         plain = json.loads(fit.to_json())
-        assert plain["classes"] == list(fit.classes) and len(plain["coefficients"]) == len(fit.inferred.estimate)
+        assert plain["classes"] == list(fit.class_names) and len(plain["coefficients"]) == len(fit.inferred.estimate)
 
 
 def test_numbers_that_are_all_0_or_1_are_two_classes_unless_told_otherwise():
@@ -99,12 +99,12 @@ def test_numbers_that_are_all_0_or_1_are_two_classes_unless_told_otherwise():
     x = rng.standard_normal((200, 2))
     y = (x[:, 0] + rng.standard_normal(200) > 0).astype(float)
     fit = slopewise.fit((x, y))
-    assert fit.model == "logistic" and fit.classes == ("0", "1")
+    assert fit.loss == "logistic" and fit.class_names == ("0", "1")
     assert set(fit.predict(x).tolist()) == {0.0, 1.0}
     line = slopewise.fit((x, y), task="regression")
     assert line.solver == "cholesky"
     three = slopewise.fit((x, np.digitize(x[:, 0] + rng.standard_normal(200), [-0.5, 0.5])), task="classification")
-    assert three.model == "softmax" and three.classes == ("0", "1", "2")
+    assert three.loss == "softmax" and three.class_names == ("0", "1", "2")
 
 
 def test_booleans_and_weights():
@@ -112,7 +112,7 @@ def test_booleans_and_weights():
     x = rng.standard_normal(300)
     frame = pd.DataFrame({"x": x, "w": rng.integers(1, 4, 300).astype(float), "y": x + rng.standard_normal(300) > 0})
     fit = slopewise.fit(frame, target="y", weights="w")
-    assert fit.classes == ("False", "True")
+    assert fit.class_names == ("False", "True")
     repeated = frame.loc[frame.index.repeat(frame["w"].astype(int))]
     assert fit.theta.tolist() == pytest.approx(slopewise.fit(repeated[["x", "y"]], target="y").theta.tolist(), rel=1e-8)
     balanced = slopewise.fit(frame[["x", "y"]], target="y", class_weight="balanced")
@@ -193,7 +193,7 @@ def test_bad_rows_at_prediction_and_evaluation(sex, species, penguins):
 def test_another_fit_is_a_warm_start(penguins, species, sex):
     words = {"target": "species", "features": ["bill_length_mm", "body_mass_g"]}
     cold, warm = slopewise.fit(penguins, **words), slopewise.fit(penguins, warm_start=species, **words)
-    assert warm.maximum.passes < cold.maximum.passes
+    assert warm.solution.passes < cold.solution.passes
     assert warm.theta.flatten().tolist() == pytest.approx(cold.theta.flatten().tolist(), rel=1e-8)
     with pytest.raises(OptionError, match="start was fitted to"):
         slopewise.fit(penguins, warm_start=sex, **words)
@@ -211,10 +211,3 @@ def test_softmax_is_that_of_statsmodels(penguins):
     intercept = raw[0] - torch.tensor([44.0, 4200.0], dtype=torch.float64) @ slopes
     expected = torch.cat([intercept[None], slopes])
     assert fit.theta.flatten().tolist() == pytest.approx(expected.flatten().tolist(), rel=1e-7)
-
-
-def test_the_words_of_the_api_are_those_of_the_roads():
-    from slopewise.api import options
-    from slopewise.training import ascent, roads
-
-    assert options.ROADS == roads.ROADS and options.CLIMBERS == ascent.CLIMBERS

@@ -123,7 +123,7 @@ def test_rules_stop_replay_and_loop_at_the_same_epoch():
     for rule in ({"gap_tol": 1e-4}, {"grad_tol": 1e-2}, {"patience": 3, "min_delta": 1e-4}):
         a, b = (lesson(solver=solver, **rule) for solver in ("gd_closed_form", "gd_loop"))
         assert a.status is b.status is Status.STOPPED
-        assert a.descent.descended.epochs == b.descent.descended.epochs < 2000
+        assert a.descent.epochs == b.descent.epochs < 2000
         assert a.theta.tolist() == pytest.approx(b.theta.tolist(), rel=1e-9)
 
 
@@ -134,7 +134,7 @@ def test_validation_rows_are_watched():
     fit = slopewise.fit((x, y), lr=0.05, epochs=3000, validation_size=0.4, monitor="validation", patience=30)
     assert fit.solver == "gd_loop" and fit.status is Status.STOPPED
     validation = fit.history_table()["validation"].to_pylist()
-    assert fit.descent.descended.best_epoch == int(np.argmin(validation)) < 3000
+    assert fit.descent.best_epoch == int(np.argmin(validation)) < 3000
     assert fit.n + 24 == 60
 
 

@@ -24,19 +24,15 @@ if TYPE_CHECKING:
         SlopewiseError,
         StoreError,
     )
-    from slopewise.results.classifier import Classifier
     from slopewise.results.fit import Fit
-    from slopewise.results.network import NetworkFit
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "Classifier",
     "ColumnError",
     "DataError",
     "Fit",
     "FitError",
-    "NetworkFit",
     "OptionError",
     "SlopewiseError",
     "StoreError",
@@ -54,9 +50,7 @@ _HOME = {
     "gradients": "slopewise.doctor.gradients.gradients",
     "partial_derivatives": "slopewise.doctor.gradients.gradients",
     "load": "slopewise.api.load",
-    "Classifier": "slopewise.results.classifier",
     "Fit": "slopewise.results.fit",
-    "NetworkFit": "slopewise.results.network",
 } | dict.fromkeys(
     ["ColumnError", "DataError", "FitError", "OptionError", "SlopewiseError", "StoreError"],
     "slopewise.errors",

@@ -14,7 +14,8 @@ from slopewise.models.model import Model
 class Problem:
     """Minimise Σ w · loss(model(x), y) + penalty over the model's parameters.
 
-    `names` (p,) names the parameters in order, the intercept first where there is one.
+    `names` (p,) names the parameters in order, the intercept first where there is one; `class_names` (k,) the classes,
+    for messages, none where the target is a number.
     """
 
     source: Source
@@ -23,3 +24,4 @@ class Problem:
     penalty: L2 | ElasticNet
     names: tuple[str, ...]
     intercept: bool
+    class_names: tuple[str, ...] = ()

@@ -1,10 +1,14 @@
-"""The answer: parameters, what happened, and what inference needs to know about the road."""
+"""The answer: one kind of solution for every solver, and the parts that it is made of."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING
+
+from slopewise.models.model import Model
+from slopewise.optimizers.plan import DescentPlan
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -14,7 +18,7 @@ class Status(Enum):
     """How a solver ended. The values are the user's messages."""
 
     EXACT = "exact: solved from the moments"
-    REFINED = "exact: solved and refined until the digits stood still"
+    REFINED = "exact: solved and refined until no digit changed"
     LIMITED = "exact, but the data determine fewer than nine digits of some coefficient"
     CONVERGED = "converged: a further step would change nothing that matters"
     STOPPED = "stopped by the rule that was asked for"
@@ -28,8 +32,10 @@ class Moments:
     """Everything least squares asks of the rows, about the weighted means, float64.
 
     n rows, weight their total weight (n where all weigh one), mean (q,), y_mean (), gram (q, q) =
-    Σ w (x - mean)(x - mean)', xy (q,), yy () likewise; dropped rows and missing (columns,) counts.
-    lost: decimal digits that shifting left to cancellation (0 when the first block's mean was a good guess).
+    Σ w (x - mean)(x - mean)', xy (q,), yy () likewise; dropped rows and missing (columns,) counts. mean and y_mean are
+    the sums shift + offset (q + 1,), x first and y last, kept apart so that moments of other rows can be added without
+    losing the digits of a mean that is large against its deviation. lost: decimal digits that shifting left to
+    cancellation (0 when the first block's mean was a good guess).
     """
 
     n: int
@@ -39,6 +45,8 @@ class Moments:
     gram: Tensor
     xy: Tensor
     yy: Tensor
+    shift: Tensor
+    offset: Tensor
     lost: float = 0.0
     dropped: int = 0
     missing: tuple[int, ...] = ()
@@ -46,20 +54,34 @@ class Moments:
 
 
 @dataclass(frozen=True, slots=True)
-class Factor:
-    """The inverse triangular factor of the design in scaled, centred columns.
+class Standardization:
+    """The units in which a solver works: u = (x - mean) / scale, mean (q,) and scale (q,); intercept: theta has one.
 
-    A row of the design in those columns is u = [1, (x - mean) / scale] (without the 1 where there is no
-    intercept, and mean 0 then); z = u @ r_inverse has Σ w z z' = I for an unpenalised fit. With
-    a penalty, Σ w z z' = I - r_inverse' diag(ridge) r_inverse.
-    mean (q,), scale (q,), r_inverse (p, p), ridge (p,).
+    Raw units have mean 0 and scale 1.
+    """
+
+    mean: Tensor
+    scale: Tensor
+    intercept: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """The Hessian of a summed loss at its minimum, as an inverse triangular factor, and what follows from it.
+
+    Parameters are those of the columns u = [1, (x - mean) / scale] (without the 1 where there is no intercept, and
+    mean 0 then), one output after the other: d = p m of them. r_inverse (d, d) has (H + penalty)⁻¹ = r_inverse
+    r_inverse', and inner (d, d) = r_inverse' H r_inverse, the identity without a penalty, is the estimates' covariance
+    in the coordinates z = r_inverse' u, up to the residual variance for squared loss, where H is half the Hessian:
+    Σ w u u'. mean (q,), scale (q,); outputs m.
     """
 
     mean: Tensor
     scale: Tensor
     r_inverse: Tensor
-    ridge: Tensor
+    inner: Tensor
     intercept: bool
+    outputs: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +107,7 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Descended:
-    """What a road that goes down returns.
+    """What a loop of gradient descent returns.
 
     theta (p,) raw units, of the state kept; best_epoch, the epoch it belongs to; epochs actually made; evidence,
     the number that proves the status, in words; advice, the one thing to change ("" when nothing is). cost of the
@@ -102,63 +124,152 @@ class Descended:
     seconds: float = 0.0
     cost: float | None = None
 
+    @property
+    def final_cost(self) -> float:
+        """Cost of the state that was kept."""
+        if self.cost is not None:
+            return self.cost
+        return float(self.history.cost[self.history.epoch == self.best_epoch][-1])
+
+
+@dataclass(frozen=True, slots=True)
+class Plateau:
+    """Starts of nearly one final cost: how many, from which cost to which, and how many of them were still falling.
+
+    at_null_cost: the plateau is where the null model is, ln 2 for two classes of one size. diverged: their cost
+    is no finite number.
+    """
+
+    count: int
+    low: float
+    high: float
+    falling: int
+    at_null_cost: bool = False
+    diverged: bool = False
+
+    def __str__(self) -> str:
+        plural = "" if self.count == 1 else "s"
+        if self.diverged:
+            return f"{self.count} start{plural} diverged"
+        where = f"{self.low:.4f}" if f"{self.low:.4f}" == f"{self.high:.4f}" else f"{self.low:.4f} to {self.high:.4f}"
+        note = ", no better than the null model" if self.at_null_cost else ""
+        moving = f", {self.falling} still falling" if self.falling else ""
+        return f"{self.count} start{plural} at cost {where}{note}{moving}"
+
+
+@dataclass(frozen=True, slots=True)
+class StartsReport:
+    """How many starts ended: how many of them solved the task by `rule`, and where the others stopped.
+
+    best: number of the one kept, from 0; cost (count,), of each at the end; seeds (count,).
+    """
+
+    solved: int
+    rule: str
+    plateaus: tuple[Plateau, ...]
+    best: int
+    seeds: tuple[int, ...]
+    cost: Tensor
+
+    @property
+    def count(self) -> int:
+        """Starts in all."""
+        return len(self.seeds)
+
+    def lines(self) -> list[str]:
+        """Return the report as sentences."""
+        kept = f"kept: start {self.best} (seed {self.seeds[self.best]}), cost {float(self.cost[self.best]):.6g}"
+        return [f"{self.solved} of {self.count} starts solved it: {self.rule}", *map(str, self.plateaus), kept]
+
+
+@dataclass(frozen=True, slots=True)
+class SharpnessHistory:
+    """The largest eigenvalue of the cost's Hessian along a run.
+
+    epoch (s,) int64; eigenvalue (s,) and lr (s,), the largest stable one, float64: NaN where the Hessian was not
+    finite, inf where the cost was flat.
+    """
+
+    epoch: Tensor
+    eigenvalue: Tensor
+    lr: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class DescentRecord:
+    """The gradient descent behind a solution.
+
+    plan: as it was carried out, its learning rate decided. units: of the columns. start (p,) in the units of the
+    descent. history; epochs made; best_epoch: the one whose state was kept; cost of that state; seconds. norms (r,):
+    of the gradient in the recorded epochs. largest_lr: the largest stable learning rate known before the first step,
+    NaN for optimizers that set their own steps. y_mean and y_scale: of the target, 0 and 1 where it is left alone.
+    exact: the exact solution that a linear model goes towards, None where there is none. null_cost: of the null model,
+    NaN where it was not computed. starts: how each of many ended. sharpness: how the largest stable learning rate
+    changed along the run.
+    """
+
+    plan: DescentPlan
+    units: Standardization
+    start: Tensor
+    history: History
+    epochs: int
+    best_epoch: int
+    norms: Tensor
+    largest_lr: float
+    cost: float
+    seconds: float = 0.0
+    exact: Solution | None = None
+    null_cost: float = math.nan
+    y_mean: float = 0.0
+    y_scale: float = 1.0
+    starts: StartsReport | None = None
+    sharpness: SharpnessHistory | None = None
+
+    @property
+    def has_states(self) -> bool:
+        """Whether the parameters of every recorded epoch are known."""
+        return bool(self.history.parameters[0].isfinite().all())
+
 
 @dataclass(frozen=True, slots=True)
 class Solution:
-    """What a solver returns.
+    """What every solver returns.
 
-    theta (p,) raw units; digits (p,) estimated correct decimal digits; rss () weighted residual sum of
-    squares; passes reads of the rows; condition of the scaled design (2-norm).
+    theta (p,), or (p, m) for m > 1 outputs, raw units; of a network its parameters (p,), which take standardised
+    columns. status, evidence: the number that proves it, in words; advice: the one thing to change ("" when nothing
+    is). loss = Σ w · loss, without the penalty, which is apart; null_loss is that of the intercept alone (of equal
+    probabilities without one), NaN where it is not known. passes: reads of the rows. counts (k,): training rows of each
+    class. decrement: how far the optimum may still be, in standard errors. basis: None where there is no covariance to
+    speak of. digits (p,): estimated correct decimal digits, None where they are not estimated. condition of the scaled
+    columns (2-norm). descent: the record of a gradient descent, None for other solvers. model: as trained, where
+    it may hold numbers besides theta. dispersion and shape parameters
+    of the distribution that were estimated beside theta are in `extra`, by name.
     """
 
     theta: Tensor
     status: Status
-    digits: Tensor
-    rss: Tensor
-    passes: int
-    condition: float
-    moments: Moments
-    factor: Factor
+    evidence: str = ""
+    advice: str = ""
+    loss: float = math.nan
+    null_loss: float = math.nan
+    penalty: float = 0.0
+    passes: int = 0
+    moments: Moments | None = None
+    basis: Basis | None = None
+    digits: Tensor | None = None
+    condition: float = math.nan
+    counts: tuple[int, ...] = ()
+    decrement: float = math.nan
+    descent: DescentRecord | None = None
+    model: Model | None = None
+    extra: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def rows(self) -> Moments:
+        """The moments of the training rows, which every solver but those of networks has at hand."""
+        assert self.moments is not None
+        return self.moments
 
-@dataclass(frozen=True, slots=True)
-class Basis:
-    """The curvature of a summed loss at its minimum, as an inverse triangular factor, and what follows from it.
-
-    Parameters are in the columns u = [1, (x - mean) / scale] (without the 1 where there is no intercept, and mean 0
-    then), one output after the other: d = p m of them. r_inverse (d, d) has (H + penalty)⁻¹ = r_inverse r_inverse',
-    and inner (d, d) = r_inverse' H r_inverse, the identity without a penalty, is the estimates' covariance in
-    the coordinates z = r_inverse' u. mean (q,), scale (q,); outputs m.
-    """
-
-    mean: Tensor
-    scale: Tensor
-    r_inverse: Tensor
-    inner: Tensor
-    intercept: bool
-    outputs: int
-
-
-@dataclass(frozen=True, slots=True)
-class Maximum:
-    """What a road returns that climbs a likelihood, or goes down any other loss of a linear model.
-
-    theta (p,), or (p, m) for m > 1 outputs, raw units. loss = Σ w · loss, without the penalty, which is apart;
-    null_loss is that of the intercept alone (of equal probabilities without one), NaN where it is not known.
-    counts (k,) training rows of each class, none where the target is a number. decrement: how far the optimum may
-    still be, in standard errors. evidence, the number that proves the status, in words; advice, the one thing to
-    change ("" when nothing is). curvature is None where a penalty with corners leaves no covariance to speak of.
-    """
-
-    theta: Tensor
-    status: Status
-    evidence: str
-    advice: str
-    loss: float
-    null_loss: float
-    penalty: float
-    counts: tuple[int, ...]
-    decrement: float
-    passes: int
-    moments: Moments
-    basis: Basis | None
+    def without_descent(self) -> Solution:
+        """Return the solution alone."""
+        return replace(self, descent=None)

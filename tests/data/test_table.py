@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from slopewise.data.duckdb_table import open_file
+from slopewise.data.numeric_text import text_among_numbers
 from slopewise.errors import DataError, OptionError
 
 
@@ -103,8 +104,8 @@ def test_a_stray_word_in_the_sample_is_found():
     write("a.csv", "x,g,m\n" + "1,u,1\n" * 5 + "?,v,\n" + "2,w,2\n" * 3)
     table = open_file("a.csv")
     assert kinds(table) == {"x": "category", "g": "category", "m": "number"}
-    assert table.text_among_numbers("x") == (6, "?")
-    assert table.text_among_numbers("g") is None and table.text_among_numbers("m") is None
+    assert text_among_numbers(table, "x") == (6, "?")
+    assert text_among_numbers(table, "g") is None and text_among_numbers(table, "m") is None
 
 
 def test_csv_that_is_no_table():

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 import torch
+from problems import moments_of
 from torch import Tensor
 
 from slopewise.optimizers.plan import DescentPlan
@@ -37,10 +38,10 @@ class Lesson:
         return limits_of(curvature, sgd_of(plan.options))
 
 
-def moments_of(x: Tensor, y: Tensor) -> Moments:
+def moments_about(x: Tensor, y: Tensor) -> Moments:
     mean, y_mean = x.mean(0), y.mean()
     u, v = x - mean, y - y_mean
-    return Moments(len(x), float(len(x)), mean, y_mean, u.T @ u, u.T @ v, v @ v)
+    return moments_of(len(x), float(len(x)), mean, y_mean, u.T @ u, u.T @ v, v @ v)
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +50,7 @@ def lesson() -> Callable[..., Lesson]:
 
     def make(y: Sequence[float], **columns: Sequence[float]) -> Lesson:
         x = torch.tensor(list(columns.values()), dtype=torch.float64).T
-        return Lesson(moments_of(x, torch.tensor(y, dtype=torch.float64)), tuple(columns))
+        return Lesson(moments_about(x, torch.tensor(y, dtype=torch.float64)), tuple(columns))
 
     return make
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from problems import problem_of, random_classes
+from problems import fit_of, problem_of, random_classes
 from sklearn import metrics
 
 from slopewise.engine.local import LocalEngine
-from slopewise.results.metrics.classification import evaluate_classes
+from slopewise.results.metrics.classification import classification_metrics
 from slopewise.training.likelihood.newton import Newton
 
 ENGINE = LocalEngine()
@@ -19,8 +19,9 @@ def test_the_metrics_are_scikit_learns(classes: int, batch_rows: int, weighted: 
     x, y = random_classes(30, n=150, q=2, k=classes)
     w = np.random.default_rng(0).random(150) + 0.1 if weighted else None
     problem = problem_of(x.round(2), y, w=w)
-    theta = Newton().solve(problem, ENGINE).theta
-    found = evaluate_classes(engine=LocalEngine(batch_rows), source=problem.source, theta=theta, intercept=True)
+    fit = fit_of(problem, Newton().solve(problem, ENGINE))
+    theta = fit.theta
+    found = classification_metrics(fit.record, LocalEngine(batch_rows), problem.source)
     eta = np.column_stack([np.zeros(150), (x.round(2) @ theta[1:].numpy() + theta[0].numpy()).reshape(150, -1)])
     chances = np.exp(eta - eta.max(1, keepdims=True))
     chances /= chances.sum(1, keepdims=True)
@@ -44,10 +45,9 @@ def test_the_metrics_are_scikit_learns(classes: int, batch_rows: int, weighted: 
 def test_a_threshold_moves_the_line() -> None:
     x, y = random_classes(31, n=100, q=1, k=2)
     problem = problem_of(x, y)
-    theta = Newton().solve(problem, ENGINE).theta
+    fit = fit_of(problem, Newton().solve(problem, ENGINE))
     always, never = (
-        evaluate_classes(engine=ENGINE, source=problem.source, theta=theta, intercept=True, threshold=at)
-        for at in (1e-9, 1 - 1e-9)
+        classification_metrics(fit.record, ENGINE, problem.source, threshold=at) for at in (1e-9, 1 - 1e-9)
     )
     assert always.recall == (0.0, 1.0)
     assert never.recall == (1.0, 0.0)
@@ -56,6 +56,7 @@ def test_a_threshold_moves_the_line() -> None:
 
 def test_one_class_has_no_auc() -> None:
     x, y = random_classes(31, n=100, q=1, k=2)
-    theta = Newton().solve(problem_of(x, y), ENGINE).theta
+    problem = problem_of(x, y)
+    fit = fit_of(problem, Newton().solve(problem, ENGINE))
     ones = problem_of(x[y == 1], y[y == 1])
-    assert np.isnan(evaluate_classes(engine=ENGINE, source=ones.source, theta=theta, intercept=True).auc)
+    assert np.isnan(classification_metrics(fit.record, ENGINE, ones.source).auc)

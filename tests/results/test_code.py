@@ -21,7 +21,8 @@ from slopewise.data.split import Split
 from slopewise.errors import OptionError
 from slopewise.optimizers.parse import plan_descent
 from slopewise.optimizers.plan import DescentPlan
-from slopewise.results.export.code import CsvRows, InlineRows, Script, code
+from slopewise.results.export.code import Script, script_text
+from slopewise.results.record import CsvRows, InlineRows
 from slopewise.training.descent.minibatches import permutation
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -197,7 +198,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Every script of PLANS in both styles."""
     place = tmp_path_factory.mktemp("scripts")
     for name, style in STYLED:
-        (place / f"{name}.{style}.py").write_text(code(script_of(name), style), encoding="utf-8")
+        (place / f"{name}.{style}.py").write_text(script_text(script_of(name), style), encoding="utf-8")
     return place
 
 
@@ -277,7 +278,7 @@ def exact(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     place = tmp_path_factory.mktemp("exact")
     for name, (script, _) in exact_fits().items():
         for style in ("plain", "class"):
-            (place / f"{name}.{style}.py").write_text(code(script, style), encoding="utf-8")
+            (place / f"{name}.{style}.py").write_text(script_text(script, style), encoding="utf-8")
     return run(sorted(place.glob("*.py")))
 
 
@@ -291,8 +292,9 @@ def test_hostile_names_and_odd_files_stay_data(tmp_path: Path) -> None:
     design = Design((Feature(column, "number"), Feature("flag", "boolean")), target)
     script = Script(design, CsvRows(str(path), ";", ","), new={column: 1.5, "flag": "true"})
     inline = replace(script, rows=InlineRows(torch.tensor([[1.5, 1], [2.5, 0], [4.5, 1]]), torch.tensor([2.0, 3, 7])))
-    (tmp_path / "csv.plain.py").write_text(code(script), encoding="utf-8")
-    (tmp_path / "own.plain.py").write_text(code(replace(inline, new={column: 1.5, "flag": 1.0})), encoding="utf-8")
+    (tmp_path / "csv.plain.py").write_text(script_text(script), encoding="utf-8")
+    own = script_text(replace(inline, new={column: 1.5, "flag": 1.0}))
+    (tmp_path / "own.plain.py").write_text(own, encoding="utf-8")
     answers = run(sorted(tmp_path.glob("*.py")))
     # y = 2 + 5/3 (x - 1.5) where the flag is up
     for text in answers.values():
@@ -304,15 +306,15 @@ def test_the_scripts_are_clean(folder: Path) -> None:
 
 
 def test_a_row_to_predict_is_written_out() -> None:
-    text = code(replace(script_of("R1"), new={"hours": 4}))
+    text = script_text(replace(script_of("R1"), new={"hours": 4}))
     assert "new = torch.tensor([[4.0]], dtype=W.dtype)" in text
     given = {"flipper_length_mm": 200, "species": "Gentoo", "sex": "male"}
-    text = code(replace(script_of("penguins"), new=given))
+    text = script_text(replace(script_of("penguins"), new=given))
     assert 'new = {"flipper_length_mm": "200", "species": "Gentoo", "sex": "male"}' in text
 
 
 def test_it_reads_like_the_documents() -> None:
-    text = code(script_of("R1-single"))
+    text = script_text(script_of("R1-single"))
     stages = [line[:10] for line in text.splitlines() if line.startswith("# ")]
     assert [stage[2] for stage in stages[:5]] == list("12345")
     assert "slopewise" not in text
@@ -322,7 +324,7 @@ def test_it_reads_like_the_documents() -> None:
 
 def refused(script: Script, style: str = "plain") -> str:
     with pytest.raises(OptionError) as caught:
-        code(script, style)
+        script_text(script, style)
     return str(caught.value)
 
 

@@ -88,7 +88,7 @@ def read(text: str) -> tuple[dict[str, float], float, list[float]]:
 def coefficients_of(fit: Any) -> dict[str, float]:
     columns = fit.coefficient_columns()
     levels = columns.get("class", [""] * len(columns["name"]))
-    several = len(fit.classes) > 2
+    several = len(fit.class_names) > 2
     names = ["b" if name == "(intercept)" else name for name in columns["name"]]
     found = zip(levels, names, columns["estimate"], strict=True)
     return {f"{level} {name}" if several else name: estimate for level, name, estimate in found}
@@ -102,7 +102,7 @@ def test_the_script_comes_to_the_coefficients(name: str, style: str, fits: Any, 
 
 @pytest.mark.parametrize("name", [name for name in CASES if not name.startswith("line")])
 def test_the_cost_is_the_mean_loss_with_its_penalty(name: str, fits: Any, answers: dict[str, str]) -> None:
-    top = fits[name].maximum
+    top = fits[name].solution
     _, cost, _ = read(answers[f"{name}.plain"])
     if "firth" in name:  # the penalty of the script is in standard units, which changes it by a constant
         lower = read(answers[f"{name}.class"])[1]
@@ -119,14 +119,14 @@ def test_the_prediction_is_that_of_the_first_training_row(name: str, fits: Any, 
     else:
         with open(PENGUINS, newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
-        keep = fit.rows.train.split.mask("train", 0, len(rows))
+        keep = fit.data.train.split.mask("train", 0, len(rows))
         rows = [row for i, row in enumerate(rows) if keep is None or keep[i]]
         used = fit.design.used() if fit.design.missing == "drop" else (fit.design.target,)
         first = next(row for row in rows if all(row[name] != "" for name in used))
         kinds = {feature.name: feature.kind for feature in fit.design.features}
         row = {name: [first[name] if kind == "category" else float(first[name])] for name, kind in kinds.items()}
     said = fit.predict(row)
-    right = [said[f"p({level})"][0] for level in fit.classes] if fit.classes else [said["prediction"][0]]
+    right = [said[f"p({level})"][0] for level in fit.class_names] if fit.class_names else [said["prediction"][0]]
     assert read(answers[f"{name}.plain"])[2] == pytest.approx(right, rel=1e-6, abs=1e-12)
 
 

@@ -14,7 +14,7 @@ from torch import nn
 
 import slopewise
 from slopewise.errors import OptionError
-from slopewise.results.prediction import predict_network
+from slopewise.results.prediction.scores import predicted
 
 PENGUINS = str(Path(__file__).parents[2] / "examples" / "penguins.csv")
 MASS = {"target": "body_mass_g", "features": ["flipper_length_mm", "bill_depth_mm"], "missing": "drop"}
@@ -60,8 +60,8 @@ def test_the_script_reproduces_the_fit(name: str, fits: dict[str, Any], answers:
     said = dict(line.split(": ", 1) for line in answers[name].splitlines() if line.startswith(("cost", "pred")))
     close = 1e-4 if "single" in name else 1e-9
     assert float(said["cost"]) == pytest.approx(fit.descent.cost, rel=close)
-    answer = predict_network.answers(fit, next(fit.rows.train.batches(1)).x)[0]
-    right = answer.exp().tolist() if fit.classes else [answer.item()]
+    answer = predicted(fit.record, next(fit.data.train.batches(1)).x)
+    right = answer.exp().tolist() if fit.class_names else [answer.item()]
     assert json.loads(said["prediction"]) == pytest.approx(right, rel=close)
 
 

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 import torch
-from problems import problem_of, random_classes
+from problems import fit_of, problem_of, random_classes
+from scipy import stats
 
 from slopewise.engine.local import LocalEngine
-from slopewise.errors import FitError, OptionError
+from slopewise.errors import OptionError
 from slopewise.losses.penalty import L2, ElasticNet
-from slopewise.results.inference.likelihood import covariance_of, likelihoods, listed, normal_quantile, odds
-from slopewise.results.prediction.probability import with_interval
+from slopewise.results.inference.statistics import likelihood_statistics
 from slopewise.training.likelihood.newton import Newton
-from slopewise.training.likelihood.proximal_newton import Coordinate
+from slopewise.training.likelihood.proximal_newton import CoordinateDescent
 
 ENGINE = LocalEngine()
 
@@ -38,8 +38,8 @@ def fitted(classes: int, kind: str) -> tuple[object, object, object, np.ndarray]
 @pytest.mark.parametrize("kind", ["nonrobust", "hc0", "hc1"])
 def test_the_coefficient_table(classes: int, kind: str) -> None:
     problem, maximum, peer, _ = fitted(classes, kind)
-    covariance = covariance_of(kind, problem=problem, maximum=maximum, engine=ENGINE)
-    table = odds(estimate=listed(maximum.theta), variance=covariance.raw.diagonal(), confidence_level=0.9)
+    fit = fit_of(problem, maximum, cov_type=kind, confidence_level=0.9)
+    table, covariance = fit.inferred, fit.covariance
     d = len(table.estimate)
     # statsmodels gives Logit's HC1 without its n / (n - d).
     inflated = np.sqrt(400 / (400 - d)) if kind == "hc1" else 1.0
@@ -49,14 +49,14 @@ def test_the_coefficient_table(classes: int, kind: str) -> None:
         np.testing.assert_allclose(table.p.numpy(), np.asarray(peer.pvalues).T.ravel(), rtol=1e-5, atol=1e-12)
         ends = np.asarray(peer.conf_int(alpha=0.1)).reshape(d, 2)
         np.testing.assert_allclose(table.ci_low.numpy(), ends[:, 0], rtol=1e-6, atol=1e-9)
-        np.testing.assert_allclose(table.odds_high.numpy(), np.exp(ends[:, 1]), rtol=1e-6)
-    np.testing.assert_allclose(covariance.raw.numpy(), covariance.raw.numpy().T, rtol=1e-12)
+        np.testing.assert_allclose(np.asarray(fit.coefficient_columns()["odds_high"]), np.exp(ends[:, 1]), rtol=1e-6)
+    np.testing.assert_allclose(covariance.numpy(), covariance.numpy().T, rtol=1e-12)
 
 
 @pytest.mark.parametrize("classes", [2, 3])
 def test_the_whole_fit(classes: int) -> None:
     _, maximum, peer, _ = fitted(classes, "nonrobust")
-    found = likelihoods(maximum=maximum)
+    found = likelihood_statistics(maximum)
     assert found.loglik == pytest.approx(peer.llf, rel=1e-11)
     assert found.null_loglik == pytest.approx(peer.llnull, rel=1e-8)  # statsmodels searches for it
     assert found.mcfadden == pytest.approx(peer.prsquared, rel=1e-7)
@@ -70,24 +70,20 @@ def test_the_whole_fit(classes: int) -> None:
 
 def test_intervals_of_probabilities_of_two_classes() -> None:
     problem, maximum, peer, x = fitted(2, "nonrobust")
-    covariance = covariance_of("nonrobust", problem=problem, maximum=maximum, engine=ENGINE)
-    found = with_interval(
-        x=torch.from_numpy(x), theta=maximum.theta, basis=maximum.basis, inner=covariance.inner,
-        z=normal_quantile(0.95),
-    )  # fmt: skip
+    found = fit_of(problem, maximum).predict({f"x{j + 1}": x[:, j] for j in range(3)}, interval=0.95)
     columns = sm.add_constant(x)
     eta = columns @ peer.params
-    half = normal_quantile(0.95) * np.sqrt(((columns @ peer.cov_params()) * columns).sum(1))
-    np.testing.assert_allclose(found.low[:, 1].numpy(), 1 / (1 + np.exp(half - eta)), rtol=1e-6)
-    np.testing.assert_allclose(found.high[:, 0].numpy(), 1 - found.low[:, 1].numpy(), rtol=1e-9)
-    np.testing.assert_allclose(found.probability[:, 1].numpy(), peer.predict(), rtol=1e-9)
+    half = stats.norm.ppf(0.975) * np.sqrt(((columns @ peer.cov_params()) * columns).sum(1))
+    np.testing.assert_allclose(found["low(1)"], 1 / (1 + np.exp(half - eta)), rtol=1e-6)
+    np.testing.assert_allclose(found["high(0)"], 1 - found["low(1)"], rtol=1e-9)
+    np.testing.assert_allclose(found["p(1)"], peer.predict(), rtol=1e-9)
 
 
 def test_intervals_of_probabilities_of_three_classes() -> None:
     problem, maximum, _, x = fitted(3, "nonrobust")
-    covariance = covariance_of("nonrobust", problem=problem, maximum=maximum, engine=ENGINE)
-    rows = torch.from_numpy(x[:5])
-    found = with_interval(x=rows, theta=maximum.theta, basis=maximum.basis, inner=covariance.inner, z=1.0)
+    fit, rows = fit_of(problem, maximum), torch.from_numpy(x[:5])
+    level = 2 * stats.norm.cdf(1) - 1
+    found = fit.predict({f"x{j + 1}": x[:5, j] for j in range(3)}, interval=level)
 
     def logits(theta: torch.Tensor) -> torch.Tensor:
         eta = torch.cat([torch.zeros(5, 1, dtype=torch.float64), rows @ theta[1:] + theta[0]], dim=1)
@@ -95,22 +91,25 @@ def test_intervals_of_probabilities_of_three_classes() -> None:
 
     # The delta method with autograd's derivatives in raw units.
     slopes = torch.autograd.functional.jacobian(logits, maximum.theta).transpose(2, 3).flatten(2)
-    se = ((slopes @ covariance.raw) * slopes).sum(-1).sqrt()
-    torch.testing.assert_close(found.high, torch.sigmoid(logits(maximum.theta) + se), rtol=1e-9, atol=0)
-    torch.testing.assert_close(found.low, torch.sigmoid(logits(maximum.theta) - se), rtol=1e-9, atol=0)
+    se = ((slopes @ fit.covariance) * slopes).sum(-1).sqrt()
+    high, low = (torch.sigmoid(logits(maximum.theta) + sign * se) for sign in (1, -1))
+    for k in range(3):
+        np.testing.assert_allclose(found[f"high({k})"], high[:, k].numpy(), rtol=1e-9)
+        np.testing.assert_allclose(found[f"low({k})"], low[:, k].numpy(), rtol=1e-9)
 
 
 def test_a_penalised_fit_has_no_likelihood_ratio() -> None:
     x, y = random_classes(21, n=100, q=2, k=2)
-    found = likelihoods(maximum=Newton().solve(problem_of(x, y, penalty=L2(1.0)), ENGINE))
+    found = likelihood_statistics(Newton().solve(problem_of(x, y, penalty=L2(1.0)), ENGINE))
     assert np.isnan(found.lr) and np.isnan(found.lr_p)
     assert found.parameters < 3
 
 
 def test_corners_leave_no_covariance() -> None:
     problem = problem_of(*random_classes(21, n=100, q=2, k=2), penalty=ElasticNet(0.0, 1.0))
-    maximum = Coordinate().solve(problem, ENGINE)
-    with pytest.raises(FitError, match="there is no covariance: the penalty has corners"):
-        covariance_of("nonrobust", problem=problem, maximum=maximum, engine=ENGINE)
+    maximum = CoordinateDescent().solve(problem, ENGINE)
+    assert fit_of(problem, maximum).covariance is None
+    with pytest.raises(OptionError, match="hc1"):
+        fit_of(problem, maximum, cov_type="hc1")
     with pytest.raises(OptionError, match="cov_type 'hc3' is not known"):
-        covariance_of("hc3", problem=problem, maximum=maximum, engine=ENGINE)
+        fit_of(problem, Newton().solve(problem_of(*random_classes(21, n=100, q=2, k=2)), ENGINE), cov_type="hc3")

@@ -12,9 +12,9 @@ from torch import nn
 
 import slopewise
 from slopewise.errors import DataError, FitError, OptionError, StoreError
-from slopewise.results.metrics.classification import ClassMetrics
-from slopewise.results.network import NetworkFit
-from slopewise.results.prediction import predict_network
+from slopewise.results.fit import Fit
+from slopewise.results.prediction.scores import predicted
+from slopewise.results.record import ClassificationMetrics
 from slopewise.solution import Status
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -73,7 +73,7 @@ def test_and_by_logistic_descent_as_in_the_document():
     )
     assert fit.predict(PAIRS)["p(1)"] == pytest.approx([2.58e-5, 2.56e-2, 2.56e-2, 0.964], abs=2e-3)
     assert fit.coefficients.to_pydict()["estimate"] == pytest.approx([-10.611, 6.958, 6.958], abs=1e-3)
-    assert "Logistic regression by gradient descent for y" in fit.summary()
+    assert "Logistic regression by gradient descent of y" in fit.summary()
 
 
 def test_one_layer_stays_a_coin_on_xor_and_the_doctor_says_why():
@@ -95,34 +95,34 @@ def test_two_layers_solve_xor_as_in_the_document():
     )
     assert fit.descent.cost < 0.0015
     assert fit.predict(PAIRS)["prediction"].tolist() == ["0", "1", "1", "0"]
-    assert fit.starts.count == 16 and fit.starts.solved > 8
-    assert f"{fit.starts.solved} of 16 starts solved it" in fit.summary()
+    assert fit.descent.starts.count == 16 and fit.descent.starts.solved > 8
+    assert f"{fit.descent.starts.solved} of 16 starts solved it" in fit.summary()
     with pytest.raises(OptionError, match="of many starts only the end is kept"):
         fit.at(0)
 
 
 def test_a_plateau_is_told_of():
     fit = slopewise.fit(XOR, target="y", hidden=(2,), activation="sigmoid", lr=0.1, epochs=300, n_init=8)
-    assert fit.starts.solved == 0
+    assert fit.descent.starts.solved == 0
     assert "no better than the null model" in " ".join(fit.summary().split())
     assert sum(plateau["count"] for plateau in fit.to_dict()["descent"]["starts"]["plateaus"]) == 8
 
 
 def test_penguins_by_a_network_with_early_stopping(mass, penguins):
-    assert isinstance(mass, NetworkFit) and mass.status is Status.STOPPED
+    assert isinstance(mass, Fit) and mass.status is Status.STOPPED
     assert mass.test.r2 > 0.82 and mass.validation.r2 > 0.82
     history = mass.history
     assert isinstance(history, pd.DataFrame)
     assert list(history.columns) == ["epoch", "cost", "validation", "lr", "gradient_norm"]
     best = int(history["validation"].idxmin())
-    assert mass.descent.descended.best_epoch == history["epoch"][best]
+    assert mass.descent.best_epoch == history["epoch"][best]
     assert history["validation"][best] == pytest.approx(mass.validation.rmse**2, rel=1e-9)
     assert mass.descent.cost == pytest.approx(mass.train.rmse**2, rel=1e-9)
     assert "over-fitting" not in {finding["code"] for finding in mass.findings}
 
 
 def test_penguins_by_a_network_of_three_classes(species, penguins):
-    assert isinstance(species.test, ClassMetrics) and species.test.accuracy > 0.95
+    assert isinstance(species.test, ClassificationMetrics) and species.test.accuracy > 0.95
     assert species.descent.cost == pytest.approx(species.train.log_loss, rel=1e-9)
     found = species.predict(penguins.dropna().set_index(pd.RangeIndex(100, 433)))
     assert list(found.columns) == ["prediction", "p(Adelie)", "p(Chinstrap)", "p(Gentoo)"]
@@ -140,7 +140,7 @@ def test_summary_and_json(name, request):
     fit = request.getfixturevalue(name)
     text = fit.summary()
     assert max(map(len, text.splitlines())) <= 80
-    assert fit.words in text and fit.descent.plan.optimizer in text
+    assert fit.model.describe() in text and fit.descent.plan.optimizer in text
     plain = json.loads(fit.to_json())
     assert plain["parameters"] == len(fit.theta) and plain["descent"]["cost"] == pytest.approx(fit.descent.cost)
     assert plain["train"]["n"] == fit.n
@@ -333,9 +333,9 @@ def test_the_script_reproduces_the_fit(case, style, capsys):
     )
     close = 1e-4 if words.get("dtype") == "float32" else 1e-9
     assert float(said["cost"]) == pytest.approx(fit.descent.cost, rel=close)
-    rows = next(fit.rows.train.batches(1))
-    answer = predict_network.answers(fit, rows.x)[0]
-    expected = answer.exp().tolist() if fit.classes else [answer.item()]
+    rows = next(fit.data.train.batches(1))
+    answer = predicted(fit.record, rows.x)
+    expected = answer.exp()[0].tolist() if fit.class_names else [answer.item()]
     assert json.loads(said["prediction"]) == pytest.approx(expected, rel=close)
 
 
@@ -357,10 +357,10 @@ def test_no_script_is_written_where_it_could_not_reproduce_the_fit(mass, tmp_pat
 
 def test_the_limit_along_the_run_is_that_of_the_states_in_the_history(tmp_path):
     fit = slopewise.fit(XOR, target="y", hidden=(3,), activation="sigmoid", lr=1.0, epochs=4000)
-    found = fit.descent.sharpness_history
+    found = fit.descent.sharpness
     assert found.epoch.tolist() == [0, 1000, 2000, 3000, 4000]
     x, y, _ = (torch.tensor(XOR[name], dtype=torch.float64) for name in ("x1", "x2", "y"))
-    u = (torch.stack([x, y], 1) - fit.units.mean) / fit.units.scale
+    u = (torch.stack([x, y], 1) - fit.descent.units.mean) / fit.descent.units.scale
     target = torch.tensor(XOR["y"], dtype=torch.float64)
 
     def cost(theta):
@@ -389,13 +389,13 @@ def test_the_limit_along_the_run_is_that_of_the_states_in_the_history(tmp_path):
 )
 def test_no_limit_along_the_run_where_it_has_none_or_is_known_for_all_of_it(words):
     fit = slopewise.fit(XOR, target="y", epochs=3, **words)
-    assert fit.descent.sharpness_history is None and "sharpness" not in fit.history_table().column_names
+    assert fit.descent.sharpness is None and "sharpness" not in fit.history_table().column_names
 
 
 def test_a_batch_norm_has_a_limit_at_the_start_alone():
     own = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Tanh(), nn.Linear(3, 1))
     fit = slopewise.fit(XOR, target="y", module=own, epochs=3, optimizer="sgd", lr=0.1)
-    assert fit.descent.sharpness_history is None and np.isfinite(fit.descent.largest_lr)
+    assert fit.descent.sharpness is None and np.isfinite(fit.descent.largest_lr)
 
 
 def test_the_edge_of_stability_is_noticed():
@@ -405,7 +405,7 @@ def test_the_edge_of_stability_is_noticed():
     table = {f"x{j}": x[:, j] for j in range(3)} | {"y": np.sin(2 * x[:, 0]) + x[:, 1] * x[:, 2]}
     fit = slopewise.fit(table, target="y", hidden=(32, 32), activation="tanh", lr=0.12, epochs=1500)
     (found,) = [finding for finding in fit.findings if finding["code"] == "edge-of-stability"]
-    limits = fit.descent.sharpness_history.lr
+    limits = fit.descent.sharpness.lr
     assert limits[0] > 0.12 and found["number"]["value"] == pytest.approx(0.12 / float(limits[-1]))
     calm = slopewise.fit(table, target="y", hidden=(32, 32), activation="tanh", lr=0.01, epochs=300)
     assert "edge-of-stability" not in [finding["code"] for finding in calm.findings]
@@ -430,8 +430,8 @@ def test_a_step_beyond_the_limit_is_named_and_not_refused():
 def test_classes_thrown_far_off_by_a_step_have_diverged():
     """A logistic cost grows by no factor: one step too large throws it off, and it comes back by small ones."""
     fit = slopewise.fit(XOR, target="y", model="logistic", lr=1e9, epochs=20, init=(0.3, -0.2, 0.1))
-    assert fit.status is Status.DIVERGED and fit.descent.descended.best_epoch < 20
-    assert f"lr={fit.descent.largest_lr / 2:.2g}" in fit.descent.descended.advice
+    assert fit.status is Status.DIVERGED and fit.descent.best_epoch < 20
+    assert f"lr={fit.descent.largest_lr / 2:.2g}" in fit.solution.advice
     assert fit.descent.cost < 1.0
 
 
@@ -455,8 +455,8 @@ def test_the_cost_of_a_state_between_two_recorded_ones_is_its_own(tmp_path):
     words |= {"validation_size": 0.3, "seed": 3}
     whole = slopewise.fit(PENGUINS, **words, early_stopping=True)
     thin = slopewise.fit(PENGUINS, **words, early_stopping=True, history_every=0)
-    kept = whole.descent.descended.best_epoch
-    assert 0 < kept < whole.descent.descended.epochs and thin.descent.descended.best_epoch == kept
+    kept = whole.descent.best_epoch
+    assert 0 < kept < whole.descent.epochs and thin.descent.best_epoch == kept
     assert kept not in thin.descent.history.epoch.tolist()
     assert thin.descent.cost == pytest.approx(whole.descent.cost, rel=1e-12)
     thin.save(tmp_path / "a.fit")

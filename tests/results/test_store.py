@@ -17,9 +17,9 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 from slopewise import api
+from slopewise.api import load
 from slopewise.errors import StoreError
 from slopewise.results.fit import Fit
-from slopewise.results.storage.fit_file import load
 
 
 def taken_apart(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
@@ -76,7 +76,7 @@ def test_there_and_back(random_table: Any, tmp_path: Path, words: dict[str, Any]
 def test_a_fit_of_nothing_but_infinities_comes_back(tmp_path: Path) -> None:
     fit = api.fit({"x": np.arange(5.0), "y": 2 * np.arange(5.0)}, target="y")
     fit.save(tmp_path / "fit.safetensors")
-    assert Fit.load(tmp_path / "fit.safetensors").stats == fit.stats
+    assert load(tmp_path / "fit.safetensors").stats == fit.stats
 
 
 def test_the_same_fit_gives_the_same_bytes(saved: Path, mass: Fit) -> None:
@@ -90,8 +90,8 @@ def test_the_same_fit_gives_the_same_bytes(saved: Path, mass: Fit) -> None:
 def test_the_header_can_be_read_without_slopewise(saved: Path, mass: Fit) -> None:
     header, tensors = taken_apart(saved)
     assert header["result"] == mass.to_dict()
-    assert header["design"]["features"][1]["levels"] == ["Adelie", "Chinstrap", "Gentoo"]
-    assert torch.equal(tensors["theta"], mass.theta)
+    assert header["record"]["design"]["features"][1]["levels"] == ["Adelie", "Chinstrap", "Gentoo"]
+    assert torch.equal(tensors["solution.theta"], mass.theta)
     assert stat.S_IMODE(saved.stat().st_mode) & 0o044 == 0o044 & ~_umask()
 
 
@@ -134,31 +134,33 @@ def test_foreign_files(tmp_path: Path, content: bytes, sentence: str) -> None:
 
 def test_a_newer_format(saved: Path) -> None:
     header, tensors = taken_apart(saved)
-    put_together(saved, header | {"format": 2, "slopewise": "9.1.0"}, tensors)
+    put_together(saved, header | {"format": 3, "slopewise": "9.1.0"}, tensors)
     with pytest.raises(
-        StoreError, match=r"made by slopewise 9\.1\.0 in format 2; this is slopewise .* upgrade slopewise"
+        StoreError, match=r"made by slopewise 9\.1\.0 in format 3; this is slopewise .* upgrade slopewise"
     ):
         load(saved)
 
 
 def test_parts_that_do_not_belong_together(saved: Path) -> None:
     header, tensors = taken_apart(saved)
-    design = header["design"]
+    record, name = header["record"], "solution.theta"
+    design, solution = record["design"], record["solution"]
     narrow = {**design, "features": design["features"][:1]}
+
+    def with_record(**changed: object) -> dict[str, Any]:
+        return {**header, "record": {**record, **changed}}
+
     spoiled = [
-        (header, {k: v for k, v in tensors.items() if k != "theta"}, "there is no 'tensor theta'"),
-        (
-            header,
-            tensors | {"theta": torch.zeros(2, dtype=torch.float64)},
-            r"tensor theta is \(2,\) torch.float64, not",
-        ),
-        (header, tensors | {"theta": tensors["theta"].float()}, "torch.float32, not"),
-        ({**header, "design": narrow}, tensors, "tensor theta is"),
-        ({k: v for k, v in header.items() if k != "design"}, tensors, "there is no 'design'"),
-        ({**header, "design": {**design, "colour": "red"}}, tensors, "colour"),
-        ({**header, "status": "HOPEFUL"}, tensors, "there is no 'HOPEFUL'"),
-        ({**header, "cov_type": "hc9"}, tensors, "cov_type is 'hc9'"),
-        ({**header, "train": None}, tensors, "NoneType"),
+        (header, {k: v for k, v in tensors.items() if k != name}, "there is no tensor solution.theta"),
+        (header, tensors | {name: torch.zeros(2, dtype=torch.float64)}, r"theta is \(2,\) torch.float64, not"),
+        (header, tensors | {name: tensors[name].float()}, "torch.float32, not"),
+        (with_record(design=narrow), tensors, "tensor theta is"),
+        ({**header, "record": {k: v for k, v in record.items() if k != "design"}}, tensors, "there is no design"),
+        (with_record(design={**design, "colour": "red"}), tensors, "design has no field colour"),
+        (with_record(solution={**solution, "status": "HOPEFUL"}), tensors, "status is 'HOPEFUL', not one of"),
+        (with_record(cov_type="hc9"), tensors, "cov_type is 'hc9'"),
+        (with_record(l2=None), tensors, "l2 is None, not a number"),
+        (with_record(model={"$kind": "Popen", "args": ["true"]}), tensors, "model is a 'Popen', not a Model"),
     ]
     for head, parts, sentence in spoiled:
         put_together(saved, head, parts)
@@ -191,7 +193,7 @@ def test_a_full_disk_leaves_nothing_and_loses_nothing(saved: Path, mass: Fit, mo
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(Path, "write_bytes", write_half)
-    with pytest.raises(StoreError, match="could not be written: No space left on device.*make room"):
+    with pytest.raises(StoreError, match="could not be written: No space left on device.*free some space"):
         mass.save(saved)
     assert saved.read_bytes() == before and [p.name for p in saved.parent.iterdir()] == [saved.name]
 

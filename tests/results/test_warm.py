@@ -44,7 +44,7 @@ def test_a_descent_begins_with_the_answers_of_the_fit(question: dict[str, Any], 
     before, at_start = earlier.predict(rows), warm.at(0).predict(rows)
     close = 1e-4 if "dtype" in words else 1e-9
     for name in before.columns:
-        if name == "prediction" and earlier.classes:
+        if name == "prediction" and earlier.class_names:
             assert (before[name] == at_start[name]).all()
         else:
             assert np.allclose(before[name], at_start[name], rtol=close, atol=close)
@@ -56,17 +56,17 @@ def test_a_line_begins_where_the_exact_fit_is_and_stays() -> None:
     for words in ({}, {"standardize": False}):
         fit = slopewise.fit(PENGUINS, **MASS, epochs=3, warm_start=exact, **words)
         assert torch.allclose(fit.at(0).theta, exact.theta, rtol=1e-9)
-        assert float(fit.descent.history.cost[-1]) == pytest.approx(float(exact.solution.rss) / exact.n, rel=1e-12)
+        assert float(fit.descent.history.cost[-1]) == pytest.approx(float(exact.solution.loss) / exact.n, rel=1e-12)
 
 
 def test_newton_starts_from_a_descent_and_a_descent_from_newton(tmp_path: Path) -> None:
     top = slopewise.fit(PENGUINS, **SPECIES)
     roughly = slopewise.fit(PENGUINS, **SPECIES, epochs=300)
     again = slopewise.fit(PENGUINS, **SPECIES, warm_start=roughly)
-    assert torch.allclose(again.theta, top.theta, rtol=1e-7) and again.maximum.passes < top.maximum.passes
+    assert torch.allclose(again.theta, top.theta, rtol=1e-7) and again.solution.passes < top.solution.passes
     top.save(tmp_path / "top.fit")
     down = slopewise.fit(PENGUINS, **SPECIES, epochs=2, warm_start=tmp_path / "top.fit")
-    assert down.descent.history.cost[0] == pytest.approx(top.maximum.loss / top.n, rel=1e-12)
+    assert down.descent.history.cost[0] == pytest.approx(top.solution.loss / top.n, rel=1e-12)
     assert float(down.descent.norms[0]) < 1e-6
 
 

@@ -11,7 +11,7 @@ from slopewise.engine.local import LocalEngine
 from slopewise.losses.penalty import ElasticNet
 from slopewise.losses.squared import Squared
 from slopewise.training.likelihood.coordinate_descent import lowest
-from slopewise.training.likelihood.proximal_newton import Coordinate
+from slopewise.training.likelihood.proximal_newton import CoordinateDescent
 
 ENGINE = LocalEngine()
 
@@ -27,7 +27,7 @@ def test_linear(alpha: float, ratio: float) -> None:
     n = len(x)
     y = x @ [1, 0, 2, 0, 0, 0.1] + np.random.default_rng(0).normal(size=n) + 50
     penalty = ElasticNet(n * alpha * (1 - ratio), 2 * n * alpha * ratio)
-    found = Coordinate().solve(problem_of(x, y, loss=Squared(), penalty=penalty), ENGINE)
+    found = CoordinateDescent().solve(problem_of(x, y, loss=Squared(), penalty=penalty), ENGINE)
     peer = LinearNet(alpha=alpha, l1_ratio=ratio, tol=1e-12, max_iter=100_000).fit(x, y)
     np.testing.assert_allclose(found.theta[1:].numpy(), peer.coef_, rtol=1e-6, atol=1e-9)
     assert float(found.theta[0]) == pytest.approx(peer.intercept_, rel=1e-8)
@@ -38,7 +38,7 @@ def test_linear(alpha: float, ratio: float) -> None:
 @pytest.mark.parametrize(("l1", "l2"), [(20.0, 0.0), (10.0, 5.0)])
 def test_classes(classes: int, l1: float, l2: float) -> None:
     x, y = standard(classes)
-    found = Coordinate().solve(problem_of(x, y, penalty=ElasticNet(l2, l1)), ENGINE)
+    found = CoordinateDescent().solve(problem_of(x, y, penalty=ElasticNet(l2, l1)), ENGINE)
     whole = l1 + 2 * l2
     peer = LogisticRegression(solver="saga", C=1 / whole, l1_ratio=l1 / whole, tol=1e-11, max_iter=100_000).fit(x, y)
     coefficients = peer.coef_[0] if classes == 2 else (peer.coef_[1:] - peer.coef_[0]).T
@@ -48,7 +48,7 @@ def test_classes(classes: int, l1: float, l2: float) -> None:
 
 def test_a_penalty_large_enough_leaves_the_intercept_alone() -> None:
     x, y = standard(2)
-    found = Coordinate().solve(problem_of(x, y, penalty=ElasticNet(0.0, 1e4)), ENGINE)
+    found = CoordinateDescent().solve(problem_of(x, y, penalty=ElasticNet(0.0, 1e4)), ENGINE)
     assert not found.theta[1:].any()
     assert found.loss == pytest.approx(found.null_loss, rel=1e-12)
 

@@ -27,4 +27,4 @@ def test_it_is_the_same_each_time_and_starts_warm() -> None:
     problem = problem_of(*random_classes(4, n=400, q=4, k=3))
     first, again = Lbfgs().solve(problem, ENGINE), Lbfgs().solve(problem, ENGINE)
     assert torch.equal(first.theta, again.theta)
-    assert Lbfgs(start=first.theta).solve(problem, ENGINE).passes < first.passes / 3
+    assert Lbfgs().solve(problem, ENGINE, warm=first.theta).passes < first.passes / 3

@@ -14,12 +14,11 @@ from slopewise.losses.squared import Squared
 from slopewise.models.linear import Linear
 from slopewise.optimizers.parse import plan_descent
 from slopewise.optimizers.torch_optimizers import OPTIMIZERS
-from slopewise.solution import Status
+from slopewise.solution import Standardization, Status
 from slopewise.training.descent.minibatches import SHUFFLED_ROWS, batches_of, permutation, weighted_arrays
 from slopewise.training.descent.objective import ridge
 from slopewise.training.descent.runner import run_loop
 from slopewise.training.descent.start import initial_parameters
-from slopewise.training.moments.standardize import Standardization
 from slopewise.types import Batch
 
 DOUBLE = torch.float64

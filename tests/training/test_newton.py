@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 import torch
-from problems import problem_of, random_classes
+from problems import fit_of, problem_of, random_classes
 
 from slopewise.engine.local import LocalEngine
 from slopewise.errors import FitError, OptionError
@@ -19,8 +19,7 @@ from slopewise.losses.logistic import Logistic
 from slopewise.losses.penalty import L2, ElasticNet
 from slopewise.losses.poisson import Poisson
 from slopewise.losses.softmax import Softmax
-from slopewise.results.inference.likelihood import covariance_of, listed
-from slopewise.solution import Maximum, Status
+from slopewise.solution import Solution, Status
 from slopewise.training.likelihood.newton import Newton
 
 Table = tuple[np.ndarray, np.ndarray]
@@ -81,13 +80,13 @@ def by_statsmodels(x: np.ndarray, y: np.ndarray) -> tuple[torch.Tensor, torch.Te
     )
 
 
-def agree(x: np.ndarray, y: np.ndarray) -> Maximum:
+def agree(x: np.ndarray, y: np.ndarray) -> Solution:
     problem = problem_of(x, y)
     maximum = Newton().solve(problem, ENGINE)
     params, errors, llf = by_statsmodels(x, y)
-    ours = covariance_of("nonrobust", problem=problem, maximum=maximum, engine=ENGINE).raw.diagonal().sqrt()
+    ours = fit_of(problem, maximum).covariance.diagonal().sqrt()
     # Relative to the coefficient, or to its standard error where chance brings it close to zero.
-    assert bool(((listed(maximum.theta) - params).abs() <= 1e-8 * params.abs().maximum(errors)).all())
+    assert bool(((maximum.theta.T.reshape(-1) - params).abs() <= 1e-8 * params.abs().maximum(errors)).all())
     torch.testing.assert_close(ours, errors, rtol=1e-6, atol=0)
     assert -maximum.loss == pytest.approx(llf, rel=1e-11)
     assert maximum.status is Status.CONVERGED
@@ -140,7 +139,7 @@ def test_a_sampled_table_ends_where_a_whole_one_does(classes: int) -> None:
     x, y = random_classes(7, n=300_000, q=3, k=classes)
     problem = problem_of(x, y)
     sampled = Newton().solve(problem, ENGINE)
-    known = Newton(start=sampled.theta).solve(problem, ENGINE)
+    known = Newton().solve(problem, ENGINE, warm=sampled.theta)
     torch.testing.assert_close(sampled.theta, known.theta, rtol=1e-9, atol=1e-12)
     assert sampled.loss == pytest.approx(known.loss, rel=1e-13)
     assert sampled.passes <= 6
@@ -231,7 +230,7 @@ def test_any_loss_with_curvature_will_do() -> None:
 
 def test_one_class_is_refused() -> None:
     with pytest.raises(FitError, match="hold only the class 'yes', so no other class can be predicted"):
-        Newton(levels=("no", "yes")).solve(problem_of([[1], [2], [3]], [1, 1, 1]), ENGINE)
+        Newton().solve(replace(problem_of([[1], [2], [3]], [1, 1, 1]), class_names=("no", "yes")), ENGINE)
 
 
 def test_dependent_columns_are_named() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from problems import moments_of
 from torch import Tensor
 
 from slopewise.solution import Moments
@@ -19,7 +20,12 @@ def table(shift: float = 3.0) -> tuple[Tensor, Tensor, Tensor, Moments]:
     w = torch.rand(25, generator=g, dtype=torch.float64) + 0.1
     mean, y_mean = w @ x / w.sum(), w @ y / w.sum()
     xc, yc = x - mean, y - y_mean
-    return x, y, w, Moments(25, float(w.sum()), mean, y_mean, xc.T @ (w[:, None] * xc), xc.T @ (w * yc), yc @ (w * yc))
+    return (
+        x,
+        y,
+        w,
+        moments_of(25, float(w.sum()), mean, y_mean, xc.T @ (w[:, None] * xc), xc.T @ (w * yc), yc @ (w * yc)),
+    )
 
 
 @pytest.mark.parametrize("intercept", [True, False])
@@ -65,7 +71,7 @@ def test_a_constant_column_keeps_its_scale() -> None:
     x, y, w, moments = table()
     gram = moments.gram.clone()
     gram[1], gram[:, 1] = 0.0, 0.0
-    flat = Moments(25, moments.weight, moments.mean, moments.y_mean, gram, moments.xy, moments.yy)
+    flat = moments_of(25, moments.weight, moments.mean, moments.y_mean, gram, moments.xy, moments.yy)
     units = standardization(flat, standardize=True, intercept=True)
     assert float(units.scale[1]) == 1.0
     assert float(units.scale[0]) == pytest.approx(float((moments.gram[0, 0] / moments.weight).sqrt()))

@@ -9,12 +9,13 @@ import pytest
 import torch
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from problems import moments_of
 from torch import Tensor
 
 from slopewise.errors import OptionError
 from slopewise.optimizers.plan import DescentPlan, Schedule, Stopping
 from slopewise.optimizers.schedules import build_scheduler
-from slopewise.solution import History, Moments
+from slopewise.solution import History
 from slopewise.training.descent.closed_form import descend_closed_form, state_at
 from slopewise.training.descent.stopping import first_stop
 from slopewise.training.moments.quadratic import Quadratic, quadratic_of
@@ -88,7 +89,7 @@ def weighted_arrays(
     w = torch.rand(n, generator=g, dtype=torch.float64) + 0.1 if weights else torch.ones(n, dtype=torch.float64)
     mean, y_mean = w @ x / w.sum(), w @ y / w.sum()
     xc, yc = x - mean, y - y_mean
-    moments = Moments(n, float(w.sum()), mean, y_mean, xc.T @ (w[:, None] * xc), xc.T @ (w * yc), yc @ (w * yc))
+    moments = moments_of(n, float(w.sum()), mean, y_mean, xc.T @ (w[:, None] * xc), xc.T @ (w * yc), yc @ (w * yc))
     units = standardization(moments, standardize=standardize, intercept=intercept)
     u = (x - units.mean) / units.scale
     ridge = l2 / units.scale**2

@@ -28,13 +28,13 @@ from slopewise.training.likelihood.first_pass import SAMPLE_ROWS, first_pass
 from slopewise.training.likelihood.firth import Firth
 from slopewise.training.likelihood.lbfgs import Lbfgs
 from slopewise.training.likelihood.newton import Newton
-from slopewise.training.likelihood.proximal_newton import Coordinate
+from slopewise.training.likelihood.proximal_newton import CoordinateDescent
 from slopewise.training.likelihood.setup import likelihood_setup
-from slopewise.training.solver import Climber
+from slopewise.training.solver import Solver
 from slopewise.types import Batch
 
-CLIMBERS = [Newton(), Lbfgs(), Coordinate(), Firth()]
-NAMES = [climber.name for climber in CLIMBERS]
+SOLVERS = [Newton(), Lbfgs(), CoordinateDescent(), Firth()]
+NAMES = [climber.name for climber in SOLVERS]
 
 ENGINE = LocalEngine()
 ROW = 8 * (2 + 2)
@@ -115,19 +115,19 @@ def streamed(n: int, *, classes: int = 2, known: bool = True, weighted: bool = F
     return replace(problem, source=source), source
 
 
-@pytest.mark.parametrize("climber", CLIMBERS, ids=NAMES)
+@pytest.mark.parametrize("climber", SOLVERS, ids=NAMES)
 @pytest.mark.parametrize("known", [True, False], ids=["rows known", "rows unknown"])
 @pytest.mark.parametrize("n", [500, 300_000])
-def test_rows_that_fit_are_read_once(n: int, known: bool, climber: Climber) -> None:
+def test_rows_that_fit_are_read_once(n: int, known: bool, climber: Solver) -> None:
     problem, source = streamed(n, known=known)
     maximum = climber.solve(problem, ENGINE)
     assert source.read == [n]
     assert maximum.passes > 1
 
 
-@pytest.mark.parametrize("climber", CLIMBERS, ids=NAMES)
+@pytest.mark.parametrize("climber", SOLVERS, ids=NAMES)
 @pytest.mark.parametrize("known", [True, False], ids=["rows known", "rows unknown"])
-def test_rows_that_do_not_fit_are_read_again(monkeypatch: pytest.MonkeyPatch, known: bool, climber: Climber) -> None:
+def test_rows_that_do_not_fit_are_read_again(monkeypatch: pytest.MonkeyPatch, known: bool, climber: Solver) -> None:
     monkeypatch.setattr(setup, "KEPT", 299_999 * ROW)
     problem, source = streamed(300_000, known=known)
     maximum = climber.solve(problem, ENGINE)
@@ -137,11 +137,11 @@ def test_rows_that_do_not_fit_are_read_again(monkeypatch: pytest.MonkeyPatch, kn
 @pytest.mark.parametrize("weighted", [False, True], ids=["equal weights", "weights"])
 @pytest.mark.parametrize(
     ("climber", "classes"),
-    [(climber, classes) for climber in CLIMBERS for classes in (2, 3) if (climber.name, classes) != ("firth", 3)],
+    [(climber, classes) for climber in SOLVERS for classes in (2, 3) if (climber.name, classes) != ("firth", 3)],
     ids=lambda value: getattr(value, "name", value),
 )
 def test_kept_or_not_the_answer_is_the_same(
-    monkeypatch: pytest.MonkeyPatch, climber: Climber, classes: int, weighted: bool
+    monkeypatch: pytest.MonkeyPatch, climber: Solver, classes: int, weighted: bool
 ) -> None:
     problem, source = streamed(300_000, classes=classes, weighted=weighted)
     kept = climber.solve(problem, ENGINE)
@@ -153,9 +153,9 @@ def test_kept_or_not_the_answer_is_the_same(
         assert kept.loss == pytest.approx(other.loss, rel=1e-13)
 
 
-@pytest.mark.parametrize("climber", CLIMBERS, ids=NAMES)
+@pytest.mark.parametrize("climber", SOLVERS, ids=NAMES)
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
-def test_a_file_is_read_once_and_gives_what_memory_gives(tmp_path: Path, ending: str, climber: Climber) -> None:
+def test_a_file_is_read_once_and_gives_what_memory_gives(tmp_path: Path, ending: str, climber: Solver) -> None:
     import pyarrow as pa
     import pyarrow.csv
     import pyarrow.parquet as pq
@@ -183,7 +183,7 @@ def test_torch_has_its_threads_back_however_a_climb_ends() -> None:
 def test_a_line_with_corners_needs_no_row_after_the_first_read() -> None:
     problem, source = streamed(500)
     line = replace(problem, loss=Squared(), penalty=ElasticNet(0.0, 5.0))
-    assert Coordinate().solve(line, ENGINE).passes == 1
+    assert CoordinateDescent().solve(line, ENGINE).passes == 1
     assert source.read == [500]
     with likelihood_setup(line, ENGINE, again=False) as here:
         assert here.first.buffered is here.first.sample is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from problems import problem_of
@@ -21,7 +23,7 @@ PASSED = [0, 0, 1, 1, 1, 1]
 
 def refusal(x: object, y: object, levels: tuple[str, ...] = (), road: type = Newton) -> str:
     with pytest.raises(FitError) as raised:
-        road(levels=levels).solve(problem_of(x, y), ENGINE)
+        road().solve(replace(problem_of(x, y), class_names=levels), ENGINE)
     return str(raised.value)
 
 

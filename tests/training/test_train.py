@@ -132,7 +132,7 @@ def test_the_penalty_is_on_weights_alone():
 def test_many_starts_give_the_best_with_costs_in_the_units_of_the_table():
     problem, setup = numbers(epochs=200, lr=0.1)
     null_cost = null_model_cost(problem.loss, torch.from_numpy(Y))
-    found = train_multiple(problem, setup, problem.model, n_init=6, null_cost=null_cost)
+    found = train_multiple(problem, setup, n_init=6, null_cost=null_cost)
     assert found.starts.null_cost == pytest.approx(Y.var())
     assert float(found.starts.cost.min()) == pytest.approx(float(found.descended.history.cost[-1]))
     alone = train_one(problem, setup).descended
@@ -143,11 +143,11 @@ def test_many_starts_give_the_best_with_costs_in_the_units_of_the_table():
 def test_what_many_starts_cannot_do_is_said():
     problem, setup = numbers(epochs=5, lr=0.1, patience=2)
     with pytest.raises(OptionError, match="early stopping monitors one network"):
-        train_multiple(problem, setup, problem.model, n_init=2, null_cost=1.0)
+        train_multiple(problem, setup, n_init=2, null_cost=1.0)
     x, y = random_classes(1, 60, 2, 3)
     problem, setup = outset_of(problem_of(x, y, penalty=L2(1.0)), MLP(2, (), 2), epochs=5)
     with pytest.raises(OptionError, match="without hidden layers there is one optimum"):
-        train_multiple(problem, setup, problem.model, n_init=2, null_cost=1.0)
+        train_multiple(problem, setup, n_init=2, null_cost=1.0)
 
 
 def test_a_constant_column_and_a_constant_target_are_left_alone():

@@ -4,15 +4,14 @@ from slopewise.api.check import check
 from slopewise.api.fit import fit
 from slopewise.api.load import load
 from slopewise.api.options import CheckOptions, DescentOptions, FitOptions
-from slopewise.results.fitted import Fitted
-from slopewise.results.report.metrics_text import measured_json as metrics_json
-from slopewise.results.report.metrics_text import measured_text as metrics_text
+from slopewise.results.fit import Fit
+from slopewise.results.report.metrics_text import metrics_json, metrics_text
 
 __all__ = [
     "CheckOptions",
     "DescentOptions",
+    "Fit",
     "FitOptions",
-    "Fitted",
     "check",
     "fit",
     "load",

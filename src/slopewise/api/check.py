@@ -43,6 +43,6 @@ def check(table: Any, *, model: str = "auto", task: str = "auto", **options: Unp
         from slopewise.api.network import check_network
 
         return check_network(data, resolved)
-    from slopewise.api.linear import check_line
+    from slopewise.api.linear import check_linear
 
-    return check_line(data, resolved)
+    return check_linear(data, resolved)

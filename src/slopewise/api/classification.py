@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from slopewise.api.dataset import TrainingData
+from slopewise.api.linear import asked_of
 from slopewise.api.options import ResolvedOptions
 from slopewise.errors import OptionError, check_choice
 from slopewise.losses.logistic import Logistic
@@ -13,25 +14,21 @@ from slopewise.losses.penalty import L2, ElasticNet
 from slopewise.losses.softmax import Softmax
 from slopewise.models.linear import Linear
 from slopewise.problem import Problem
-from slopewise.results.build_classification import build_classifier
-from slopewise.results.classifier import Classifier
-from slopewise.results.warm_start import likelihood_start
-from slopewise.training.ascent import choose_ascent
+from slopewise.results.build import build_fit
+from slopewise.results.fit import Fit
+from slopewise.results.record import ClassificationMetrics
+from slopewise.results.warm_start import linear_start
 from slopewise.training.likelihood.class_weights import balanced_class_weights
+from slopewise.training.registry import select_solver
 
 
-def model_of(data: TrainingData, model: str) -> str:
-    """Return logistic or softmax, as the number of classes has it.
-
-    Raises:
-        OptionError: model is logistic and there are more than two classes.
-    """
+def check_model(data: TrainingData, model: str) -> None:
+    """Raise OptionError where the model is logistic and there are more than two classes."""
     k = len(data.design.target_levels)
     if model == "logistic" and k > 2:
         raise OptionError(
             f"model 'logistic' tells two classes apart, and target {data.design.target!r} has {k}; choose 'softmax'."
         )
-    return "logistic" if k == 2 else "softmax"
 
 
 def loss_of(data: TrainingData, class_weight: str | None = None) -> Loss:
@@ -49,8 +46,10 @@ def loss_of(data: TrainingData, class_weight: str | None = None) -> Loss:
     return Logistic(None if weights is None else (weights[0], weights[1]))
 
 
-def fit_classes(data: TrainingData, options: ResolvedOptions, *, warm_start: Any = None) -> Classifier:
-    """Return the fit of classes at the top of their likelihood.
+def fit_classification(
+    data: TrainingData, options: ResolvedOptions, *, warm_start: Any = None
+) -> Fit[ClassificationMetrics]:
+    """Return the fit of classes at the maximum of their likelihood.
 
     Raises:
         OptionError: `warm_start` is a fit of other columns or classes, or has hidden layers; rows are held out for an
@@ -59,22 +58,24 @@ def fit_classes(data: TrainingData, options: ResolvedOptions, *, warm_start: Any
     design = data.design
     if options["validation_size"]:
         raise OptionError("validation_size is for a descent, which can stop early; leave it out.")
-    model = model_of(data, options.model)
-    penalty = ElasticNet(options["l2"], options["l1"]) if options["l1"] else L2(options["l2"])
-    loss = loss_of(data, options["class_weight"])
-    problem = Problem(data.train, Linear(design.intercept), loss, penalty, design.names, design.intercept)
-    theta = None if warm_start is None else likelihood_start(warm_start, design)
-    ascent = choose_ascent(problem, design.target_levels, options["solver"], firth=options["firth"], start=theta)
-    return build_classifier(
+    check_model(data, options.model)
+    problem = Problem(
+        data.train,
+        Linear(design.intercept),
+        loss_of(data, options["class_weight"]),
+        ElasticNet(options["l2"], options["l1"]) if options["l1"] else L2(options["l2"]),
+        design.names,
+        design.intercept,
+        class_names=design.target_levels,
+    )
+    choice = select_solver(problem, wanted=options["solver"], firth=options["firth"])
+    warm = None if warm_start is None else linear_start(warm_start, design)
+    return build_fit(
         problem=problem,
-        maximum=ascent.climber.solve(problem, data.engine),
+        solution=choice.make().solve(problem, data.engine, warm=warm),
         design=design,
-        model=model,
-        solver=ascent.climber.name,
-        reason=f"{design.target!r} has {len(design.target_levels)} classes; {ascent.reason}",
-        engine=data.engine,
-        cov_type=options["cov_type"],
-        confidence_level=options["confidence_level"],
-        test=data.part("test"),
-        library=data.library,
+        data=data.handles,
+        solver=choice.name,
+        reason=f"{design.target!r} has {len(design.target_levels)} classes; {choice.reason}",
+        asked=asked_of(options, data),
     )

@@ -13,6 +13,7 @@ from slopewise.data.open import as_table, library_of, with_weights
 from slopewise.data.split import Split
 from slopewise.engine.local import LocalEngine
 from slopewise.errors import DataError, OptionError
+from slopewise.results.record import DataHandles
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,11 @@ class TrainingData:
     def is_classification(self) -> bool:
         """Whether the target is one of several classes."""
         return bool(self.design.target_levels)
+
+    @property
+    def handles(self) -> DataHandles:
+        """The rows that a fit can still read."""
+        return DataHandles(self.engine, self.train, self.part("test"), self.part("validation"))
 
     def part(self, name: str) -> DesignSource | None:
         """Return the rows held out as `test` or `validation`, None where none were."""

@@ -6,33 +6,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 from slopewise.api.dataset import TrainingData, prepare_data
-from slopewise.api.linear import fit_line
+from slopewise.api.linear import fit_linear
 from slopewise.api.load import load
 from slopewise.api.options import FitOptions, ResolvedOptions, resolve_options, takes
 from slopewise.errors import OptionError
 from slopewise.results.fit import Fit
 
 if TYPE_CHECKING:
-    from slopewise.results.classifier import Classifier
-    from slopewise.results.fitted import Fitted
-    from slopewise.results.network import NetworkFit
+    from slopewise.results.record import ClassificationMetrics, RegressionMetrics
     from slopewise.training.descent.checkpoint import Checkpoint
 
-# What a plain line does not need is imported where it is needed: the shell waits for every import.
+# What a linear model does not need is imported where it is needed: the shell waits for every import.
 
 
 @overload
-def fit(table: Any, *, model: Literal["linear"], task: str = ..., **options: Unpack[FitOptions]) -> Fit: ...
+def fit(
+    table: Any, *, model: Literal["linear"], task: str = ..., **options: Unpack[FitOptions]
+) -> Fit[RegressionMetrics]: ...
 @overload
 def fit(
     table: Any, *, model: Literal["logistic", "softmax"], task: str = ..., **options: Unpack[FitOptions]
-) -> Classifier | NetworkFit: ...
+) -> Fit[ClassificationMetrics]: ...
 @overload
-def fit(table: Any, *, model: Literal["mlp"], task: str = ..., **options: Unpack[FitOptions]) -> NetworkFit: ...
-@overload
-def fit(table: Any, *, model: str = ..., task: str = ..., **options: Unpack[FitOptions]) -> Fitted[Any]: ...
+def fit(table: Any, *, model: str = ..., task: str = ..., **options: Unpack[FitOptions]) -> Fit[Any]: ...
 @takes(FitOptions)
-def fit(table: Any, *, model: str = "auto", task: str = "auto", **options: Unpack[FitOptions]) -> Fitted[Any]:
+def fit(table: Any, *, model: str = "auto", task: str = "auto", **options: Unpack[FitOptions]) -> Fit[Any]:
     """Fit a model to a table: a line for numbers, classes by their likelihood, or a small network.
 
     A line minimises Σ w (y - b - W x)² + l2 Σ W² + l1 Σ |W|, exactly, or by gradient descent where an option about
@@ -108,10 +106,10 @@ def fit(table: Any, *, model: str = "auto", task: str = "auto", **options: Unpac
 
         return fit_network(data, resolved, warm_start=warm_start, checkpoint=checkpoint)
     if data.is_classification:
-        from slopewise.api.classification import fit_classes
+        from slopewise.api.classification import fit_classification
 
-        return fit_classes(data, resolved, warm_start=warm_start)
-    return fit_line(data, resolved, warm_start=warm_start, checkpoint=checkpoint)
+        return fit_classification(data, resolved, warm_start=warm_start)
+    return fit_linear(data, resolved, warm_start=warm_start, checkpoint=checkpoint)
 
 
 def _checkpoint(options: ResolvedOptions, data: TrainingData) -> Checkpoint | None:

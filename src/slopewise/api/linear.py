@@ -1,4 +1,4 @@
-"""Wires a linear model with squared loss: solved exactly, by coordinates, or by gradient descent."""
+"""Wires a linear model with squared loss: solved exactly, by coordinate descent, or by gradient descent."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from slopewise.api.dataset import TrainingData
 from slopewise.api.options import ResolvedOptions
 from slopewise.doctor.data import data_findings
 from slopewise.doctor.finding import Finding, ranked
-from slopewise.engine.local import LocalEngine
+from slopewise.engine.engine import Engine
 from slopewise.errors import FitError, OptionError
 from slopewise.losses.penalty import L2, ElasticNet
 from slopewise.losses.squared import Squared
 from slopewise.models.linear import Linear
 from slopewise.problem import Problem
-from slopewise.results.build import build_fit
+from slopewise.results.build import Asked, build_fit
 from slopewise.results.fit import Fit
+from slopewise.results.record import RegressionMetrics
 from slopewise.solution import Moments, Solution
-from slopewise.training.choose import choose
 from slopewise.training.moments.moments import read_moments
+from slopewise.training.registry import select_solver
 
 if TYPE_CHECKING:
     from slopewise.doctor.examine import Report
-    from slopewise.optimizers.plan import DescentPlan
     from slopewise.training.descent.checkpoint import Checkpoint
 
 
-def fit_line(
+def fit_linear(
     data: TrainingData, options: ResolvedOptions, *, warm_start: Any = None, checkpoint: Checkpoint | None = None
-) -> Fit:
-    """Return the fit of a line.
+) -> Fit[RegressionMetrics]:
+    """Return the fit of a linear model.
 
     Raises:
         OptionError: an option of classes, or of a descent where none is made.
@@ -41,29 +41,36 @@ def fit_line(
     if options.descends:
         return _fit_by_descent(data, options, warm_start, checkpoint)
     if warm_start is not None:
-        raise OptionError("warm_start is for a descent, and a line is solved at once; leave it out, or ask for one.")
+        raise OptionError(
+            "warm_start is for a descent, and least squares is solved without one; leave it out, or ask for a descent."
+        )
     if options["validation_size"]:
         raise OptionError("validation_size is for a descent, which can stop early; leave it out, or ask for one.")
     return _fit_exactly(data, options)
 
 
-def check_line(data: TrainingData, options: ResolvedOptions) -> Report:
+def check_linear(data: TrainingData, options: ResolvedOptions) -> Report:
     """Return what is known before the first step."""
     from slopewise.doctor.examine import examine_before
     from slopewise.training.descent.linear import prepare_descent
 
     refuse_class_weight(data, options)
-    problem = problem_of(data, options["l2"])
+    problem = problem_of(data, options)
     moments = read_moments(problem, data.engine)
     exact = _exact(problem, data.engine, moments)
     return examine_before(problem, moments, prepare_descent(problem, moments, exact, options.plan()))
 
 
-def problem_of(data: TrainingData, l2: float, l1: float = 0.0) -> Problem:
+def problem_of(data: TrainingData, options: ResolvedOptions) -> Problem:
     """Return the least squares problem of a table."""
-    design = data.design
+    design, l2, l1 = data.design, options["l2"], options["l1"]
     penalty = ElasticNet(l2, l1) if l1 else L2(l2)
     return Problem(data.train, Linear(design.intercept), Squared(), penalty, design.names, design.intercept)
+
+
+def asked_of(options: ResolvedOptions, data: TrainingData) -> Asked:
+    """Return what a fit is to tell."""
+    return Asked(options["cov_type"], options["confidence_level"], data.library)
 
 
 def plain(findings: Sequence[Finding]) -> tuple[dict[str, Any], ...]:
@@ -77,90 +84,69 @@ def refuse_class_weight(data: TrainingData, options: ResolvedOptions) -> None:
         raise OptionError(f"class_weight is for classes, and target {data.design.target!r} is a number; leave it out.")
 
 
-def _fit_exactly(data: TrainingData, options: ResolvedOptions) -> Fit:
-    l1 = options["l1"]
-    problem = problem_of(data, options["l2"], l1)
-    told = _told(data, options, problem)
-    if l1:
-        from slopewise.results.build_descent import build_l1_fit
-        from slopewise.training.likelihood.proximal_newton import Coordinate
-
-        found = Coordinate().solve(problem, data.engine)
-        reason = f"l1 {l1:g} has corners, which coordinate descent stops at: {found.evidence}"
-        return build_l1_fit(maximum=found, reason=reason, **told)
+def _fit_exactly(data: TrainingData, options: ResolvedOptions) -> Fit[RegressionMetrics]:
+    problem = problem_of(data, options)
     moments = read_moments(problem, data.engine)
-    choice = choose(problem, moments, options["solver"])
-    solution = choice.solver.solve(problem, data.engine)
-    fit = build_fit(solution=solution, solver=choice.solver.name, reason=choice.reason, **told)
+    choice = select_solver(problem, moments, wanted=options["solver"])
+    solution = choice.make().solve(problem, data.engine, moments=moments)
+    fit = build_fit(
+        problem=problem,
+        solution=solution,
+        design=data.design,
+        data=data.handles,
+        solver=choice.name,
+        reason=choice.reason,
+        asked=asked_of(options, data),
+    )
     findings = data_findings(moments, problem.names[int(problem.intercept) :], intercept=problem.intercept)
-    return replace(fit, findings=plain(ranked(findings)))
+    return fit.with_findings(plain(ranked(findings)))
 
 
 def _fit_by_descent(
     data: TrainingData, options: ResolvedOptions, warm_start: Any, checkpoint: Checkpoint | None
-) -> Fit:
+) -> Fit[RegressionMetrics]:
     """Return the fit of a descent, with the exact answer beside it."""
     from slopewise.doctor.before_training import refuse
     from slopewise.doctor.examine import examine_after
-    from slopewise.results.build_descent import build_descent_fit
-    from slopewise.training.descent.linear import descend_linear, prepare_descent
+    from slopewise.results.warm_start import linear_start
+    from slopewise.training.descent.linear import prepare_descent
 
-    problem = problem_of(data, options["l2"])
+    problem = problem_of(data, options)
     moments = read_moments(problem, data.engine)
-    plan = _started(options.plan(), warm_start, data, moments)
+    warm = None if warm_start is None else linear_start(warm_start, data.design)
     exact = _exact(problem, data.engine, moments)
-    setup = prepare_descent(problem, moments, exact, plan)
+    setup = prepare_descent(problem, moments, exact, options.plan())
     refuse(setup.plan, setup.limits, allow_divergence=options["allow_divergence"])
-    held_out = data.part("validation")
-    descended, road, reason = descend_linear(
+    choice = select_solver(
         problem,
-        data.engine,
+        moments,
+        setup.plan,
+        options["solver"],
+        rows_needed="checkpoints keep the state of the loop" if checkpoint else "",
+    )
+    held_out = data.part("validation")
+    solver = choice.make(
         setup=setup,
-        moments=moments,
-        wanted="gd" if options["solver"] == "auto" else options["solver"],
-        callback=options["callback"],
+        exact=exact,
         checkpoint=checkpoint,
         validation=None if held_out is None else replace(problem, source=held_out),
     )
-    return build_descent_fit(
-        setup=setup,
-        descended=descended,
-        exact=exact,
-        moments=moments,
-        road=road,
-        reason=reason,
-        findings=plain(examine_after(problem, moments, setup, descended)),
-        **_told(data, options, problem),
+    solution = solver.solve(problem, data.engine, warm=warm, moments=moments, callback=options["callback"])
+    fit = build_fit(
+        problem=problem,
+        solution=solution,
+        design=data.design,
+        data=data.handles,
+        solver=choice.name,
+        reason=choice.reason,
+        asked=asked_of(options, data),
     )
+    return fit.with_findings(plain(examine_after(problem, moments, setup, solution)))
 
 
-def _started(plan: DescentPlan, warm_start: Any, data: TrainingData, moments: Moments) -> DescentPlan:
-    """Return the plan with the parameters of another fit for a start, where one is given."""
-    if warm_start is None:
-        return plan
-    from slopewise.results.warm_start import line_start
-    from slopewise.training.moments.standardize import standardization
-
-    units = standardization(moments, standardize=plan.standardize, intercept=data.design.intercept)
-    return replace(plan, init=tuple(line_start(warm_start, data.design, units).tolist()))
-
-
-def _told(data: TrainingData, options: ResolvedOptions, problem: Problem) -> dict[str, Any]:
-    """Return what every conclusion of a linear fit is told."""
-    return {
-        "problem": problem,
-        "design": data.design,
-        "engine": data.engine,
-        "cov_type": options["cov_type"],
-        "confidence_level": options["confidence_level"],
-        "test": data.part("test"),
-        "library": data.library,
-    }
-
-
-def _exact(problem: Problem, engine: LocalEngine, moments: Moments) -> Solution | None:
+def _exact(problem: Problem, engine: Engine, moments: Moments) -> Solution | None:
     """Return the exact solution, None where the columns determine none: a descent goes somewhere all the same."""
     try:
-        return choose(problem, moments).solver.solve(problem, engine)
+        return select_solver(problem, moments).make().solve(problem, engine, moments=moments)
     except FitError:
         return None

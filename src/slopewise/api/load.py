@@ -6,10 +6,10 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from slopewise.results.fitted import Fitted
+    from slopewise.results.fit import Fit
 
 
-def load(path: str | PathLike[str], module: Any = None) -> Fitted[Any]:
+def load(path: str | PathLike[str], module: Any = None) -> Fit[Any]:
     """Return a saved fit, of whatever kind it is; no code in the file is ever run.
 
     Args:
@@ -22,6 +22,7 @@ def load(path: str | PathLike[str], module: Any = None) -> Fitted[Any]:
     Raises:
         StoreError: the file is missing, damaged, not a fit, made by a newer slopewise, or needs a module.
     """
-    from slopewise.results.storage.fit_file import load as load_file
+    from slopewise.results.fit import Fit
+    from slopewise.results.storage.fit_file import load_record
 
-    return load_file(path, module)
+    return Fit(load_record(path, module))

@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from slopewise.api.classification import loss_of, model_of
+from slopewise.api.classification import check_model, loss_of
 from slopewise.api.dataset import TrainingData
-from slopewise.api.linear import plain, refuse_class_weight
+from slopewise.api.linear import asked_of, plain, refuse_class_weight
 from slopewise.api.options import ResolvedOptions
 from slopewise.doctor.after_network import examine_network_after
 from slopewise.doctor.before_network import examine_network_before
@@ -19,20 +20,29 @@ from slopewise.errors import OptionError
 from slopewise.losses.loss import Loss
 from slopewise.losses.penalty import L2
 from slopewise.losses.squared import Squared
-from slopewise.models.build import build_network, in_dtype, is_linear_model
+from slopewise.models.build import build_network, in_dtype, start_of
 from slopewise.models.sizes import hidden_sizes
 from slopewise.optimizers.plan import DescentPlan
 from slopewise.problem import Problem
-from slopewise.results import build_network as conclude_network
-from slopewise.results.network import NetworkFit
+from slopewise.results.build import build_fit
+from slopewise.results.fit import Fit
+from slopewise.results.warm_start import network_start
+from slopewise.solution import Moments
 from slopewise.training.descent.checkpoint import Checkpoint
 from slopewise.training.likelihood.checks import check_classes
 from slopewise.training.likelihood.first_pass import first_pass
+from slopewise.training.moments.moments import read_moments
+from slopewise.training.moments.standardize import standardization
+from slopewise.training.network.prepare import target_units
+from slopewise.training.network.solver import NetworkLoop
+
+ONE = "the plain loop: the descent of a network has no closed form"
+MANY = "the plain loop: {} networks trained at once, the best one kept"
 
 
 def fit_network(
     data: TrainingData, options: ResolvedOptions, *, warm_start: Any = None, checkpoint: Checkpoint | None = None
-) -> NetworkFit:
+) -> Fit[Any]:
     """Return the fit of a network, or of classes by descent: a network without hidden layers.
 
     Raises:
@@ -41,30 +51,51 @@ def fit_network(
     _refuse(options)
     if options["solver"] in ("gd_closed_form", "gd_moments"):
         raise OptionError(
-            f"there is no {options['solver']} of this descent: only a line with squared loss has a closed form; "
-            "'gd_loop' would be used, choose it or leave solver out."
+            f"there is no {options['solver']} of this descent: only a linear model with squared loss has a closed "
+            "form; 'gd_loop' would be used, choose it or leave solver out."
         )
+    if not data.design.intercept:
+        raise OptionError("a network keeps its biases; leave out intercept=False, or fit a linear model.")
     problem = _problem(data, options)
+    n_init = _n_init(options, warm_start)
+    plan = _plan(options, problem, drawn=n_init > 1)
+    problem = replace(problem, model=in_dtype(problem.model, plan.torch_dtype))
+    moments = read_moments(problem, data.engine)
+    held_out = data.part("validation")
+    solver = NetworkLoop(
+        plan,
+        start_of(problem.model, plan.init, plan.seed),
+        n_init=n_init,
+        validation=None if held_out is None else replace(problem, source=held_out),
+        checkpoint=checkpoint,
+    )
+    warm = None if warm_start is None else _warm(warm_start, data, problem, plan, moments)
+    fit = build_fit(
+        problem=problem,
+        solution=solver.solve(problem, data.engine, warm=warm, moments=moments, callback=options["callback"]),
+        design=data.design,
+        data=data.handles,
+        solver=solver.name,
+        reason=ONE if n_init == 1 else MANY.format(f"{n_init:,}"),
+        asked=asked_of(options, data),
+    )
+    return fit.with_findings(plain(examine_network_after(fit)))
+
+
+def _n_init(options: ResolvedOptions, warm_start: Any) -> int:
     n_init = options.network.get("n_init", 1)
     if isinstance(n_init, bool) or not isinstance(n_init, int) or n_init < 1:
         raise OptionError(f"n_init is {n_init!r}; give a whole number of at least 1.")
     if warm_start is not None and n_init > 1:
         raise OptionError("warm_start is where one network begins, and n_init asks for many; leave one of them out.")
-    held_out = data.part("validation")
-    fit = conclude_network.fit_network(
-        problem=problem,
-        design=data.design,
-        engine=data.engine,
-        plan=_plan(options, problem, drawn=n_init > 1),
-        validation=None if held_out is None else replace(problem, source=held_out),
-        test=data.part("test"),
-        n_init=n_init,
-        start=warm_start,
-        checkpoint=checkpoint,
-        callback=options["callback"],
-        library=data.library,
-    )
-    return replace(fit, findings=plain(examine_network_after(fit)))
+    return n_init
+
+
+def _warm(start: Any, data: TrainingData, problem: Problem, plan: DescentPlan, moments: Moments) -> Tensor:
+    """Return the parameters (p,) of another fit in the units of this descent."""
+    units = standardization(moments, standardize=plan.standardize, intercept=True)
+    y_mean, y_scale = target_units(problem, moments, standardize=plan.standardize)
+    return network_start(start, data.design, problem.model, units, y_mean, y_scale)
 
 
 def check_network(data: TrainingData, options: ResolvedOptions) -> Report:
@@ -112,20 +143,22 @@ def _problem(data: TrainingData, options: ResolvedOptions) -> Problem:
         dropout=network.get("dropout"),
         module=network.get("module"),
     )
-    return Problem(data.train, model, loss, L2(options["l2"]), data.design.names, data.design.intercept)
+    return Problem(
+        data.train, model, loss, L2(options["l2"]), data.design.names, data.design.intercept, data.design.target_levels
+    )
 
 
 def _loss(data: TrainingData, options: ResolvedOptions) -> Loss:
     if not data.is_classification:
         refuse_class_weight(data, options)
         return Squared()
-    model_of(data, options.model)
+    check_model(data, options.model)
     return loss_of(data, options["class_weight"])
 
 
 def _plan(options: ResolvedOptions, problem: Problem, *, drawn: bool = False) -> DescentPlan:
     """Return the plan, from a start that is drawn where zeros would be a place no descent can leave."""
-    return options.plan("torch" if drawn or not is_linear_model(problem.model) else "zeros")
+    return options.plan("torch" if drawn or not problem.model.is_linear else "zeros")
 
 
 def _hidden(network: Mapping[str, Any]) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
 from slopewise.engine.local import BATCH_ROWS
 from slopewise.errors import OptionError, check_choice, nearest
 from slopewise.results.build import check_inference
-from slopewise.training.choose import SOLVERS
+from slopewise.training.registry import CHOICES, names_of
 
 if TYPE_CHECKING:
     from slopewise.optimizers.plan import DescentPlan
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
 MODELS = ("auto", "linear", "logistic", "softmax", "mlp")
 TASKS = ("auto", "regression", "classification")
-ROADS = ("gd", "gd_closed_form", "gd_moments", "gd_loop")
-CLIMBERS = ("newton", "lbfgs", "coordinate_descent", "firth")
-ALL_SOLVERS = (*SOLVERS, *ROADS, *CLIMBERS)
 
 PATIENCE = 20
 """Epochs that early stopping waits where nothing else is said."""
@@ -201,7 +198,7 @@ def resolve_options(
     filled: dict[str, Any] = {**dict.fromkeys(FitOptions.__annotations__), **DEFAULTS, "solver": solver, **said}
     check_choice("model", model, MODELS)
     check_choice("task", task, TASKS)
-    check_choice("solver", filled["solver"], ALL_SOLVERS)
+    check_choice("solver", filled["solver"], CHOICES)
     check_inference(filled["cov_type"], filled["confidence_level"])
     _check_numbers(filled)
     return _chosen(filled, frozenset(said), model, task)
@@ -219,14 +216,14 @@ def _chosen(filled: dict[str, Any], said: frozenset[str], model: str, task: str)
         model = "mlp"
     if filled["early_stopping"]:
         descent_options = {"monitor": "validation", "patience": PATIENCE, **descent_options}
-    exact = solver in ("cholesky", "qr", *CLIMBERS)
+    exact = solver in names_of("exact", "likelihood")
     if exact and descent_options:
         raise OptionError(
             f"solver {solver!r} does not descend, so it takes no {sorted(descent_options)[0]}; leave one of them out."
         )
     if exact and model == "mlp":
         raise OptionError(f"solver {solver!r} is for models without hidden layers; leave it out for a network.")
-    descends = model == "mlp" or solver in ROADS or bool(descent_options)
+    descends = model == "mlp" or solver in ("gd", *names_of("descent")) or bool(descent_options)
     if filled.get("resume") and filled.get("checkpoint") is None:
         raise OptionError("resume needs the folder of the checkpoint; give checkpoint='DIR' too.")
     for name in ("checkpoint", "resume", "allow_divergence"):

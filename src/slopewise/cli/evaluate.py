@@ -18,4 +18,4 @@ def evaluate(
 
     saved = api.load(file)
     metrics = saved.evaluate(table, table_name=table_name, threshold=threshold)
-    print_result(api.metrics_json(metrics) if json else api.metrics_text(metrics, saved.classes))
+    print_result(api.metrics_json(metrics) if json else api.metrics_text(metrics, saved.class_names))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from slopewise.errors import OptionError
+from slopewise.training.registry import CHOICES
 
 DATA, MODEL, NETWORK, OUTPUT = "Data", "Model and inference", "Network", "Output"
 
@@ -96,6 +97,13 @@ Ridge = Annotated[
         help="L2 penalty on the coefficients, not on the intercept.",
         rich_help_panel=MODEL,
     ),
+]
+if TYPE_CHECKING:
+    SolverName = str
+else:
+    SolverName = Literal[CHOICES]
+Solver = Annotated[
+    SolverName, typer.Option(help="Solver; auto reports its choice and the reason.", rich_help_panel=MODEL)
 ]
 ClassWeight = Annotated[
     str | None,

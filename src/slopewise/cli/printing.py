@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from slopewise.api import Fitted
+    from slopewise.api import Fit
 
 
 def print_result(text: str) -> None:
@@ -19,7 +19,7 @@ def print_result(text: str) -> None:
     print(text, flush=True)
 
 
-def findings_of(fit: Fitted[Any]) -> list[str]:
+def findings_of(fit: Fit[Any]) -> list[str]:
     """Return the findings on a fit as lines to print after its summary, none where there are none."""
     from slopewise.doctor.finding import finding_from, lines
 

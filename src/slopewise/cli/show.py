@@ -1,14 +1,23 @@
-"""`slopewise show`."""
+"""`slopewise show`: what a saved fit's header holds of it, so that torch need not be imported."""
 
 from __future__ import annotations
 
 from slopewise.cli.options import AsJson, Saved
-from slopewise.cli.printing import findings_of, print_result
+from slopewise.cli.printing import print_result
 
 
 def show(file: Saved, json: AsJson = False) -> None:
     """Print the summary of a saved fit."""
-    from slopewise import api
+    from json import dumps
 
-    saved = api.load(file)
-    print_result(saved.to_json() if json else "\n".join([saved.summary(), *findings_of(saved)]))
+    from slopewise.doctor.finding import finding_from, lines
+    from slopewise.results.report.sections import summary
+    from slopewise.results.storage.header import damaged, read_header, shown_in
+
+    shown, result = shown_in(file, read_header(file))
+    try:
+        found = lines([finding_from(finding) for finding in shown["findings"]])
+        text = "\n".join([summary(shown), *(["", *found] if found else [])])
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise damaged(file) from error
+    print_result(dumps(result, indent=2, ensure_ascii=False, allow_nan=False) if json else text)

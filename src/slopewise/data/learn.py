@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from slopewise.data.design import MISSING, Design, Feature
+from slopewise.data.numeric_text import text_among_numbers
 from slopewise.data.source import Chunk, Table
 from slopewise.data.split import Split
 from slopewise.data.target_classes import is_classes, learn_classes
@@ -138,7 +139,7 @@ def _require_numbers(table: Table, name: str, role: str) -> None:
 
 
 def _refuse_text_among_numbers(table: Table, name: str, role: str) -> None:
-    misplaced = table.text_among_numbers(name) if table.schema.kind(name) == "category" else None
+    misplaced = text_among_numbers(table, name) if table.schema.kind(name) == "category" else None
     if misplaced is not None:
         row, value = misplaced
         raise DataError(

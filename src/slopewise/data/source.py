@@ -90,12 +90,6 @@ class Table(ABC):
             return chunk.rows(0, rows)
         return None
 
-    def text_among_numbers(self, column: str) -> tuple[int, str] | None:
-        """Return (row, value), rows from 1, of the first text in a column of mostly numbers, else None."""
-        from slopewise.data.numeric_text import text_among_numbers
-
-        return text_among_numbers(self, column)
-
     def partitions(self, k: int) -> list[Table]:
         """Return at most k contiguous parts, together the whole table, in order."""
         return [self]

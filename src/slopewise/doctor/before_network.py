@@ -11,7 +11,7 @@ from slopewise.doctor.examine import Report, columns_findings
 from slopewise.doctor.finding import Finding, Number, ranked
 from slopewise.doctor.separable import separating_hyperplane
 from slopewise.doctor.steps import beyond_limit
-from slopewise.models.build import describe_model, is_linear_model, start_of
+from slopewise.models.build import start_of
 from slopewise.optimizers.plan import DescentPlan
 from slopewise.optimizers.sgd_recurrence import sgd_of
 from slopewise.optimizers.stability import HessianSpectrum, Limits, limits_of
@@ -37,7 +37,7 @@ def examine_network_before(problem: Problem, first: FirstPass, *, plan: DescentP
         labels: names of the classes, empty where the target is a number.
     """
     model, moments = problem.model, first.moments
-    is_linear = is_linear_model(model)
+    is_linear = model.is_linear
     rows = first_rows(problem.source, MOST_ROWS)
     start = start_of(model, plan.init, plan.seed)
     sgd = sgd_of(plan.options) if plan.optimizer == "sgd" else None
@@ -65,7 +65,7 @@ def examine_network_before(problem: Problem, first: FirstPass, *, plan: DescentP
         standard=standard,
         needed=None,
         findings=ranked(findings),
-        model=KINDS[problem.loss.name] if is_linear else describe_model(model),
+        model=KINDS[problem.loss.name] if is_linear else model.describe(),
         classes=labels,
         counts=first.counts,
         holds=where if is_linear else LIMIT_AT_START.format(rows=min(measured_rows(len(start)), moments.n)),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from slopewise.doctor.finding import Finding, Number
-from slopewise.results.network_record import NetworkRecord
 from slopewise.results.report.text import figure
+from slopewise.solution import DescentRecord
 
 SAFE = 0.5
 """Fraction of the limit that is recommended: a nonlinear model's limit changes during training."""
@@ -15,7 +15,7 @@ EDGE = 0.95
 """Fraction of the limit from which a learning rate counts as at it: the sharpness is that of a sample of the rows."""
 
 
-def step_finding(descent: NetworkRecord, *, is_linear: bool) -> Finding | None:
+def step_finding(descent: DescentRecord, *, is_linear: bool) -> Finding | None:
     """Return the finding on a full-batch descent by sgd at a constant learning rate, if there is one.
 
     Above the limit a linear model with squared loss is sure to diverge; classes and networks are not, because their
@@ -30,7 +30,7 @@ def step_finding(descent: NetworkRecord, *, is_linear: bool) -> Finding | None:
         return None
     if plan.lr > descent.largest_lr:
         return beyond_limit(plan.lr, descent.largest_lr, is_linear=is_linear)
-    history = descent.sharpness_history
+    history = descent.sharpness
     if plan.batch_size is not None or history is None or len(history.lr) < 2:
         return None
     last = float(history.lr[-1])

@@ -21,6 +21,7 @@ class Absolute(Loss):
     """
 
     name = "absolute"
+    title = "Median regression"
     classes = 0
 
     def value(self, eta: Tensor, y: Tensor) -> Tensor:

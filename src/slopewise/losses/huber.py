@@ -25,6 +25,7 @@ class Huber(Loss):
 
     delta: float = 1.0
     name = "huber"
+    title = "Huber regression"
     classes = 0
 
     def value(self, eta: Tensor, y: Tensor) -> Tensor:

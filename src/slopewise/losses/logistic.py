@@ -27,6 +27,7 @@ class Logistic(Loss):
 
     class_weights: tuple[float, float] | None = None
     name = "logistic"
+    title = "Logistic regression"
     classes = 2
 
     def value(self, eta: Tensor, y: Tensor) -> Tensor:

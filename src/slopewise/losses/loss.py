@@ -26,6 +26,7 @@ class Loss(ABC):
     """
 
     name: str
+    title: str
     classes: int
 
     @property

@@ -23,6 +23,7 @@ class Poisson(Loss):
     """
 
     name = "poisson"
+    title = "Poisson regression"
     classes = 0
 
     def value(self, eta: Tensor, y: Tensor) -> Tensor:

@@ -26,6 +26,7 @@ class Softmax(Loss):
     classes: int
     class_weights: tuple[float, ...] | None = None
     name = "softmax"
+    title = "Softmax regression"
 
     def value(self, eta: Tensor, y: Tensor) -> Tensor:
         """Return c_y (log Σ_j exp(s_j) - s_y) (n,)."""

@@ -19,6 +19,7 @@ class Squared(Loss):
     """value (eta - y)², gradient 2 (eta - y), hessian 2. No factor one half, as torch.nn.MSELoss."""
 
     name = "squared"
+    title = "Linear regression"
     classes = 0
 
     def value(self, eta: Tensor, y: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from slopewise.errors import OptionError
 from slopewise.models.mlp import MLP
 from slopewise.models.model import Model
-from slopewise.models.torch_module import Module, as_model, check_module, flat, names_of
+from slopewise.models.torch_module import Module, as_model, check_module, flat
 
 DEFAULT_ACTIVATION = "relu"
 
@@ -61,11 +61,6 @@ def build_network(
     return as_model(check_module(copy.deepcopy(module), inputs, outputs), outputs)
 
 
-def is_linear_model(model: Model) -> bool:
-    """Return whether the model is linear in its columns: an MLP without hidden layers."""
-    return isinstance(model, MLP) and not model.hidden
-
-
 def has_buffers(model: Model) -> bool:
     """Return whether training changes buffers besides the parameters, such as those of batch normalisation."""
     return isinstance(model, Module) and any(part.is_floating_point() for part in model.inner.buffers())
@@ -101,24 +96,3 @@ def start_of(model: Model, init: str | Sequence[float], seed: int) -> Tensor:
     if len(init) != len(own):
         raise OptionError(f"init has {len(init)} values and the module {len(own)} parameters; give one for each.")
     return torch.tensor(list(init), dtype=torch.float64)
-
-
-def parameter_names(model: Model) -> tuple[str, ...]:
-    """Return a name for each parameter (p,)."""
-    if isinstance(model, MLP):
-        return model.names
-    assert isinstance(model, Module)
-    return names_of(model.inner)
-
-
-def describe_model(model: Model) -> str:
-    """Return a short description of the network, such as `8-64-64-1, tanh, 4801 parameters`."""
-    if isinstance(model, MLP):
-        activate = [model.activation] if model.hidden else []
-        drop = [f"dropout {model.dropout:g}"] if model.dropout else []
-        return ", ".join(["-".join(map(str, model.sizes)), *activate, *drop, f"{model.count:,} parameters"])
-    assert isinstance(model, Module)
-    inner: nn.Module = model.inner
-    if isinstance(inner, nn.Sequential) and len(inner) == 2 and isinstance(inner[1], nn.Flatten):
-        inner = inner[0]
-    return f"{type(inner).__name__}, {len(flat(model.inner)):,} parameters"

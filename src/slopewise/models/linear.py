@@ -18,7 +18,17 @@ class Linear(Model):
     """
 
     intercept: bool = True
+    names: tuple[str, ...] = ()
     is_linear = True
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """A name for each parameter (p,)."""
+        return self.names
+
+    def describe(self) -> str:
+        """Return the model in a few words."""
+        return "linear"
 
     def forward(self, parameters: Tensor, x: Tensor) -> Tensor:
         """Return eta (n, m) for theta (p, m) and x (n, q)."""

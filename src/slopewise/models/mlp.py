@@ -36,7 +36,7 @@ class MLP(Model):
     outputs: int
     activation: str = "relu"
     dropout: float = 0.0
-    is_linear = False
+    is_batched = True
 
     def __post_init__(self) -> None:
         check_sizes(self.hidden)
@@ -46,6 +46,17 @@ class MLP(Model):
         activation(self.activation)
         if not 0 <= self.dropout < 1:
             raise OptionError(f"dropout is {self.dropout}; give a share of at least 0 and below 1, such as 0.2.")
+
+    @property
+    def is_linear(self) -> bool:  # type: ignore[override]
+        """Whether there is no hidden layer."""
+        return not self.hidden
+
+    def describe(self) -> str:
+        """Return the network in a few words, such as `8-64-64-1, tanh, 4801 parameters`."""
+        parts = [self.activation] if self.hidden else []
+        parts += [f"dropout {self.dropout:g}"] if self.dropout else []
+        return ", ".join(["-".join(map(str, self.sizes)), *parts, f"{self.count:,} parameters"])
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -68,7 +79,7 @@ class MLP(Model):
         return sum(self.sizes)
 
     @property
-    def names(self) -> tuple[str, ...]:
+    def parameter_names(self) -> tuple[str, ...]:
         """Names of the parameters (p,), as `W2[1,3]` for layer 2, from unit 3 into unit 1, and `b2[1]`; from 1."""
         names: list[str] = []
         for layer, (fan_out, fan_in) in enumerate(self.shapes, 1):

@@ -7,16 +7,29 @@ returns the same function as a plain nn.Module that holds a copy of them, which 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
 class Model(ABC):
-    """eta = f(x; parameters). `is_linear`: whether f is linear in the parameters."""
+    """eta = f(x; parameters).
+
+    is_linear: no layer lies between columns and eta. is_batched: `forward` takes many parameter vectors at once.
+    """
 
     is_linear: bool
+    is_batched: ClassVar[bool] = False
+
+    @property
+    @abstractmethod
+    def parameter_names(self) -> tuple[str, ...]:
+        """A name for each parameter (p,)."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """Return the model in a few words, such as `8-64-64-1, tanh, 4801 parameters`."""
 
     @abstractmethod
     def forward(self, parameters: Tensor, x: Tensor) -> Tensor:
@@ -25,3 +38,7 @@ class Model(ABC):
     @abstractmethod
     def module(self, parameters: Tensor) -> nn.Module:
         """Return the same function as a plain nn.Module that holds a copy of the parameters."""
+
+    def trained(self, module: nn.Module) -> Model:
+        """Return the model as a trained module has it: itself, unless it holds numbers besides its parameters."""
+        return self

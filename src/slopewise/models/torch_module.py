@@ -28,6 +28,22 @@ class Module(Model):
     outputs: int
     is_linear = False
 
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """A name for each trainable number (p,)."""
+        return names_of(self.inner)
+
+    def describe(self) -> str:
+        """Return the class of the module and how many parameters it has."""
+        inner: nn.Module = self.inner
+        if isinstance(inner, nn.Sequential) and len(inner) == 2 and isinstance(inner[1], nn.Flatten):
+            inner = inner[0]
+        return f"{type(inner).__name__}, {len(flat(self.inner)):,} parameters"
+
+    def trained(self, module: nn.Module) -> Module:
+        """Return the model with what training left in the module's buffers."""
+        return as_model(module, self.outputs)
+
     def forward(self, parameters: Tensor, x: Tensor) -> Tensor:
         """Return eta (n, m) for parameters (p,) and x (n, q), a pure function of both."""
         named = unflat(self.inner, parameters)

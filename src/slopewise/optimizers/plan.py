@@ -6,6 +6,10 @@ A `DescentPlan` holds validated options; it holds no tensor and runs nothing. Na
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,13 @@ class DescentPlan:
     def has_lr(self) -> bool:
         """Whether the learning rate is fixed."""
         return "lr" in self.options
+
+    @property
+    def torch_dtype(self) -> torch.dtype:
+        """The dtype in which it computes."""
+        import torch
+
+        return torch.float32 if self.dtype == "float32" else torch.float64
 
     @property
     def lr(self) -> float:

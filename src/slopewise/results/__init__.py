@@ -1,1 +1,1 @@
-"""Stage 6: what a solution means, in words, tables, predictions and a file."""
+"""What a solution means: statistics, predictions, text, a file, a script."""

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 from slopewise.data.design import Design
-from slopewise.data.source import Source
-from slopewise.engine.engine import Engine
 from slopewise.errors import check_choice
 from slopewise.problem import Problem
-from slopewise.results.data_handles import DataHandles
 from slopewise.results.fit import Fit
-from slopewise.results.inference.covariance import COV_TYPES, Covariance, classical, robust
-from slopewise.results.inference.statistics import check_level, parameters_of, residual_sum
-from slopewise.results.metrics.regression import Metrics, MetricSums, finish
+from slopewise.results.inference.coefficients import check_level
+from slopewise.results.inference.covariance import COV_TYPES, covariance_at, covariance_of, refuse_robust
+from slopewise.results.inference.statistics import residual_sum, residual_variance
+from slopewise.results.metrics.regression import MetricSums, finish
+from slopewise.results.record import Covariance, DataHandles, FitRecord, RegressionMetrics
 from slopewise.solution import Solution
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a fit was asked to tell: kind of the standard errors, level of the intervals, library of the frames."""
+
+    cov_type: str = "nonrobust"
+    confidence_level: float = 0.95
+    library: str = "pyarrow"
 
 
 def check_inference(cov_type: str, confidence_level: float) -> None:
@@ -26,74 +37,80 @@ def build_fit(
     problem: Problem,
     solution: Solution,
     design: Design,
+    data: DataHandles,
     solver: str,
     reason: str,
-    engine: Engine,
-    cov_type: str = "nonrobust",
-    confidence_level: float = 0.95,
-    test: Source | None = None,
-    library: str = "pyarrow",
-) -> Fit:
-    """Return the fit with its uncertainty. Robust errors read the rows once more, classical ones do not.
+    asked: Asked | None = None,
+) -> Fit[Any]:
+    """Return the fit with its covariance. Robust errors read the rows once more, nonrobust ones do not.
+
+    The standard errors of a descent are those of the exact estimates, given only where it has arrived there; networks
+    have none.
 
     Args:
         problem: what was asked.
         solution: what was found.
         design: of the table.
+        data: the rows.
         solver: its name.
         reason: why that one.
-        engine: sums over the rows.
-        cov_type: classical, hc0, hc1, hc2 or hc3.
-        confidence_level: of the confidence intervals.
-        test: the rows held out, None without a split.
-        library: whose frames `coefficients` is to be made of.
+        asked: what it is to tell.
 
     Raises:
-        OptionError: errors or level make no sense.
+        OptionError: cov_type or confidence_level make no sense.
         FitError: hc2 or hc3 where a row determines its own prediction.
     """
-    check_inference(cov_type, confidence_level)
-    uncertainty, train = uncertainty_of(problem, solution, engine, cov_type)
-    return Fit(
+    asked = asked or Asked()
+    check_inference(asked.cov_type, asked.confidence_level)
+    covariance, exact_covariance, train = _covariances(problem, solution, data, solver, asked.cov_type)
+    record = FitRecord(
         design=design,
+        model=solution.model or problem.model,
+        loss=problem.loss,
         solution=solution,
-        uncertainty=uncertainty,
         solver=solver,
         reason=reason,
-        confidence_level=float(confidence_level),
+        covariance=covariance,
+        exact_covariance=exact_covariance,
+        cov_type=asked.cov_type,
+        confidence_level=float(asked.confidence_level),
         l2=problem.penalty.strength,
-        library=library,
-        rows=DataHandles(engine, problem.source, test),
-        known_train=train,
+        l1=problem.penalty.l1,
+        library=asked.library,
+        train=train,
     )
+    return Fit(record, data)
 
 
-def uncertainty_of(
-    problem: Problem, solution: Solution, engine: Engine, cov_type: str
-) -> tuple[Covariance, Metrics | None]:
-    """Return the covariance of exact estimates, and the metrics of the rows if they had to be read for it."""
-    moments, factor = solution.moments, solution.factor
-    dof = moments.n - parameters_of(factor=factor)
-    rss = residual_sum(solution)
-    if cov_type == "nonrobust":
-        return classical(factor=factor, variance=rss / dof if dof > 0 else float("nan")), None
-    read = robust(
-        cov_type,
-        engine=engine,
-        source=problem.source,
-        factor=factor,
-        theta=solution.theta,
-        n=moments.n,
-        dof=dof,
+def _covariances(
+    problem: Problem, solution: Solution, data: DataHandles, solver: str, kind: str
+) -> tuple[Covariance | None, Covariance | None, RegressionMetrics | None]:
+    """Return the covariance of theta, that of the exact solution of a descent, and metrics met on the way."""
+    descent = solution.descent
+    if descent is not None and descent.exact is not None:
+        exact = descent.exact
+        at_exact, _ = _covariance(problem, exact, data, kind)
+        return covariance_at(solution.theta, exact, at_exact), at_exact, None
+    if solution.basis is None or descent is not None:
+        refuse_robust(kind, solver)
+        return None, None, None
+    covariance, train = _covariance(problem, solution, data, kind)
+    return covariance, None, train
+
+
+def _covariance(
+    problem: Problem, solution: Solution, data: DataHandles, kind: str
+) -> tuple[Covariance, RegressionMetrics | None]:
+    squared = problem.loss.name == "squared"
+    dispersion = residual_variance(solution) if squared else 1.0
+    covariance, absolute = covariance_of(
+        kind, problem=problem, solution=solution, engine=data.engine, dispersion=dispersion
     )
-    sums = MetricSums(
-        moments.n,
-        moments.weight,
-        float(solution.rss),
-        float(read.absolute),
-        float(moments.y_mean),
-        float(moments.yy),
-    )
-    # Residuals that are nothing but rounding would make a covariance of nothing but rounding.
-    covariance = classical(factor=factor, variance=0.0) if rss == 0 else read.covariance
-    return Covariance(cov_type, covariance.raw, covariance.inner), finish(sums)
+    if not squared or kind == "nonrobust":
+        return covariance, None
+    moments = solution.rows
+    if residual_sum(solution) == 0:
+        # Residuals that are nothing but rounding would make a covariance of nothing but rounding.
+        covariance = Covariance(kind, covariance.raw * 0, covariance.inner * 0)
+    sums = MetricSums(moments.n, moments.weight, solution.loss, absolute, float(moments.y_mean), float(moments.yy))
+    return covariance, finish(sums)

@@ -1,122 +1,58 @@
-"""The finished fit. It holds; the functions of the other files compute."""
+"""The finished fit: every verb. The other files compute."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, cast
 
-from slopewise.data.source import Source
-from slopewise.engine.engine import Engine
-from slopewise.results.at_epoch import state_of
-from slopewise.results.descent_record import DescentRecord, history_columns
-from slopewise.results.fitted import Fitted, Of
-from slopewise.results.inference import statistics as inference
-from slopewise.results.inference.covariance import Covariance
-from slopewise.results.inference.statistics import Coefficients, Statistics
-from slopewise.results.metrics.regression import Metrics, evaluate
-from slopewise.results.prediction import predict
-from slopewise.results.prediction.predict_classes import check_threshold
-from slopewise.results.report import summary
-from slopewise.results.report import to_dict as plain
-from slopewise.solution import Solution, Status
+from slopewise.data.design_source import DesignSource
+from slopewise.data.learn import check_columns
+from slopewise.data.open import as_table
+from slopewise.engine.local import LocalEngine
+from slopewise.errors import DataError
+from slopewise.results import at_epoch
+from slopewise.results.fitted import Fitted, M
+from slopewise.results.metrics.measure import measure
+from slopewise.results.prediction import frames, predict
+from slopewise.results.prediction.predict import Of
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from torch import Tensor
+    from torch import nn
 
 
-@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class Fit(Fitted[Metrics]):
-    """A linear model fitted to a table.
+@dataclass(frozen=True, eq=False, repr=False)
+class Fit(Fitted[M]):
+    """A model fitted to a table: everything that `Fitted` tells, and what can be done with it."""
 
-    level is that of the confidence intervals, l1 the penalty with corners. trail is the descent behind the fit, None
-    where it was solved exactly.
-    """
+    # How good it is on other rows.
 
-    solution: Solution
-    uncertainty: Covariance
-    confidence_level: float = 0.95
-    l1: float = 0.0
-    descent: DescentRecord | None = None
+    def evaluate(self, table: Any, table_name: str | None = None, threshold: float | None = None) -> M:
+        """Return the metrics on another table, which must hold the target too.
 
-    @property
-    def theta(self) -> Tensor:
-        """Parameters (p,), raw units."""
-        return self.solution.theta
-
-    @property
-    def covariance(self) -> Tensor:
-        """Covariance of theta (p, p), of the kind that `errors` names."""
-        return self.uncertainty.raw
-
-    @property
-    def cov_type(self) -> str:
-        """Kind of the standard errors: classical, hc0, hc1, hc2 or hc3."""
-        return self.uncertainty.kind
-
-    @property
-    def status(self) -> Status:
-        """How the solver ended."""
-        return self.solution.status
-
-    @property
-    def digits(self) -> float:
-        """Estimated correct decimal digits of the worst coefficient."""
-        return float(self.solution.digits.min())
-
-    @property
-    def n(self) -> int:
-        """Training rows used."""
-        return self.solution.moments.n
-
-    @property
-    def n_dropped(self) -> int:
-        """Training rows left out for missing values."""
-        return self.solution.moments.dropped
-
-    @property
-    def r2(self) -> float:
-        """Share of the target's sum of squares that is explained; all other statistics are in `stats`."""
-        return self.stats.r2
-
-    @cached_property
-    def stats(self) -> Statistics:
-        """R², F, AIC and their kind."""
-        return inference.statistics(solution=self.solution, covariance=self.uncertainty)
-
-    @cached_property
-    def inferred(self) -> Coefficients:
-        """The coefficient table as tensors (p,)."""
-        return inference.coefficients(
-            estimate=self.theta,
-            variance=self.covariance.diagonal(),
-            digits=self.solution.digits,
-            dof=self.stats.dof,
-            confidence_level=self.confidence_level,
-        )
-
-    def coefficient_columns(self) -> dict[str, list[Any]]:
-        """Return name, estimate, std_error, t, p, ci_low, ci_high and digits, column by column."""
-        return plain.coefficient_columns(self)
-
-    def history_columns(self) -> dict[str, Any]:
-        """Return every recorded epoch column by column; see `results.trail.history_columns`."""
-        if self.descent is None:
-            raise self._without_epochs()
-        return history_columns(self.descent, self.design.names)
-
-    def at(self, epoch: int) -> Self:
-        """Return the fit as it stood after `epoch` epochs, whether or not that epoch was recorded.
+        Args:
+            table: anything that `slopewise.fit` takes.
+            table_name: which table of a database file.
+            threshold: of two classes, the probability from which the second is predicted; the likelier one by default.
 
         Raises:
-            OptionError: there is no such epoch, or it was not recorded and the descent has no closed form.
+            ColumnError: a column that was trained with is missing.
+            DataError: no rows; a missing or infinite value; a level or class never seen in training.
+            OptionError: threshold is no probability, or there are not two classes.
         """
-        if self.descent is None:
-            raise self._without_epochs()
-        return state_of(self, self.descent, epoch)
+        predict.check_threshold(self.record, threshold)
+        rows = as_table(table, table_name)
+        check_columns(self.design, rows, with_target=True)
+        metrics = measure(self.record, LocalEngine(), DesignSource(rows, self.design), threshold)
+        if metrics.n == 0:
+            raise DataError(f"{rows.label} has no rows to evaluate on; give one with complete rows.")
+        return cast(M, metrics)
+
+    # Predictions.
 
     def predict(
         self,
@@ -127,9 +63,27 @@ class Fit(Fitted[Metrics]):
         threshold: float | None = None,
         table_name: str | None = None,
     ) -> Any:
-        """Return predictions for rows, in the library that the rows came in."""
-        check_threshold(threshold, self.classes, self.design.target)
-        return predict.predict(self, rows, interval=interval, of=of, table_name=table_name)
+        """Return predictions for rows, in the library that the rows came in.
+
+        Columns: `prediction`; of classes also `p(class)` for each of them; with an interval `low` and `high` (of each
+        class). A pandas, Polars or Arrow frame gives one of its kind (pandas keeps the index), a dict a dict of arrays,
+        a matrix an array or tensor (n,) or (n, 3), of classes the classes alone; a path or query an Arrow table. Under
+        missing='drop', a row with a missing feature has no prediction.
+
+        Args:
+            rows: anything that `slopewise.fit` takes; a target is not needed.
+            interval: probability, such as 0.95, that each interval is to hold; None for no interval.
+            of: what the interval of a number is to hold: one new "observation", or the "mean" of many such rows.
+            threshold: of two classes, the probability from which the second is predicted; the likelier one by default.
+            table_name: which table of a database file.
+
+        Raises:
+            ColumnError: a column that was trained with is missing.
+            DataError: a missing value under missing='error', an infinite one, a level never seen in training.
+            OptionError: interval or threshold is not a share, or one of the options is not for this kind of fit.
+            FitError: an interval, and the fit has no standard errors.
+        """
+        return predict.predict(self.record, rows, interval=interval, of=of, threshold=threshold, table_name=table_name)
 
     def predict_table(
         self,
@@ -140,42 +94,94 @@ class Fit(Fitted[Metrics]):
         threshold: float | None = None,
         table_name: str | None = None,
     ) -> Iterator[pa.Table]:
-        """Yield features and predictions as Arrow tables, a chunk of rows at a time."""
-        check_threshold(threshold, self.classes, self.design.target)
-        return predict.predict_table(self, rows, interval=interval, of=of, table_name=table_name)
+        """Yield the features used and the predictions as Arrow tables of one schema, a chunk of rows at a time.
+
+        Numbers are float64, booleans boolean, categories strings, all null where missing. A prediction's column takes
+        an underscore where a feature has its name. Arguments and errors are those of `predict`; one table without rows
+        is yielded where there are none.
+        """
+        return predict.predict_table(
+            self.record, rows, interval=interval, of=of, threshold=threshold, table_name=table_name
+        )
+
+    @cached_property
+    def network(self) -> nn.Module:
+        """The model as a plain nn.Module in evaluation mode; of a network from and to the units of its descent."""
+        import torch
+
+        descent = self.record.descent
+        single = descent is not None and descent.plan.dtype == "float32"
+        return self.model.module(self.theta.to(torch.float32 if single else torch.float64)).eval()
+
+    # The descent behind it.
+
+    @property
+    def history(self) -> Any:
+        """Every recorded epoch of the descent, as a frame of the library that was fitted.
+
+        Raises:
+            OptionError: the fit was solved without a descent and has no epochs.
+        """
+        return frames.frame_of(at_epoch.history_columns(self.record), self.record.library)
+
+    def history_table(self) -> pa.Table:
+        """Return `history` as an Arrow table, whatever library was fitted."""
+        return frames.frame_of(at_epoch.history_columns(self.record), "pyarrow")
+
+    def at(self, epoch: int) -> Fit[M]:
+        """Return the fit as it stood after `epoch` epochs.
+
+        Raises:
+            OptionError: there was no descent, there is no such epoch, or its state is not known.
+        """
+        return Fit(at_epoch.at_epoch(self.record, epoch), self.data)
+
+    # Text, files and code.
 
     def summary(self) -> str:
         """Return the fit in plain text, at most 80 columns wide."""
-        return summary.summary(self)
+        from slopewise.results.report.sections import summary
+        from slopewise.results.report.to_dict import described
+
+        return summary(described(self))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fit as plain JSON values; see `results.plain`."""
-        return plain.to_dict(self)
+        """Return the fit as plain JSON values, None for what is not a finite number; see `report.to_dict`."""
+        from slopewise.results.report.to_dict import to_dict
+
+        return to_dict(self)
+
+    def to_json(self) -> str:
+        """Return the fit as one JSON object, null for what is not a finite number."""
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
 
     def code(self, style: str = "plain") -> str:
-        """Return plain PyTorch that reproduces the fit, with tensors W and b or an nn.Module."""
-        from slopewise.results.export.data_origin import script_of
+        """Return plain PyTorch that reproduces the fit, with no slopewise in it.
 
-        return script_of(self, style)
-
-    @staticmethod
-    def load(path: str | os.PathLike[str]) -> Fit:
-        """Return a fit that was saved; no code in the file is ever run.
+        Args:
+            style: `plain`, with tensors or an nn.Sequential, or `class`, with an nn.Module.
 
         Raises:
-            StoreError: the file is missing, damaged, not a fit, or made by a newer slopewise.
+            OptionError: the training rows are neither one plain CSV file nor few enough to be written out; a start or a
+                module that cannot be written out.
         """
-        from slopewise.errors import StoreError
-        from slopewise.results.storage.fit_file import load
+        from slopewise.results.export.code import code
 
-        found = load(path)
-        if not isinstance(found, Fit):
-            raise StoreError(f"{path} holds a {type(found).__name__}, not a linear fit; use slopewise.load(path).")
-        return found
+        return code(self.record, self.data, style)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fit to one safetensors file; of a user's own module its tensors, never its code.
+
+        Raises:
+            StoreError: the file cannot be written; nothing is left half-written.
+        """
+        from slopewise.results.storage.fit_file import save
+
+        save(self, path)
+
+    def with_findings(self, findings: tuple[dict[str, Any], ...]) -> Fit[M]:
+        """Return the fit with these findings."""
+        return Fit(replace(self.record, findings=findings), self.data)
 
     def __repr__(self) -> str:
-        return f"Fit({self.design.target!r} on {len(self.design.features)} features, n={self.n}, r2={self.r2:.4g})"
-
-    def measure(self, engine: Engine, source: Source, threshold: float | None = None) -> Metrics:
-        """Return the metrics on the rows of a source; a number knows no threshold."""
-        return evaluate(engine=engine, source=source, theta=self.theta, intercept=self.design.intercept)
+        return f"Fit({self.design.target!r}, {self.record.model.describe()}, {self.loss} loss, n={self.n})"

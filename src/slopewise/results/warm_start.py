@@ -11,20 +11,17 @@ from slopewise.data.design import Design
 from slopewise.errors import OptionError, quoted
 from slopewise.models.mlp import MLP
 from slopewise.models.model import Model
-from slopewise.results.classifier import Classifier
 from slopewise.results.fit import Fit
-from slopewise.results.fitted import Fitted
-from slopewise.results.network import NetworkFit
-from slopewise.training.moments.standardize import Standardization, to_standard_scale
+from slopewise.solution import Standardization
 
 
-def check_start(start: Any, design: Design) -> Fitted[Any]:
+def check_start(start: Any, design: Design) -> Fit[Any]:
     """Return the fit to start from.
 
     Raises:
         OptionError: it is no fit, or one of other columns or classes.
     """
-    if not isinstance(start, Fitted):
+    if not isinstance(start, Fit):
         raise OptionError(
             f"warm_start is a {type(start).__name__}; give a fit of the same columns, or the path of one."
         )
@@ -37,15 +34,10 @@ def check_start(start: Any, design: Design) -> Fitted[Any]:
     return start
 
 
-def likelihood_start(start: Any, design: Design) -> Tensor:
-    """Return theta (p,) or (p, m), raw units, for a climb to start from; OptionError as `check_start`, or a network."""
+def linear_start(start: Any, design: Design) -> Tensor:
+    """Return theta (p,) or (p, m), raw units, of a linear model; OptionError as `check_start`, or of hidden layers."""
     rows = _coefficients(check_start(start, design))
     return rows[0] if len(rows) == 1 else rows.T.contiguous()
-
-
-def line_start(start: Any, design: Design, units: Standardization) -> Tensor:
-    """Return the parameters (p,) of a line in the units of its descent; OptionError as `check_start`, or a network."""
-    return to_standard_scale(_coefficients(check_start(start, design))[0], units)
 
 
 def network_start(
@@ -70,7 +62,7 @@ def network_start(
             "a module of your own starts from the parameters it comes with; leave warm_start out and pass fit.network, "
             "or a module that has loaded them."
         )
-    if not model.hidden:
+    if model.is_linear:
         rows = _coefficients(fit)
         raw = torch.cat([rows[:, 1:].reshape(-1), rows[:, 0]])
     else:
@@ -79,39 +71,36 @@ def network_start(
     return model.standardize(raw, units.mean, units.scale)
 
 
-def _coefficients(fit: Fitted[Any]) -> Tensor:
+def _coefficients(fit: Fit[Any]) -> Tensor:
     """Return the coefficients (m, p) of each output, raw units, the intercept first."""
-    if isinstance(fit, Fit):
-        return fit.theta[None]
-    if isinstance(fit, Classifier):
-        return fit.theta[None] if fit.theta.ndim == 1 else fit.theta.T
-    columns = fit.coefficient_columns()
-    return torch.tensor(columns["estimate"], dtype=torch.float64).reshape(-1, len(fit.design.names))
+    fit.coefficient_columns()  # refuses hidden layers
+    return fit.record.coefficient_matrix()
 
 
-def _raw(fit: Fitted[Any], model: MLP) -> Tensor:
-    """Return the parameters (p,) of a network of the same layers, from raw columns to raw answers."""
-    if not (isinstance(fit, NetworkFit) and isinstance(fit.model, MLP)):
+def _raw(fit: Fit[Any], model: MLP) -> Tensor:
+    """Return the parameters (p,) of a network of the same layers, from raw columns to raw predictions."""
+    theirs, descent = fit.model, fit.descent
+    if not isinstance(theirs, MLP) or descent is None:
         raise OptionError(
-            f"warm_start is a {type(fit).__name__} without hidden layers, and this network is "
+            f"warm_start is a fit without hidden layers, {theirs.describe()}, and this network is "
             f"{'-'.join(map(str, model.sizes))}; start from one with the same layers."
         )
-    if (fit.model.shapes, fit.model.activation) != (model.shapes, model.activation):
+    if (theirs.shapes, theirs.activation) != (model.shapes, model.activation):
         raise OptionError(
-            f"warm_start is a network {'-'.join(map(str, fit.model.sizes))} with {fit.model.activation}, and this one "
+            f"warm_start is a network {'-'.join(map(str, theirs.sizes))} with {theirs.activation}, and this one "
             f"is {'-'.join(map(str, model.sizes))} with {model.activation}; start from one with the same layers."
         )
-    raw = fit.model.unstandardize(fit.theta, fit.units.mean, fit.units.scale)
-    return _with_outputs(model, raw, fit.y_scale, fit.y_mean)
+    raw = theirs.unstandardize(fit.theta, descent.units.mean, descent.units.scale)
+    return _with_outputs(model, raw, descent.y_scale, descent.y_mean)
 
 
 def _with_outputs(model: MLP, parameters: Tensor, factor: float, shift: float) -> Tensor:
-    """Return the parameters (p,) of the network that answers factor · eta + shift."""
-    found = parameters.clone()
-    weight, bias = model.layers(found)[-1]
+    """Return the parameters (p,) of the network that gives factor · eta + shift."""
+    changed = parameters.clone()
+    weight, bias = model.layers(changed)[-1]
     weight.mul_(factor)
     bias.mul_(factor).add_(shift)
-    return found
+    return changed
 
 
 def _and_classes(levels: tuple[str, ...]) -> str:

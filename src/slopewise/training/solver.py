@@ -1,54 +1,60 @@
 """Stage 5, the contract: the base classes of all solvers.
 
-A solver is a frozen dataclass: its settings, and the moments where they have been read already. Every solver has the
-one method `solve(problem, engine)`, and returns a value whose status says what happened.
+A solver is a frozen value that holds its settings. Every solver has the one signature, `solve(problem, engine)`,
+and ends in a Solution whose status says what happened. What it asks of a problem is data, `requires`, checked before
+the first pass over the rows; registry.py lists all solvers and chooses one.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar
 
 from slopewise.engine.engine import Engine
+from slopewise.optimizers.plan import DescentPlan
 from slopewise.problem import Problem
-from slopewise.solution import Maximum, Solution
+from slopewise.solution import Moments, Solution
+from slopewise.types import Callback
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Requirement = Callable[[Problem, DescentPlan | None], str | None]
+"""From a problem and the plan of a descent, None for other solvers, to None where it is met, else the reason."""
 
 
 class Solver(ABC):
-    """Base class of the exact least squares solvers. `needs` lists what the problem must provide, in words."""
+    """A way to minimise Σ w · loss + penalty."""
 
-    name: str
-    needs: tuple[str, ...]
+    name: ClassVar[str]
+    requires: ClassVar[tuple[Requirement, ...]]
 
     @abstractmethod
-    def solve(self, problem: Problem, engine: Engine) -> Solution:
-        """Return the exact solution.
+    def solve(
+        self,
+        problem: Problem,
+        engine: Engine,
+        *,
+        warm: Tensor | None = None,
+        moments: Moments | None = None,
+        callback: Callback | None = None,
+    ) -> Solution:
+        """Return the solution.
 
         Args:
-            problem: model, loss, penalty and rows.
+            problem: what is asked.
             engine: sums over the rows.
+            warm: parameters to start from, shaped as the solution's theta; None for the solver's own start.
+            moments: of the rows, where they have been read already.
+            callback: told how a descent is getting on.
 
         Raises:
-            FitError: no unique solution exists; the message names the columns and what to do.
+            OptionError: the solver cannot start from `warm`.
+            FitError: no answer exists, or it was not reached; the message names the columns and what to do.
         """
 
 
-class Climber(ABC):
-    """Base class of the likelihood solvers: iterative minimisation of the summed loss of a linear model.
-
-    `needs` lists what the problem must provide, in words.
-    """
-
-    name: str
-    needs: tuple[str, ...]
-
-    @abstractmethod
-    def solve(self, problem: Problem, engine: Engine) -> Maximum:
-        """Return the optimum.
-
-        Args:
-            problem: model, loss, penalty and rows.
-            engine: sums over the rows.
-
-        Raises:
-            FitError: no finite optimum exists, or it was not reached; the message says why and what to do.
-        """
+def unmet(solver: type[Solver], problem: Problem, plan: DescentPlan | None = None) -> list[str]:
+    """Return the reasons for which a solver cannot take a problem; none where it can."""
+    return [reason for requirement in solver.requires if (reason := requirement(problem, plan)) is not None]

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 
 from slopewise.errors import check_choice
+from slopewise.results.export.assemble import STYLES, joined, opening
+from slopewise.results.export.data_origin import known_origin
 from slopewise.results.export.data_stage import rows_text, units_text
 from slopewise.results.export.likelihood_stages import likelihood_text
 from slopewise.results.export.model_stage import answer, loss, model, solved
-from slopewise.results.export.script import CsvRows, InlineRows, Script, check_script
+from slopewise.results.export.script import Script, check_script
 from slopewise.results.export.training_stage import optimizer, training
-
-__all__ = ["STYLES", "CsvRows", "InlineRows", "Script", "code", "joined", "opening"]
-
-STYLES = ("plain", "class")
+from slopewise.results.record import DataHandles, FitRecord, Origin
 
 TITLES = {
     "exact": "A linear model solved exactly",
@@ -26,7 +24,46 @@ TITLES = {
 }
 
 
-def code(script: Script, style: str = "plain") -> str:
+def code(record: FitRecord, data: DataHandles | None, style: str = "plain") -> str:
+    """Return plain PyTorch that reproduces a fit.
+
+    Args:
+        record: of the fit.
+        data: the rows that can still be read, None after loading.
+        style: `plain`, with tensors or an nn.Sequential, or `class`, with an nn.Module.
+
+    Raises:
+        OptionError: the style is not known; the training rows are neither one plain CSV file nor few enough to be
+            written out; a start or a module that cannot be written out.
+    """
+    check_choice("style", style, STYLES)
+    origin = known_origin(record, data)
+    if not record.is_solved:
+        from slopewise.results.export.network import network_code
+
+        return network_code(record, origin, style)
+    return script_text(script_of(record, origin), style)
+
+
+def script_of(record: FitRecord, origin: Origin) -> Script:
+    """Return what the script of a fit that was solved says."""
+    descent, squared = record.descent, record.loss.name == "squared"
+    return Script(
+        design=record.design,
+        rows=origin,
+        plan=None if descent is None else descent.plan,
+        init=() if descent is None else tuple(descent.start.tolist()),
+        epochs=0 if descent is None else descent.best_epoch,
+        l2=record.l2,
+        l1=record.l1,
+        constant=bool((record.moments.gram.diagonal() == 0).any()),
+        loss=record.loss.name,
+        solver=record.solver if record.l1 or not squared else "",
+        class_weights=record.class_weights,
+    )
+
+
+def script_text(script: Script, style: str = "plain") -> str:
     """Return the script as text.
 
     Args:
@@ -39,13 +76,6 @@ def code(script: Script, style: str = "plain") -> str:
     as_class = check_choice("style", style, STYLES) == "class"
     check_script(script)
     return joined(_parts(script, as_class))
-
-
-def joined(yielded: Iterable[str]) -> str:
-    """Return the parts of a script as one text, functions and classes set apart."""
-    parts = [part.strip("\n") for part in yielded]
-    behind = [_gap(here, there) for here, there in zip(parts, parts[1:], strict=False)]
-    return "".join(part + gap for part, gap in zip(parts, [*behind, "\n"], strict=True))
 
 
 def _parts(script: Script, as_class: bool) -> Iterator[str]:
@@ -66,28 +96,3 @@ def _parts(script: Script, as_class: bool) -> Iterator[str]:
         yield optimizer(script, script.plan, as_class)
         yield from training(script, script.plan)
     yield answer(script, as_class)
-
-
-def opening(script: Script, title: str, more: Sequence[str] = ()) -> Iterator[str]:
-    """Yield what a script begins with: its title, and the modules that it needs; more: lines that import others."""
-    yield f'"""{title}, in plain PyTorch."""'
-    modules = [line for line in more if line.split()[1].split(".")[0] in sys.stdlib_module_names]
-    own = list(modules)
-    if isinstance(script.rows, CsvRows):
-        modules += ["import csv", *["import gzip"] * script.rows.path.endswith(".gz")]
-    modules += ["import hashlib"] * (script.plan is not None and script.plan.batch_size is not None)
-    if isinstance(script.rows, CsvRows) and (script.rows.split.test_size or script.rows.split.validation_size):
-        modules.append("from math import floor")
-    for lines in (modules, ["import torch", *(line for line in more if line not in own)]):
-        if lines:
-            yield "\n".join(sorted(set(lines), key=lambda line: (line.startswith("from"), line)))
-
-
-def _gap(here: str, there: str) -> str:
-    return "\n\n\n" if _defines(here) or _defines(there) else "\n\n"
-
-
-def _defines(part: str) -> bool:
-    """Return whether a part is a function or class, a comment above it aside."""
-    first = next((line for line in part.split("\n") if not line.startswith("#")), "")
-    return first.startswith(("def ", "class "))

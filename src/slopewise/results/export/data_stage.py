@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from slopewise.data.csv_dialect import MISSING_WORDS
 from slopewise.data.design import Design, Feature
-from slopewise.results.export.script import WIDTH, CsvRows, InlineRows, Script, assigned, remark, row, text
+from slopewise.results.export.script import WIDTH, Script, assigned, remark, row, text
+from slopewise.results.record import CsvRows, InlineRows
 
 INDENT = 4
 

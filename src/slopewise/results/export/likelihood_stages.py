@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 from slopewise.results.export.data_stage import new_text
 from slopewise.results.export.loss_stage import loss_text
-from slopewise.results.export.script import InlineRows, Script, assigned, text
+from slopewise.results.export.script import Script, assigned, text
+from slopewise.results.record import InlineRows
 from slopewise.training.network.sharpness import MAX_HESSIAN
 
 MODEL = '''

@@ -4,43 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from slopewise.data.design import Design
-from slopewise.data.split import Split
 from slopewise.errors import OptionError, quoted
 from slopewise.optimizers.plan import DescentPlan
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from slopewise.results.record import CsvRows, InlineRows
 
 MOST_INLINE = 200
 """Rows that are written into a script; more would bury the five stages."""
 WIDTH = 88
-
-
-@dataclass(frozen=True, slots=True)
-class CsvRows:
-    """Rows that the script reads itself from one CSV file with a header, the training rows of `split`.
-
-    booleans names the columns that hold true and false.
-    """
-
-    path: str
-    delimiter: str = ","
-    decimal: str = "."
-    booleans: tuple[str, ...] = ()
-    split: Split = field(default_factory=lambda: Split(0.0))
-
-
-@dataclass(frozen=True, slots=True)
-class InlineRows:
-    """Training rows that the script holds, as the design makes them: x (n, q), y (n,), w (n,) or None."""
-
-    x: Tensor
-    y: Tensor
-    w: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)

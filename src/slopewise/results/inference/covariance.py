@@ -1,25 +1,25 @@
-"""How far the coefficients would scatter: their covariance, classical or robust to unequal scatter of the rows.
+"""Covariance of the estimates: of the model, or robust to heteroscedasticity and to a wrong likelihood.
 
-Everything is computed in the coordinates z of `rows.orthonormal` and carried to raw units at the very end by
-M = `raw_factor`, so that close to collinear columns cost no more digits than they must: X'X is never formed
-nor inverted.
+Everything is computed in the coordinates z of the basis and carried to raw units at the very end by M = `raw_map`, so
+that nearly collinear columns cost no more digits than they must: X'X is never formed nor inverted.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
-from slopewise.data.source import Source
 from slopewise.engine.engine import Engine
-from slopewise.errors import FitError
-from slopewise.results.inference.leverage import line, orthonormal
-from slopewise.solution import Factor
-from slopewise.training.exact.scaling import raw_factor
+from slopewise.errors import FitError, OptionError, check_choice
+from slopewise.problem import Problem
+from slopewise.results.inference.leverage import orthonormal, scaled_columns
+from slopewise.results.record import Covariance
+from slopewise.solution import Basis, Solution
+from slopewise.training.moments.standardize import raw_map
 from slopewise.types import Batch
 
 COV_TYPES = ("nonrobust", "hc0", "hc1", "hc2", "hc3")
@@ -28,74 +28,54 @@ FULL_LEVERAGE = 1e-10
 """1 - leverage below which a row counts as the only one of its kind: rounding leaves about p · 1e-14 there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Covariance:
-    """kind: one of ERRORS. raw (p, p): of theta. inner (p, p): the same in coordinates z, raw = M inner M'."""
+class MeatSums(NamedTuple):
+    """Sums for robust errors.
 
-    kind: str
-    raw: Tensor
-    inner: Tensor
-
-
-@dataclass(frozen=True, slots=True)
-class RobustPass:
-    """What one read of the rows gives: the covariance, and absolute () = Σ w |e| in passing."""
-
-    covariance: Covariance
-    absolute: Tensor
-
-
-class RobustSums(NamedTuple):
-    """meat (p, p) = Σ (w e)² a z z', absolute () = Σ w |e|, and how many rows have leverage one."""
+    meat (d, d) = Σ s s', s the weighted score of a row in coordinates z; absolute () = Σ w |e| of squared loss;
+    alone: rows of leverage one.
+    """
 
     meat: Tensor
     absolute: Tensor
     alone: int
 
 
-def spread(*, factor: Factor) -> Tensor:
-    """Return K (p, p) = Σ w z z' = I - r_inverse' diag(ridge) r_inverse over the training rows."""
-    inverse = factor.r_inverse
-    identity = torch.eye(inverse.shape[0], dtype=inverse.dtype)
-    if not bool(factor.ridge.any()):
-        return identity
-    return identity - inverse.T @ (factor.ridge[:, None] * inverse)
+def parameters_of(solution: Solution) -> float:
+    """Return the effective number of parameters: trace inner, d without a penalty."""
+    basis = solution.basis
+    return float(basis.inner.diagonal().sum()) if basis is not None else float(solution.theta.numel())
 
 
-def classical(*, factor: Factor, variance: float) -> Covariance:
-    """Return the covariance of equally scattered rows, variance · M K M'.
+def covariance_of(
+    kind: str, *, problem: Problem, solution: Solution, engine: Engine, dispersion: float = 1.0
+) -> tuple[Covariance, float]:
+    """Return the covariance of theta, and Σ w |e| where the rows of squared loss were read for it, else NaN.
 
-    For an unpenalised fit this is variance · (X'WX)⁻¹; with a penalty it describes the shrunken
-    estimates' scatter and not their bias.
-
-    Args:
-        factor: of the training rows.
-        variance: the residual variance, rss / dof.
-    """
-    return _covariance("nonrobust", factor, variance * spread(factor=factor))
-
-
-def robust(
-    kind: str, *, engine: Engine, source: Source, factor: Factor, theta: Tensor, n: int, dof: float
-) -> RobustPass:
-    """Return the heteroscedasticity-consistent covariance M (Σ (w e)² a z z') M', read from the rows.
-
-    With leverage h = w z'z, a is 1 for hc0, n / dof for hc1, 1 / (1 - h) for hc2 and 1 / (1 - h)² for hc3.
-    White (1980); MacKinnon and White (1985). Weighted rows are taken as statsmodels' WLS takes them.
+    nonrobust: dispersion · M inner M', and under a penalty the scatter (H + P)⁻¹ H (H + P)⁻¹ of the shrunken estimates;
+    no read of the rows. hc0: (H + P)⁻¹ (Σ s s') (H + P)⁻¹ with s the score of a row; hc1: n / (n - d) times that, which
+    statsmodels' Logit leaves out; for squared loss with leverage h also hc2, each s s' divided by 1 - h, and hc3, by
+    (1 - h)²: one read. White (1980, 1982); MacKinnon and White (1985). Weighted rows are taken as statsmodels takes
+    them.
 
     Args:
-        kind: hc0, hc1, hc2 or hc3.
+        kind: one of COV_TYPES.
+        problem: what was asked.
+        solution: what was found, with a basis.
         engine: sums over the rows.
-        source: the training rows.
-        factor: of the training rows.
-        theta: the estimates (p,).
-        n: number of rows.
-        dof: residual degrees of freedom.
+        dispersion: the residual variance of squared loss, 1 for a likelihood.
 
     Raises:
+        OptionError: the kind is not one of this loss.
         FitError: hc2 or hc3, and a row determines its own prediction.
     """
-    sums = engine.sum(partial(robust_sums, kind=kind, factor=factor, theta=theta), source)
+    basis = solution.basis
+    assert basis is not None
+    squared = problem.loss.name == "squared"
+    check_choice("cov_type", kind, COV_TYPES if squared else COV_TYPES[:3])
+    if kind == "nonrobust":
+        return covariance_from(kind, basis, dispersion * basis.inner), math.nan
+    kernel = partial(meat, problem=problem, theta=solution.theta, basis=basis, leverage=kind)
+    sums = engine.sum(kernel, problem.source)
     assert sums is not None  # the solver has read these rows
     if sums.alone:
         rows = "row has" if sums.alone == 1 else "rows have"
@@ -103,15 +83,46 @@ def robust(
             f"cov_type={kind!r} divides by 1 - leverage, and {sums.alone} {rows} leverage 1, such as the only row of a "
             "category's level; choose cov_type='hc1', or leave such rows out."
         )
-    meat = sums.meat * (n / dof if dof > 0 else torch.nan) if kind == "hc1" else sums.meat
-    return RobustPass(_covariance(kind, factor, meat), sums.absolute)
+    inner = sums.meat
+    if kind == "hc1":
+        n = solution.rows.n
+        dof = n - (parameters_of(solution) if squared else len(basis.inner))
+        inner = inner * (n / dof if dof > 0 else math.nan)
+    return covariance_from(kind, basis, inner), float(sums.absolute)
 
 
-def robust_sums(batch: Batch, *, kind: str, factor: Factor, theta: Tensor) -> RobustSums:
-    """Return the sums of one batch; `robust` gives the formula."""
+def covariance_from(kind: str, basis: Basis, inner: Tensor) -> Covariance:
+    """Return the covariance whose matrix in coordinates z is inner (d, d)."""
+    m = raw_map(basis)
+    return Covariance(kind, m @ inner @ m.T, inner)
+
+
+def meat(batch: Batch, *, problem: Problem, theta: Tensor, basis: Basis, leverage: str = "") -> MeatSums:
+    """Return Σ s s' (d, d) of one batch, s = w · gradient ⊗ u in the coordinates z.
+
+    For squared loss the gradient is that of e² / 2, the residual.
+
+    Args:
+        batch: rows.
+        problem: whose loss it is.
+        theta: estimates (p,) or (p, m), raw units.
+        basis: of the training rows.
+        leverage: hc2 or hc3 to divide by 1 - leverage.
+    """
     assert batch.y is not None
-    z = orthonormal(x=batch.x, factor=factor)
-    e = (batch.y - line(x=batch.x, theta=theta, intercept=factor.intercept)).abs()
+    eta = problem.model.forward(theta, batch.x)
+    if problem.loss.name == "squared":
+        return _squared_meat(batch, batch.y - eta, basis, leverage)
+    gradient = problem.loss.gradient(eta, batch.y).reshape(len(batch), -1)
+    if batch.w is not None:
+        gradient = gradient * batch.w[:, None]
+    scores = (gradient[:, :, None] * scaled_columns(batch.x, basis)[:, None, :]).flatten(1) @ basis.r_inverse
+    return MeatSums(scores.T @ scores, batch.x.new_zeros(()), 0)
+
+
+def _squared_meat(batch: Batch, residual: Tensor, basis: Basis, kind: str) -> MeatSums:
+    z = orthonormal(batch.x, basis)
+    e = residual.abs()
     we = e if batch.w is None else e * batch.w
     alone, scale = 0, we
     if kind in ("hc2", "hc3"):
@@ -120,9 +131,34 @@ def robust_sums(batch: Batch, *, kind: str, factor: Factor, theta: Tensor) -> Ro
         alone = int((rest < FULL_LEVERAGE).sum())
         scale = we / (rest.clamp(min=FULL_LEVERAGE).sqrt() if kind == "hc2" else rest.clamp(min=FULL_LEVERAGE))
     rows = z * scale[:, None]
-    return RobustSums(rows.T @ rows, we.sum(), alone)
+    return MeatSums(rows.T @ rows, we.sum(), alone)
 
 
-def _covariance(kind: str, factor: Factor, inner: Tensor) -> Covariance:
-    m = raw_factor(factor)
-    return Covariance(kind, m @ inner @ m.T, inner)
+CLOSE = 0.01
+"""Standard errors by which every coefficient may miss the exact one for its interval still to mean something."""
+
+
+def covariance_at(theta: Tensor, exact: Solution | None, at_exact: Covariance | None) -> Covariance | None:
+    """Return the covariance of the exact estimates if theta (p,) is within CLOSE standard errors of all of them.
+
+    Otherwise None: an interval around an unfinished state says nothing about the data.
+    """
+    if exact is None or at_exact is None:
+        return None
+    away = (theta - exact.theta).abs()
+    error = at_exact.raw.diagonal().clamp(min=0).sqrt()
+    arrived = bool((away <= CLOSE * error + 1e-12 * exact.theta.abs()).all())
+    return at_exact if arrived else None
+
+
+def refuse_robust(kind: str, solver: str) -> None:
+    """Raise OptionError where robust errors are asked for and there is no Hessian at the optimum to make them from."""
+    if kind != "nonrobust":
+        raise OptionError(
+            f"cov_type={kind!r} needs the Hessian at the optimum, which solver {solver!r} leaves none of; leave it out."
+        )
+
+
+def named(covariance: Covariance, kind: str) -> Covariance:
+    """Return the covariance under another name."""
+    return replace(covariance, kind=kind)

@@ -1,7 +1,7 @@
-"""From estimates and their covariance to t, p, intervals and the statistics of the whole fit.
+"""The statistics of a whole fit: R², F and their kind of least squares, deviance and its kind of a likelihood.
 
-Definitions are those of statsmodels' OLS and WLS, with one addition: the number of parameters of a penalised
-fit is its effective one, trace K. Student's t and Fisher's F are used with robust errors too.
+Definitions are those of statsmodels' OLS, WLS, Logit and MNLogit, with one addition: the number of parameters of a
+penalised fit is its effective one, trace inner. Fisher's F is used with robust errors too.
 """
 
 from __future__ import annotations
@@ -10,32 +10,18 @@ import math
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
-from slopewise.errors import OptionError
-from slopewise.results.inference.covariance import Covariance, spread
-from slopewise.solution import Factor, Solution
+from slopewise.results.inference.covariance import parameters_of
+from slopewise.results.record import Covariance, FitRecord
+from slopewise.solution import Solution
 from slopewise.training.moments.moments import spread_of
 
 EPS = torch.finfo(torch.float64).eps
 
 
 @dataclass(frozen=True, slots=True)
-class Coefficients:
-    """One row per parameter, every field (p,). t = estimate / std_error, p is two-sided."""
-
-    estimate: Tensor
-    std_error: Tensor
-    t: Tensor
-    p: Tensor
-    ci_low: Tensor
-    ci_high: Tensor
-    digits: Tensor
-
-
-@dataclass(frozen=True, slots=True)
-class Statistics:
-    """The whole fit in numbers; NaN where one is not defined.
+class LinearStatistics:
+    """The whole fit of least squares in numbers; NaN where one is not defined.
 
     r2 is about the mean with an intercept and about zero without. f tests all coefficients but the intercept
     at once, on df and dof degrees of freedom, f_p its tail. sigma is the residual standard error.
@@ -53,78 +39,85 @@ class Statistics:
     bic: float
 
 
-def check_level(option: str, level: float) -> float:
-    """Return `level` if it is a share strictly between 0 and 1; otherwise raise OptionError."""
-    if not 0 < level < 1:
-        raise OptionError(f"{option} is {level}; give a share between 0 and 1, such as 0.95.")
-    return float(level)
+@dataclass(frozen=True, slots=True)
+class LikelihoodStatistics:
+    """The whole fit of a likelihood in numbers; NaN where one is not defined.
+
+    loglik = -Σ w loss, null_loglik that of the intercept alone (of equal probabilities without one). deviance =
+    -2 loglik; mcfadden = 1 - loglik / null_loglik; lr = 2 (loglik - null_loglik), lr_p its χ² tail on df degrees
+    of freedom. With k parameters (effective ones, under a penalty) aic = -2 loglik + 2 k, bic = -2 loglik + k log n.
+    """
+
+    loglik: float
+    null_loglik: float
+    deviance: float
+    mcfadden: float
+    lr: float
+    lr_p: float
+    df: int
+    parameters: float
+    aic: float
+    bic: float
 
 
-def parameters_of(*, factor: Factor) -> float:
-    """Return the effective number of parameters, trace K: p without a penalty."""
-    return float(spread(factor=factor).diagonal().sum())
+Statistics = LinearStatistics | LikelihoodStatistics
 
 
 def residual_sum(solution: Solution) -> float:
-    """Return rss, and exactly zero where it is no more than the table's own rounding would leave.
+    """Return the residual sum of squares, and exactly zero where it is no more than the table's own rounding.
 
     A value of float64 is off by EPS / 2 of itself before anybody computes, so that residuals below a few EPS of
     the terms they are the difference of say nothing.
     """
-    moments, b = solution.moments, solution.theta[int(solution.factor.intercept) :]
+    moments, intercept = solution.rows, len(solution.theta) > len(solution.rows.mean)
+    b = solution.theta[int(intercept) :]
     terms = b**2 @ (moments.gram.diagonal() + moments.weight * moments.mean**2)
     size = float(terms) + float(moments.yy) + moments.weight * float(moments.y_mean) ** 2
-    rss = float(solution.rss)
-    return rss if rss > (4 * EPS) ** 2 * size else 0.0
+    return solution.loss if solution.loss > (4 * EPS) ** 2 * size else 0.0
 
 
-def quantile(*, dof: float, level: float) -> float:
-    """Return t such that a Student t of dof degrees of freedom lies within ±t with probability `level`."""
-    from scipy.special import stdtrit
-
-    return float(stdtrit(dof, 0.5 + level / 2)) if dof > 0 else math.nan
-
-
-def coefficients(
-    *, estimate: Tensor, variance: Tensor, digits: Tensor, dof: float, confidence_level: float
-) -> Coefficients:
-    """Return the coefficient table.
-
-    Args:
-        estimate: theta (p,).
-        variance: the diagonal of its covariance (p,).
-        digits: correct decimal digits (p,).
-        dof: residual degrees of freedom.
-        confidence_level: of the confidence intervals.
-    """
-    from scipy.special import stdtr
-
-    std_error = variance.clamp(min=0).sqrt()
-    t = estimate / std_error
-    p = 2 * torch.from_numpy(stdtr(dof, -t.abs().numpy())) if dof > 0 else torch.full_like(t, torch.nan)
-    half = quantile(dof=dof, level=confidence_level) * std_error
-    return Coefficients(estimate, std_error, t, p, estimate - half, estimate + half, digits)
+def residual_variance(solution: Solution) -> float:
+    """Return rss / dof, NaN without degrees of freedom."""
+    dof = solution.rows.n - parameters_of(solution)
+    return residual_sum(solution) / dof if dof > 0 else math.nan
 
 
-def statistics(*, solution: Solution, covariance: Covariance) -> Statistics:
-    """Return the statistics of a fit.
+def statistics_of(record: FitRecord) -> Statistics:
+    """Return the statistics of a fit that was solved."""
+    if record.loss.name == "squared":
+        return linear_statistics(
+            solution=record.solution,
+            covariance=record.covariance,
+            intercept=record.design.intercept,
+            penalised=bool(record.l2 or record.l1),
+        )
+    return likelihood_statistics(record.solution)
+
+
+def linear_statistics(
+    *, solution: Solution, covariance: Covariance | None, intercept: bool, penalised: bool = False
+) -> LinearStatistics:
+    """Return the statistics of least squares.
 
     With rss and tss the weighted sums of squares, k the effective parameters and c = 1 with an intercept:
     r2 = 1 - rss / tss, adj_r2 = 1 - (n - c) / dof · rss / tss, sigma² = rss / dof,
     loglik = -n/2 (log(2π rss / n) + 1) + Σ log w / 2, aic = -2 loglik + 2 k, bic = -2 loglik + k log n.
     """
-    moments, factor = solution.moments, solution.factor
-    n, constant = moments.n, int(factor.intercept)
-    k, df = parameters_of(factor=factor), len(factor.mean)
+    moments = solution.rows
+    n, constant = moments.n, int(intercept)
+    known = solution.basis is not None
+    k, df = parameters_of(solution) if known else math.nan, len(moments.mean)
     dof, rss = n - k, residual_sum(solution)
-    _, _, yy, _ = spread_of(moments, factor.intercept)
+    _, _, yy, _ = spread_of(moments, intercept)
     unexplained = rss / float(yy) if float(yy) > 0 else math.nan
     sigma = math.sqrt(rss / dof) if dof > 0 else math.nan
-    f = _f(solution, covariance, float(yy) - rss, sigma, df) if dof > 0 else math.nan
+    f = math.nan
+    if dof > 0 and not penalised:
+        f = _f(solution, covariance, float(yy) - rss, sigma, df)
     loglik = math.inf
     if rss > 0:
         loglik = -n / 2 * (math.log(2 * math.pi * rss / n) + 1) + moments.log_weight / 2
-    return Statistics(
+    return LinearStatistics(
         r2=1 - unexplained,
         adj_r2=1 - (n - constant) / dof * unexplained if dof > 0 else math.nan,
         f=f,
@@ -138,17 +131,18 @@ def statistics(*, solution: Solution, covariance: Covariance) -> Statistics:
     )
 
 
-def _f(solution: Solution, covariance: Covariance, explained: float, sigma: float, df: int) -> float:
+def _f(solution: Solution, covariance: Covariance | None, explained: float, sigma: float, df: int) -> float:
     """Return F: explained / (df sigma²), or with robust errors the Wald statistic b' cov(b)⁻¹ b / df."""
-    if df == 0 or bool(solution.factor.ridge.any()) or bool(covariance.inner.isnan().any()):
-        return math.nan  # a penalised or unfinished estimate's F follows no F distribution
+    basis = solution.basis
+    if df == 0 or covariance is None or basis is None:
+        return math.nan  # an unfinished estimate's F follows no F distribution
     if sigma == 0:
         return math.inf
     if covariance.kind == "nonrobust":
         return explained / df / sigma**2
-    constant = int(solution.factor.intercept)
-    slopes = (solution.theta[constant:] * solution.factor.scale)[:, None]
-    inverse, inner = solution.factor.r_inverse[constant:, constant:], covariance.inner[constant:, constant:]
+    constant = int(basis.intercept)
+    slopes = (solution.theta[constant:] * basis.scale)[:, None]
+    inverse, inner = basis.r_inverse[constant:, constant:], covariance.inner[constant:, constant:]
     z = torch.linalg.solve_triangular(inverse, slopes, upper=True)
     solved, failed = torch.linalg.solve_ex(inner, z)
     return math.nan if failed else float((z * solved).sum()) / df
@@ -160,3 +154,26 @@ def _f_tail(df: int, dof: float, f: float) -> float:
     if math.isnan(f):
         return math.nan
     return 0.0 if math.isinf(f) else float(fdtrc(df, dof, f))
+
+
+def likelihood_statistics(solution: Solution) -> LikelihoodStatistics:
+    """Return the statistics of a likelihood. A penalised fit's likelihood ratio follows no χ², so it is NaN."""
+    from scipy.special import chdtrc
+
+    loglik, null = -solution.loss, -solution.null_loss
+    k = parameters_of(solution)
+    outputs = 1 if solution.theta.ndim == 1 else solution.theta.shape[1]
+    df = outputs * len(solution.rows.mean)
+    lr = 2 * (loglik - null) if solution.penalty == 0 else math.nan
+    return LikelihoodStatistics(
+        loglik=loglik,
+        null_loglik=null,
+        deviance=-2 * loglik,
+        mcfadden=1 - loglik / null if null else math.nan,
+        lr=lr,
+        lr_p=math.nan if math.isnan(lr) else float(chdtrc(df, max(lr, 0.0))),
+        df=df,
+        parameters=k,
+        aic=-2 * loglik + 2 * k,
+        bic=-2 * loglik + k * math.log(solution.rows.n),
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -13,29 +12,9 @@ from torch import Tensor
 from slopewise.data.source import Source
 from slopewise.engine.engine import Engine
 from slopewise.errors import DataError
-from slopewise.results.prediction.probability import log_probabilities
+from slopewise.results.prediction.scores import predicted
+from slopewise.results.record import ClassificationMetrics, FitRecord
 from slopewise.types import Batch
-
-
-@dataclass(frozen=True, slots=True)
-class ClassMetrics:
-    """n rows; confusion (k, k), weights of rows by true class and then by predicted class.
-
-    accuracy; log_loss = -Σ w log P_y / Σ w; brier = Σ w (P_1 - y)² / Σ w for two classes, and the sum over all k for
-    more; auc, the share of pairs of one row in and one row out of the class that are scored the right way round, ties
-    counting half, with more than two classes the mean over classes against their rest. precision, recall and f1
-    (k,) of each class; NaN where there is nothing to divide by.
-    """
-
-    n: int
-    accuracy: float
-    log_loss: float
-    brier: float
-    auc: float
-    precision: tuple[float, ...]
-    recall: tuple[float, ...]
-    f1: tuple[float, ...]
-    confusion: tuple[tuple[float, ...], ...]
 
 
 class ClassSums(NamedTuple):
@@ -48,36 +27,33 @@ class ClassSums(NamedTuple):
     scores: tuple[Tensor, ...]
 
 
-def evaluate_classes(
-    *, engine: Engine, source: Source, theta: Tensor, intercept: bool, threshold: float | None = None
-) -> ClassMetrics:
-    """Return the metrics of a logistic or softmax fit on the rows of a source, in one read.
+def classification_metrics(
+    record: FitRecord, engine: Engine, source: Source, threshold: float | None = None
+) -> ClassificationMetrics:
+    """Return the metrics of a fit of classes on the rows of a source, in one read.
 
     For the auc, k + 2 numbers a row are kept in memory until the end.
 
     Args:
+        record: of the fit.
         engine: sums over the rows.
         source: x, y (class numbers) and w.
-        theta: parameters (p,), or (p, k - 1), raw units.
-        intercept: whether theta's first row is one.
         threshold: of two classes, the probability from which the second is predicted, None for the likelier one.
 
     Raises:
         DataError: a missing or infinite value; the column and row are named.
     """
-    k = 2 if theta.ndim == 1 else theta.shape[1] + 1
-    look = partial(class_sums, theta=theta, intercept=intercept, threshold=threshold)
-    sums = engine.sum(look, source, add=add_sums)
+    sums = engine.sum(partial(class_sums, record=record, threshold=threshold), source, add=add_sums)
     if sums is not None and not bool(sums.log_loss.isfinite()):
         raise source.first_invalid_value() or DataError(
-            "scores overflowed: some values are beyond 1e150; look at the largest."
+            "scores overflowed: some values are beyond 1e150; look at the largest values of the table."
         )
-    return finish_classes(sums, k)
+    return finish_classes(sums, len(record.class_names))
 
 
-def class_sums(batch: Batch, *, theta: Tensor, intercept: bool, threshold: float | None) -> ClassSums:
+def class_sums(batch: Batch, *, record: FitRecord, threshold: float | None) -> ClassSums:
     """Return the sums of one batch."""
-    return sums_of(log_probabilities(x=batch.x, theta=theta, intercept=intercept), batch, threshold)
+    return sums_of(predicted(record, batch.x), batch, threshold)
 
 
 def sums_of(logs: Tensor, batch: Batch, threshold: float | None) -> ClassSums:
@@ -94,14 +70,14 @@ def sums_of(logs: Tensor, batch: Batch, threshold: float | None) -> ClassSums:
     return ClassSums(n, -(w @ own), w @ wrong / (2 if k == 2 else 1), confusion, (scores,))
 
 
-def finish_classes(sums: ClassSums | None, k: int) -> ClassMetrics:
+def finish_classes(sums: ClassSums | None, k: int) -> ClassificationMetrics:
     """Return the metrics that the sums stand for."""
     nan = (math.nan,) * k
     weight = float(sums.confusion.sum()) if sums else 0.0
     if sums is None or not weight > 0:
-        return ClassMetrics(sums.n if sums else 0, *(math.nan,) * 4, nan, nan, nan, ((0.0,) * k,) * k)
+        return ClassificationMetrics(sums.n if sums else 0, *(math.nan,) * 4, nan, nan, nan, ((0.0,) * k,) * k)
     right, true, said = sums.confusion.diagonal(), sums.confusion.sum(1), sums.confusion.sum(0)
-    return ClassMetrics(
+    return ClassificationMetrics(
         n=sums.n,
         accuracy=float(right.sum()) / weight,
         log_loss=float(sums.log_loss) / weight,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -12,21 +11,9 @@ from torch import Tensor
 from slopewise.data.source import Source
 from slopewise.engine.engine import Engine
 from slopewise.errors import DataError
-from slopewise.results.inference.leverage import line
+from slopewise.results.prediction.scores import predicted
+from slopewise.results.record import FitRecord, RegressionMetrics
 from slopewise.types import Batch
-
-
-@dataclass(frozen=True, slots=True)
-class Metrics:
-    """n rows; rmse = √(Σ w e² / Σ w); mae = Σ w |e| / Σ w; r2 = 1 - Σ w e² / Σ w (y - ȳ)².
-
-    ȳ is the weighted mean of these very rows. NaN where there is nothing to divide by.
-    """
-
-    n: int
-    rmse: float
-    mae: float
-    r2: float
 
 
 class MetricSums(NamedTuple):
@@ -40,19 +27,13 @@ class MetricSums(NamedTuple):
     yy: float
 
 
-def evaluate(*, engine: Engine, source: Source, theta: Tensor, intercept: bool) -> Metrics:
-    """Return the metrics of a linear model on the rows of a source, in one read.
-
-    Args:
-        engine: sums over the rows.
-        source: x, y and w.
-        theta: parameters (p,), raw units.
-        intercept: whether theta[0] is one.
+def regression_metrics(record: FitRecord, engine: Engine, source: Source) -> RegressionMetrics:
+    """Return the metrics of a fit on the rows of a source, in one read.
 
     Raises:
         DataError: a missing or infinite value; the column and row are named.
     """
-    sums = engine.sum(partial(metric_sums, theta=theta, intercept=intercept), source, add=merge)
+    sums = engine.sum(partial(metric_sums, record=record), source, add=merge)
     if sums is None:
         return finish(MetricSums(0, 0.0, 0.0, 0.0, 0.0, 0.0))
     if not (math.isfinite(sums.rss) and math.isfinite(sums.yy)):
@@ -62,9 +43,9 @@ def evaluate(*, engine: Engine, source: Source, theta: Tensor, intercept: bool) 
     return finish(sums)
 
 
-def metric_sums(batch: Batch, *, theta: Tensor, intercept: bool) -> MetricSums:
+def metric_sums(batch: Batch, *, record: FitRecord) -> MetricSums:
     """Return the sums of one batch, yy about its own mean."""
-    return sums_of(line(x=batch.x, theta=theta, intercept=intercept), batch)
+    return sums_of(predicted(record, batch.x), batch)
 
 
 def sums_of(prediction: Tensor, batch: Batch) -> MetricSums:
@@ -94,9 +75,9 @@ def merge(a: MetricSums, b: MetricSums) -> MetricSums:
     )
 
 
-def finish(sums: MetricSums) -> Metrics:
+def finish(sums: MetricSums) -> RegressionMetrics:
     """Return the metrics that the sums stand for."""
     if not sums.weight > 0:
-        return Metrics(sums.n, math.nan, math.nan, math.nan)
+        return RegressionMetrics(sums.n, math.nan, math.nan, math.nan)
     r2 = 1 - sums.rss / sums.yy if sums.yy > 0 else math.nan
-    return Metrics(sums.n, math.sqrt(sums.rss / sums.weight), sums.absolute / sums.weight, r2)
+    return RegressionMetrics(sums.n, math.sqrt(sums.rss / sums.weight), sums.absolute / sums.weight, r2)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from slopewise.data.design import Design, Feature
+from slopewise.data.source import Chunk
 
 if TYPE_CHECKING:
     import numpy as np
+    import pyarrow as pa
 
 LIBRARIES = ("pandas", "polars", "pyarrow")
 
@@ -64,3 +68,46 @@ def _like_frame(columns: Mapping[str, np.ndarray], rows: Any) -> Any:
         return frame_of(columns, "pyarrow")
     found = frame_of(columns, str(frame.implementation.value))
     return found.set_axis(rows.index) if frame.implementation.is_pandas() else found
+
+
+def tables_of(
+    design: Design, chunks: Iterable[tuple[Chunk, Mapping[str, np.ndarray]]], outputs: Sequence[str], text: str = ""
+) -> Iterator[pa.Table]:
+    """Yield features and predictions as Arrow tables of one schema, one for each chunk, an empty one where none is.
+
+    Args:
+        design: of the fit.
+        chunks: of rows, each with its predicted columns (n,).
+        outputs: names of those columns; one takes an underscore where a feature has its name.
+        text: the output that holds text, not numbers; none by default.
+    """
+    import pyarrow as pa
+
+    features = design.features
+    taken = {feature.name for feature in features}
+    names = [f.name for f in features] + [name + "_" * (name in taken) for name in outputs]
+    types = {"number": pa.float64(), "boolean": pa.bool_(), "category": pa.string()}
+    kinds = [types[f.kind] for f in features] + [pa.string() if name == text else pa.float64() for name in outputs]
+    schema = pa.schema(zip(names, kinds, strict=True))
+    empty = True
+    for chunk, columns in chunks:
+        inputs = [_values(chunk, feature, schema.field(feature.name).type) for feature in features]
+        found = [pa.array(columns[name], from_pandas=True) for name in outputs]
+        yield pa.table([*inputs, *found], schema=schema)
+        empty = False
+    if empty:
+        yield schema.empty_table()
+
+
+def _values(chunk: Chunk, feature: Feature, arrow_type: pa.DataType) -> pa.Array:
+    import numpy as np
+    import pyarrow as pa
+
+    if feature.kind == "category":
+        found = chunk.codes(feature.name)
+        levels = pa.array(found.levels, pa.string())
+        return levels.take(pa.array(found.codes, mask=found.codes < 0))
+    numbers = chunk.numbers((feature.name,))[:, 0].numpy()
+    if feature.kind == "boolean":
+        return pa.array(np.nan_to_num(numbers) != 0, mask=np.isnan(numbers))
+    return pa.array(numbers, arrow_type, from_pandas=True)

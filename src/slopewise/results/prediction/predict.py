@@ -1,127 +1,140 @@
-"""Predictions for new rows, with the interval for a new observation or for the mean.
+"""Predictions for new rows, of every kind of fit, with intervals where it has standard errors.
 
-With z the row's coordinates among the training rows (`rows.orthonormal`), S the covariance in them and sigma the
-residual standard error, the mean's variance is z' S z and a new observation's is sigma² more. Half an interval
-is Student's t times the root. For classical errors without a penalty, z' S z = sigma² h, h the row's leverage.
+With z the row's coordinates among the training rows (`leverage.orthonormal`), S the covariance in them and sigma the
+residual standard error, the mean's variance is z' S z and a new observation's is sigma² more. Half an interval is
+Student's t times the root. For nonrobust errors without a penalty, z' S z = sigma² h, h the row's leverage.
+Intervals of probabilities are those of probability.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+import torch
 from torch import Tensor
 
-from slopewise.data.design import Design, Feature
+from slopewise.data.design import Design
 from slopewise.data.design_source import DesignSource
 from slopewise.data.learn import check_columns
 from slopewise.data.open import as_table
 from slopewise.data.source import Chunk
 from slopewise.engine.local import one_torch_thread
 from slopewise.errors import DataError, FitError, OptionError, check_choice
-from slopewise.results.inference.leverage import line, orthonormal
-from slopewise.results.inference.statistics import check_level, quantile
-from slopewise.results.prediction.frames import like_input
-from slopewise.solution import Factor
+from slopewise.results.inference.coefficients import Distribution, check_level
+from slopewise.results.inference.covariance import parameters_of
+from slopewise.results.inference.leverage import orthonormal
+from slopewise.results.inference.statistics import residual_variance
+from slopewise.results.prediction.frames import is_matrix, like_input, tables_of
+from slopewise.results.prediction.probability import probability_interval
+from slopewise.results.prediction.scores import predicted
+from slopewise.results.record import FitRecord
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-    from slopewise.results.fit import Fit
-
 CHUNK_ROWS = 16384
+
+Of = Literal["observation", "mean"]
+"""What an interval is to hold: one new observation, or the mean of many."""
+
 OF = ("observation", "mean")
 
 
 @dataclass(frozen=True, slots=True)
-class Scatter:
-    """How far a prediction may be off: t quantile, inner (p, p) covariance in z, variance added to the mean's."""
+class Interval:
+    """quantile: of t or of the normal; variance: added to the variance of the mean."""
 
-    t: float
-    factor: Factor
-    inner: Tensor
-    variance: float
-
-
-def half_width(*, x: Tensor, scatter: Scatter) -> Tensor:
-    """Return t √(z' S z + variance) (n,) for rows x (n, q)."""
-    z = orthonormal(x=x, factor=scatter.factor)
-    of_mean = ((z @ scatter.inner) * z).sum(1).clamp(min=0)
-    return scatter.t * (of_mean + scatter.variance).sqrt()
+    quantile: float
+    variance: float = 0.0
 
 
 def predict(
-    fit: Fit, rows: Any, *, interval: float | None = None, of: str = "observation", table_name: str | None = None
+    record: FitRecord,
+    rows: Any,
+    *,
+    interval: float | None = None,
+    of: Of = "observation",
+    threshold: float | None = None,
+    table_name: str | None = None,
 ) -> Any:
-    """Return predictions in the library that the rows came in.
-
-    Columns are prediction and, with an interval, low and high. A pandas, Polars or Arrow frame gives one of its
-    kind (pandas keeps the index), a dict a dict of arrays, a matrix an array or tensor (n,) or (n, 3), a path or
-    query an Arrow table. Under missing='drop', a row with a missing feature has the prediction NaN.
-
-    Args:
-        fit: the fit.
-        rows: anything that `slopewise.fit` takes; a target is not needed.
-        interval: probability, such as 0.95, that the interval is to hold; None for no interval.
-        of: what the interval is to hold: one new "observation", or the "mean" of many such rows.
-        table_name: which table of a database file.
-
-    Raises:
-        ColumnError: a column that was trained with is missing.
-        DataError: a missing value under missing='error', an infinite one, a level never seen in training.
-        OptionError: interval is not a share; of="mean" without an interval.
-        FitError: an interval, and no degrees of freedom are left to estimate one.
-    """
+    """Return predictions in the library that the rows came in; see `Fit.predict`."""
     import numpy as np
 
-    parts = [columns for _, columns in _chunks(fit, rows, interval, of, table_name)]
-    names = ("prediction", "low", "high") if interval is not None else ("prediction",)
-    columns = {name: np.concatenate([np.empty(0), *(part[name] for part in parts)]) for name in names}
+    names = column_names(record, interval is not None)
+    chunks = predicted_chunks(record, rows, interval=interval, of=of, threshold=threshold, table_name=table_name)
+    parts = [columns for _, columns in chunks]
+    classes = bool(record.class_names)
+    kinds = {name: object if classes and name == "prediction" else float for name in names}
+    columns = {
+        name: np.concatenate([part[name] for part in parts]) if parts else np.empty(0, kind)
+        for name, kind in kinds.items()
+    }
+    if classes and is_matrix(rows):
+        labels = as_values(columns["prediction"], record.design.target_kind)
+        return labels if interval is None else columns | {"prediction": labels}
     return like_input(columns, rows)
 
 
 def predict_table(
-    fit: Fit, rows: Any, *, interval: float | None = None, of: str = "observation", table_name: str | None = None
+    record: FitRecord,
+    rows: Any,
+    *,
+    interval: float | None = None,
+    of: Of = "observation",
+    threshold: float | None = None,
+    table_name: str | None = None,
 ) -> Iterator[pa.Table]:
-    """Yield the features used and the predictions as Arrow tables of one schema, a chunk of rows at a time.
-
-    Numbers are float64, booleans boolean, categories strings, all null where missing. A prediction's column takes
-    an underscore where a feature has its name. Arguments and errors are those of `predict`; one table
-    without rows is yielded where there are none.
-    """
-    outputs = ("prediction", "low", "high") if interval is not None else ("prediction",)
-    yield from tables_of(fit.design, _chunks(fit, rows, interval, of, table_name), outputs)
+    """Yield the features used and the predictions as Arrow tables, a chunk at a time; see `Fit.predict_table`."""
+    chunks = predicted_chunks(record, rows, interval=interval, of=of, threshold=threshold, table_name=table_name)
+    text = "prediction" if record.class_names else ""
+    yield from tables_of(record.design, chunks, column_names(record, interval is not None), text)
 
 
-def tables_of(
-    design: Design, chunks: Iterable[tuple[Chunk, Mapping[str, np.ndarray]]], outputs: Sequence[str], text: str = ""
-) -> Iterator[pa.Table]:
-    """Yield features and predictions as Arrow tables of one schema, one for each chunk, an empty one where none is.
+def column_names(record: FitRecord, interval: bool) -> tuple[str, ...]:
+    """Return the names of the predicted columns."""
+    if not record.class_names:
+        return ("prediction", "low", "high") if interval else ("prediction",)
+    kinds = ("p", "low", "high") if interval else ("p",)
+    return ("prediction", *(f"{kind}({name})" for kind in kinds for name in record.class_names))
 
-    Args:
-        design: of the fit.
-        chunks: of rows, each with its predicted columns (n,).
-        outputs: names of those columns; one takes an underscore where a feature has its name.
-        text: the output that holds text, not numbers; none by default.
-    """
-    import pyarrow as pa
 
-    features = design.features
-    taken = {feature.name for feature in features}
-    names = [f.name for f in features] + [name + "_" * (name in taken) for name in outputs]
-    types = {"number": pa.float64(), "boolean": pa.bool_(), "category": pa.string()}
-    kinds = [types[f.kind] for f in features] + [pa.string() if name == text else pa.float64() for name in outputs]
-    schema = pa.schema(zip(names, kinds, strict=True))
-    empty = True
-    for chunk, columns in chunks:
-        inputs = [_values(chunk, feature, schema.field(feature.name).type) for feature in features]
-        found = [pa.array(columns[name], from_pandas=True) for name in outputs]
-        yield pa.table([*inputs, *found], schema=schema)
-        empty = False
-    if empty:
-        yield schema.empty_table()
+def check_threshold(record: FitRecord, threshold: float | None) -> None:
+    """Raise OptionError unless a threshold is a share strictly between 0 and 1, and there are two classes."""
+    if threshold is None:
+        return
+    check_level("threshold", threshold)
+    k = len(record.class_names)
+    if not k:
+        raise OptionError(
+            f"threshold is for two classes, and the target {record.design.target!r} is a number; leave it out."
+        )
+    if k != 2:
+        raise OptionError(f"threshold is for two classes, and there are {k}; leave it out.")
+
+
+def predicted_chunks(
+    record: FitRecord,
+    rows: Any,
+    *,
+    interval: float | None,
+    of: Of,
+    threshold: float | None,
+    table_name: str | None,
+) -> Iterator[tuple[Chunk, dict[str, np.ndarray]]]:
+    """Yield chunks of rows with their predicted columns (n,)."""
+    check_threshold(record, threshold)
+    asked = _interval(record, interval, of)
+    source = design_rows(record.design, rows, table_name)
+    for chunk, batch in source.chunks(CHUNK_ROWS):
+        # Products this small are over before a second thread has woken up.
+        with one_torch_thread():
+            found = predicted(record, batch.x)
+            refuse_not_finite(source, found)
+            yield chunk, _columns(record, batch.x, found, asked, threshold)
 
 
 def design_rows(design: Design, rows: Any, table_name: str | None) -> DesignSource:
@@ -136,69 +149,112 @@ def design_rows(design: Design, rows: Any, table_name: str | None) -> DesignSour
     return DesignSource(table, design, with_target=False)
 
 
-def refuse_unfinished(source: DesignSource, predicted: Tensor) -> None:
+def refuse_not_finite(source: DesignSource, found: Tensor) -> None:
     """Raise the DataError that names a missing or infinite value, if predictions are not finite because of one."""
-    if not bool(predicted.isfinite().all()):
-        found: DataError | None = source.first_invalid_value()
-        if found is not None:
-            raise found
+    if not bool(found.isfinite().all()):
+        error: DataError | None = source.first_invalid_value()
+        if error is not None:
+            raise error
 
 
-def _chunks(
-    fit: Fit, rows: Any, interval: float | None, of: str, table_name: str | None
-) -> Iterator[tuple[Chunk, dict[str, np.ndarray]]]:
-    """Yield chunks of rows with their prediction, low and high (n,)."""
+def _interval(record: FitRecord, level: float | None, of: Of) -> Interval | None:
+    """Return what is asked for, None where no interval is.
+
+    Raises:
+        OptionError: the level is not a share, or `of` is not for this kind of fit.
+        FitError: the fit has no standard errors.
+    """
     check_choice("of", of, OF)
-    if of == "mean" and interval is None:
+    squared = record.loss.name == "squared" and record.is_solved
+    if of == "mean" and not squared:
+        raise OptionError("of='mean' is for intervals of a number by least squares; leave it out.")
+    if of == "mean" and level is None:
         raise OptionError("of='mean' asks for the interval of the mean; give interval=0.95 too, or another share.")
-    scatter = None if interval is None else _scatter(fit, interval, of == "mean")
-    source = design_rows(fit.design, rows, table_name)
-    for chunk, batch in source.chunks(CHUNK_ROWS):
-        columns = _predicted(fit, batch.x, scatter)
-        refuse_unfinished(source, columns["prediction"])
-        yield chunk, {name: column.numpy() for name, column in columns.items()}
-
-
-def _predicted(fit: Fit, x: Tensor, scatter: Scatter | None) -> dict[str, Tensor]:
-    # Products this small are over before a second thread has woken up.
-    with one_torch_thread():
-        eta = line(x=x, theta=fit.theta, intercept=fit.design.intercept)
-        if scatter is None:
-            return {"prediction": eta}
-        half = half_width(x=x, scatter=scatter)
-        return {"prediction": eta, "low": eta - half, "high": eta + half}
-
-
-def _scatter(fit: Fit, interval: float, mean: bool) -> Scatter:
-    check_level("interval", interval)
-    stats = fit.stats
-    if not stats.dof > 0:
+    if level is None:
+        return None
+    check_level("interval", level)
+    if not record.is_solved:
         raise FitError(
-            f"no interval can be given: {fit.n} rows for {len(fit.design.names)} coefficients leave nothing to "
-            "estimate the scatter from; fit with more rows, or predict without an interval."
+            "no interval can be given: a network's parameters have no standard errors; predict without an interval."
         )
-    if bool(fit.uncertainty.inner.isnan().any()):
+    if not squared:
+        if record.covariance is None:
+            raise FitError(
+                "no interval can be given: an L1 penalty leaves no standard errors; predict without an interval."
+            )
+        return Interval(Distribution().quantile(level))
+    return _linear_interval(record, level, of)
+
+
+def _linear_interval(record: FitRecord, level: float, of: Of) -> Interval:
+    solution = record.solution
+    if record.l1:
+        raise FitError(
+            "no interval can be given: an L1 penalty leaves no standard errors; predict without an interval."
+        )
+    dof = solution.rows.n - parameters_of(solution)
+    if record.covariance is None:
         raise FitError(
             "no interval can be given: this descent ended away from the exact answer, and an interval there would say "
             "nothing about the data; give it more epochs, solve exactly (solver='auto'), or leave the interval out."
         )
-    return Scatter(
-        t=quantile(dof=stats.dof, level=interval),
-        factor=fit.solution.factor,
-        inner=fit.uncertainty.inner,
-        variance=0.0 if mean else stats.sigma**2,
-    )
+    if not dof > 0:
+        raise FitError(
+            f"no interval can be given: {solution.rows.n} rows for {len(record.design.names)} coefficients leave "
+            "nothing to estimate the variance from; fit with more rows, or predict without an interval."
+        )
+    return Interval(Distribution(dof).quantile(level), 0.0 if of == "mean" else residual_variance(solution))
 
 
-def _values(chunk: Chunk, feature: Feature, arrow_type: pa.DataType) -> pa.Array:
+def _columns(
+    record: FitRecord, x: Tensor, found: Tensor, asked: Interval | None, threshold: float | None
+) -> dict[str, np.ndarray]:
+    if not record.class_names:
+        columns = {"prediction": found}
+        if asked is not None:
+            half = half_width(record, x, asked)
+            columns |= {"low": found - half, "high": found + half}
+        return {name: column.numpy() for name, column in columns.items()}
+    p = found.exp()
+    parts = {"p": p}
+    if asked is not None:
+        basis, covariance = record.solution.basis, record.covariance
+        assert basis is not None and covariance is not None
+        low, high = probability_interval(logs=found, x=x, basis=basis, inner=covariance.inner, quantile=asked.quantile)
+        parts |= {"low": low, "high": high}
+    shares = {
+        f"{kind}({name})": part[:, j].contiguous().numpy()
+        for kind, part in parts.items()
+        for j, name in enumerate(record.class_names)
+    }
+    return {"prediction": _labels(p, record.class_names, threshold), **shares}
+
+
+def half_width(record: FitRecord, x: Tensor, asked: Interval) -> Tensor:
+    """Return quantile · √(z' S z + variance) (n,) for rows x (n, q)."""
+    basis, covariance = record.solution.basis, record.covariance
+    assert basis is not None and covariance is not None
+    z = orthonormal(x, basis)
+    of_mean = ((z @ covariance.inner) * z).sum(1).clamp(min=0)
+    return asked.quantile * (of_mean + asked.variance).sqrt()
+
+
+def _labels(probability: Tensor, class_names: tuple[str, ...], threshold: float | None) -> np.ndarray:
+    """Return the predicted class of each row (n,), None where its probabilities (n, k) are missing."""
     import numpy as np
-    import pyarrow as pa
 
-    if feature.kind == "category":
-        found = chunk.codes(feature.name)
-        levels = pa.array(found.levels, pa.string())
-        return levels.take(pa.array(found.codes, mask=found.codes < 0))
-    numbers = chunk.numbers((feature.name,))[:, 0].numpy()
-    if feature.kind == "boolean":
-        return pa.array(np.nan_to_num(numbers) != 0, mask=np.isnan(numbers))
-    return pa.array(numbers, arrow_type, from_pandas=True)
+    which = probability.argmax(1) if threshold is None else (probability[:, 1] >= threshold).to(torch.int64)
+    labels: np.ndarray = np.array(class_names, dtype=object)[which.numpy()]
+    labels[probability.isnan().any(1).numpy()] = None
+    return labels
+
+
+def as_values(labels: np.ndarray, kind: str) -> np.ndarray:
+    """Return the labels as what the target was: numbers, booleans, or the text itself."""
+    import numpy as np
+
+    if kind == "category":
+        return labels
+    truth = {"False": 0.0, "True": 1.0}
+    values = np.array([math.nan if label is None else truth.get(label, label) for label in labels], dtype=float)
+    return values.astype(bool) if kind == "boolean" and not np.isnan(values).any() else values

@@ -1,82 +1,146 @@
-"""A fit as plain values: columns of lists, a dict, one JSON object."""
+"""A fit as plain values: one dict, which is what JSON, the summary and a saved file show of it."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, fields
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from slopewise.results.inference.coefficients import coefficient_columns, tenths
+from slopewise.solution import DescentRecord
+
 if TYPE_CHECKING:
-    from slopewise.results.fit import Fit
-    from slopewise.results.metrics.regression import Metrics
+    from slopewise.results.fitted import Fitted
+
+KINDS = {"squared": "linear"}
+"""What a model without hidden layers is called, by its loss; others are called as their loss."""
 
 
-def coefficient_columns(fit: Fit) -> dict[str, list[Any]]:
-    """Return the coefficient table column by column.
+def to_dict(fit: Fitted[Any]) -> dict[str, Any]:
+    """Return the fit as plain JSON values, None for what is not a finite number or does not apply.
 
-    name, estimate, std_error, t, p, ci_low, ci_high, digits; of a descent also exact, the answer it goes towards.
+    status is the word, status_message the sentence; coefficients a list of rows, None for networks with hidden layers.
+    The statistics of the whole fit stand beside them: r2, f, sigma … of least squares, deviance, mcfadden … of a
+    likelihood.
     """
-    values = {field.name: getattr(fit.inferred, field.name).tolist() for field in fields(fit.inferred)}
-    columns = {"name": list(fit.design.names), **values, "digits": [_tenths(d) for d in values["digits"]]}
-    if fit.descent is not None and fit.descent.exact is not None:
-        columns["exact"] = fit.descent.exact.theta.tolist()
-    return columns
-
-
-def to_dict(fit: Fit) -> dict[str, Any]:
-    """Return the fit as plain JSON values, None for what is not a finite number.
-
-    status is the word, status_message the sentence. f has df and dof degrees of freedom.
-    """
-    stats = fit.stats
-    columns = coefficient_columns(fit)
-    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    plain: dict[str, Any] = finite(
-        {
-            "n": fit.n,
-            "n_dropped": fit.n_dropped,
-            "solver": fit.solver,
-            "reason": fit.reason,
-            "status": fit.status.name.lower(),
-            "digits": _tenths(fit.digits),
-            "coefficients": rows,
-            "r2": stats.r2,
-            "adj_r2": stats.adj_r2,
-            "f": stats.f,
-            "aic": stats.aic,
-            "bic": stats.bic,
-            "sigma": stats.sigma,
-            "train": measured(fit.train),
-            "test": measured(fit.test) if fit.test else None,
-            "target": fit.design.target,
-            "status_message": fit.status.value,
-            "cov_type": fit.cov_type,
-            "confidence_level": fit.confidence_level,
-            "l2": fit.l2,
-            "l1": fit.l1,
-            "f_p": stats.f_p,
-            "df": stats.df,
-            "dof": stats.dof,
-            "loglik": stats.loglik,
-            "descent": _descent(fit),
-            "findings": list(fit.findings),
-        }
-    )
+    plain: dict[str, Any] = finite(described(fit))
+    del plain["display"]
     return plain
 
 
-def _descent(fit: Fit) -> dict[str, Any] | None:
-    if fit.descent is None:
-        return None
-    from slopewise.results.descent_record import described
+def described(fit: Fitted[Any]) -> dict[str, Any]:
+    """Return everything that is shown of a fit, its numbers as they are."""
+    record, solution = fit.record, fit.record.solution
+    statistics = fit.stats
+    values: dict[str, Any] = {
+        "n": fit.n,
+        "n_dropped": fit.n_dropped,
+        "model": KINDS.get(record.loss.name, record.loss.name) if record.has_coefficients else "network",
+        "network": None if record.is_solved else record.model.describe(),
+        "loss": record.loss.name,
+        "target": record.design.target,
+        "classes": list(record.class_names),
+        "counts": list(solution.counts),
+        "parameters": int(solution.theta.numel()),
+        "solver": record.solver,
+        "reason": record.reason,
+        "status": solution.status.name.lower(),
+        "status_message": solution.status.value,
+        "evidence": solution.evidence,
+        "passes": solution.passes,
+        "coefficients": _rows(coefficient_columns(record, lambda: fit.inferred)) if record.has_coefficients else None,
+        **({} if statistics is None else asdict(statistics)),
+        "digits": None if solution.digits is None else tenths(fit.digits),
+        "cov_type": record.cov_type,
+        "confidence_level": record.confidence_level,
+        "l2": record.l2,
+        "l1": record.l1,
+        "class_weights": None if record.class_weights is None else list(record.class_weights),
+        "train": asdict(fit.train),
+        "validation": None if fit.validation is None else asdict(fit.validation),
+        "test": None if fit.test is None else asdict(fit.test),
+        "descent": None if record.descent is None else _descent(record.descent, fit),
+        "findings": [dict(finding) for finding in record.findings],
+        "display": _display(fit),
+    }
+    return values
 
-    return described(fit.descent)
+
+def _display(fit: Fitted[Any]) -> dict[str, Any]:
+    """Return what only the summary needs beside the values."""
+    record, design = fit.record, fit.record.design
+    columns = [feature.name for feature in design.features] + [design.target]
+    columns += [design.weights] if design.weights else []
+    missing = {name: count for name, count in zip(columns, fit.missing, strict=False) if count}
+    references = {feature.name: feature.levels[0] for feature in design.features if feature.kind == "category"}
+    return {
+        "weights": design.weights,
+        "intercept": design.intercept,
+        "filled": design.missing == "mean",
+        "missing": missing,
+        "references": references,
+        "names": list(design.names),
+        "has_intervals": record.covariance is not None,
+        "is_solved": record.is_solved,
+        "title": record.loss.title,
+        "advice": record.solution.advice,
+        "natural_size": fit.natural_size,
+    }
 
 
-def measured(metrics: Metrics) -> dict[str, Any]:
-    """Return metrics as plain JSON values."""
-    plain: dict[str, Any] = finite(asdict(metrics))
-    return plain
+def _descent(descent: DescentRecord, fit: Fitted[Any]) -> dict[str, Any]:
+    plan, history, solution = descent.plan, descent.history, fit.record.solution
+    cost = descent.cost
+    lowest = None if history.lowest is None else float(history.lowest)
+    sharpness = None
+    if descent.sharpness is not None:
+        parts = (descent.sharpness.epoch, descent.sharpness.eigenvalue, descent.sharpness.lr)
+        sharpness = [
+            {"epoch": epoch, "sharpness": eigenvalue, "largest_stable_lr": lr}
+            for epoch, eigenvalue, lr in zip(*(part.tolist() for part in parts), strict=True)
+        ]
+    return {
+        "solver": fit.record.solver,
+        "optimizer": plan.optimizer,
+        "options": {name: list(value) if isinstance(value, tuple) else value for name, value in plan.options.items()},
+        "schedule": plan.schedule.name,
+        "batch_size": plan.batch_size,
+        "init": plan.init if isinstance(plan.init, str) else list(plan.init),
+        "standardize": plan.standardize,
+        "dtype": plan.dtype,
+        "seed": plan.seed,
+        "epochs": descent.epochs,
+        "kept_epoch": descent.best_epoch,
+        "largest_stable_lr": descent.largest_lr,
+        "sharpness": sharpness,
+        "cost_at_start": float(history.cost[0]),
+        "cost": cost,
+        "lowest": lowest,
+        "gap": None if lowest is None else max(cost - lowest, 0.0),
+        "null_cost": descent.null_cost,
+        "evidence": solution.evidence,
+        "advice": solution.advice,
+        "starts": None if descent.starts is None else _starts(descent),
+    }
+
+
+def _starts(descent: DescentRecord) -> dict[str, Any]:
+    starts = descent.starts
+    assert starts is not None
+    return {
+        "count": starts.count,
+        "solved": starts.solved,
+        "rule": starts.rule,
+        "plateaus": [asdict(plateau) for plateau in starts.plateaus],
+        "best": starts.best,
+        "seed": starts.seeds[starts.best],
+        "lines": starts.lines(),
+    }
+
+
+def _rows(columns: Mapping[str, list[Any]]) -> list[dict[str, Any]]:
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def finite(value: Any) -> Any:
@@ -86,8 +150,3 @@ def finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [finite(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _tenths(digits: float) -> float:
-    """Return an estimate of digits without decimals it cannot have, and never rounded up."""
-    return math.floor(10 * digits) / 10 if math.isfinite(digits) else math.nan

@@ -1,107 +1,179 @@
 """A fit in one safetensors file: numbers as tensors, everything else as one JSON text in the header.
 
-The header's entry `slopewise-fit` holds the design, the road and the results for whoever reads the file without
-slopewise. Loading reads numbers and names only: there is no code in the file that could run.
+The header's entry `slopewise-fit` holds the record (codec.py), and what is shown of the fit for whoever reads the file
+without slopewise. Loading reads numbers and names only: there is no code in the file that could run.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any, BinaryIO
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
+from torch import Tensor
 
 from slopewise.atomic_file import atomic_replace
-from slopewise.errors import StoreError
-from slopewise.results.storage.kinds import pack_any, unpack_any
-from slopewise.results.storage.linear import FORMAT
+from slopewise.errors import DataError, StoreError
+from slopewise.models.mlp import MLP
+from slopewise.models.torch_module import Module, describe
+from slopewise.results.export.data_origin import origin_of
+from slopewise.results.fitted import Fitted
+from slopewise.results.inference.covariance import COV_TYPES
+from slopewise.results.record import LISTED, FitRecord
+from slopewise.results.report.to_dict import described, to_dict
+from slopewise.results.storage.codec import KIND, pack, unpack
+from slopewise.results.storage.header import ENTRY, FORMAT, damaged, read_header
+from slopewise.results.storage.kinds import KINDS, given_module
+from slopewise.solution import DescentRecord
 
 if TYPE_CHECKING:
-    from slopewise.results.fitted import Fitted
+    from torch import nn
 
-ENTRY = "slopewise-fit"
-LARGEST_HEADER = 100_000_000
-"""Bytes; safetensors' own limit."""
+STATE = "module."
 
 
 def save(fit: Fitted[Any], path: str | os.PathLike[str]) -> None:
     """Write a fit to `path`, beside it first and renamed when complete. The same fit gives the same bytes.
 
+    Of a network of more than 100 parameters only the state kept is written, not those of the epochs before it.
+
     Raises:
         StoreError: the file cannot be written; what lay there before is untouched.
     """
-    header, tensors = pack_any(fit)
+    from slopewise import __version__
+
+    shown = described(fit)
+    record = replace(
+        fit.record,
+        train=fit.train,
+        test=fit.test,
+        validation=fit.validation,
+        origin=origin_of(fit.record, fit.data),
+        solution=replace(fit.record.solution, descent=_slim(fit.record), model=None),
+    )
+    module = record.model if isinstance(record.model, Module) else None
+    if module is not None:
+        record = replace(record, model=MLP(1, (), 1))
+    stored, tensors = pack(record)
+    if module is not None:
+        stored["model"] = {KIND: "Module", "outputs": module.outputs, "module": describe(module.inner)}
+        tensors |= {STATE + name: value for name, value in module.inner.state_dict().items()}
+    display, _ = pack(shown)
+    header = {
+        "format": FORMAT,
+        "slopewise": __version__,
+        "record": stored,
+        "result": to_dict(fit),
+        "display": display,
+    }
     text = json.dumps(header, ensure_ascii=False, allow_nan=False)
     data = save_tensors({name: value.clone().contiguous() for name, value in tensors.items()}, {ENTRY: text})
     with atomic_replace(path) as beside:
         beside.write_bytes(data)
 
 
-def load(path: str | os.PathLike[str], module: Any = None) -> Fitted[Any]:
-    """Return the fit saved at `path`, of whatever kind it is.
+def _slim(record: FitRecord) -> DescentRecord | None:
+    """Return the descent without the states of a large network's epochs, for which an empty tensor stands."""
+    descent = record.descent
+    if descent is None or record.is_solved:
+        return descent
+    if descent.history.parameters.shape[1] <= LISTED and descent.has_states:
+        return descent
+    nothing = torch.empty(0, dtype=torch.float64)
+    return replace(descent, history=replace(descent.history, parameters=nothing, gradient=nothing))
+
+
+def load_record(path: str | os.PathLike[str], module: nn.Module | None = None) -> FitRecord:
+    """Return the record of the fit saved at `path`.
 
     Args:
         path: of the file.
-        module: the user's own nn.Module, where the fit is of one: its code is not in the file.
+        module: the user's own nn.Module, where the fit is of one: its code is not in the file; it is copied, and the
+            copy gets the saved numbers.
 
     Raises:
-        StoreError: the file is missing, cut short, not a safetensors file, not a fit, made by a newer slopewise, or
-            its parts do not belong together.
+        StoreError: the file is missing, cut short, not a safetensors file, not a fit, made by another slopewise, or
+            its parts do not belong together; the fit is of the user's own module, and none, or another one, is given.
     """
+    header = read_header(path)
     try:
         with open(path, "rb") as file:
-            header = _read_header(path, file)
-            file.seek(0)
             tensors = load_tensors(file.read())
-    except StoreError:
-        raise
-    except FileNotFoundError as error:
-        raise StoreError(f"there is no file {path}; check the name, or save a fit there first.") from error
     except OSError as error:
         raise StoreError(f"{path} cannot be read: {error.strerror or error}; check what it is.") from error
     except SafetensorError as error:
-        raise _damaged(path) from error
+        raise damaged(path) from error
     try:
-        return unpack_any(header, tensors, module)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        what = f"there is no {error}" if isinstance(error, KeyError) else error
+        return _record(header["record"], tensors, module)
+    except DataError as error:
+        raise StoreError(str(error)) from error
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        what = f"there is no {error.args[0]}" if isinstance(error, KeyError) else error
         raise StoreError(
             f"{path} is a slopewise fit whose parts do not belong together: {what}; fit again and save."
         ) from error
 
 
-def _read_header(path: str | os.PathLike[str], file: BinaryIO) -> dict[str, Any]:
-    """Return the fit's own part of the header, before any tensor is read: a foreign file may be huge."""
-    size = os.fstat(file.fileno()).st_size
-    length = int.from_bytes(file.read(8), "little")
-    if size < 9:
-        raise _damaged(path)
-    if length > LARGEST_HEADER or file.read(1) != b"{":
-        raise StoreError(f"{path} is not a safetensors file; give one that slopewise saved.")
-    if size < 8 + length:
-        raise _damaged(path)
-    file.seek(8)
-    try:
-        entries = json.loads(file.read(length))
-        metadata = entries.get("__metadata__", {})
-        header = json.loads(metadata[ENTRY]) if ENTRY in metadata else None
-        version = None if header is None else int(header["format"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _damaged(path) from error
-    if header is None or version is None:
-        raise StoreError(f"{path} is a safetensors file, but not a fit; give one that slopewise saved.")
-    if version > FORMAT:
-        from slopewise import __version__
-
-        raise StoreError(
-            f"{path} was made by slopewise {header.get('slopewise', 'of a later day')} in format {version}; this is "
-            f"slopewise {__version__}, which reads up to format {FORMAT}: upgrade slopewise."
-        )
-    return dict(header)
+def _record(stored: dict[str, Any], tensors: dict[str, Tensor], module: nn.Module | None) -> FitRecord:
+    own = None
+    if stored["model"].get(KIND) == "Module":
+        own, stored = stored["model"], {**stored, "model": pack(MLP(1, (), 1))[0]}
+    record: FitRecord = unpack(FitRecord, stored, tensors, KINDS)
+    if own is not None:
+        state = {key.removeprefix(STATE): value for key, value in tensors.items() if key.startswith(STATE)}
+        single = record.descent is not None and record.descent.plan.dtype == "float32"
+        dtype = torch.float32 if single else torch.float64
+        record = replace(record, model=given_module(own, state, module, len(record.design.x_names), dtype))
+    record = _with_states(record)
+    _check(record)
+    return record
 
 
-def _damaged(path: str | os.PathLike[str]) -> StoreError:
-    return StoreError(f"{path} is cut short or damaged; copy it again, or fit again and save.")
+def _with_states(record: FitRecord) -> FitRecord:
+    """Return the record with NaN for the states that were not stored."""
+    descent = record.descent
+    if descent is None or descent.history.parameters.dim() == 2:
+        return record
+    unknown = torch.full((1, 1), torch.nan, dtype=torch.float64).expand(len(descent.history.epoch), len(record.theta))
+    history = replace(descent.history, parameters=unknown, gradient=unknown)
+    return replace(record, solution=replace(record.solution, descent=replace(descent, history=history)))
+
+
+def _check(record: FitRecord) -> None:
+    """Raise ValueError unless the tensors have the shapes that the design and the model ask for."""
+    solution, p, q = record.solution, len(record.design.names), len(record.design.x_names)
+    outputs = max(len(record.class_names) - 1, 1)
+    if not record.is_solved:
+        wanted: dict[str, tuple[Any, tuple[int, ...]]] = {"theta": (record.theta, (len(record.model.parameter_names),))}
+    else:
+        wanted = {"theta": (record.theta, (p,) if outputs == 1 else (p, outputs))}
+    moments, d = solution.rows, p * outputs
+    wanted |= {
+        "moments.mean": (moments.mean, (q,)),
+        "moments.gram": (moments.gram, (q, q)),
+        "moments.xy": (moments.xy, (q,)),
+    }
+    if solution.digits is not None:
+        wanted["digits"] = (solution.digits, (p,))
+    if solution.basis is not None:
+        wanted |= {"basis.r_inverse": (solution.basis.r_inverse, (d, d)), "basis.scale": (solution.basis.scale, (q,))}
+    if record.covariance is not None:
+        wanted["covariance"] = (record.covariance.raw, (d, d))
+    if record.descent is not None:
+        history = record.descent.history
+        rows, width = len(history.epoch), len(record.theta)
+        wanted |= {
+            "history.cost": (history.cost, (rows,)),
+            "history.parameters": (history.parameters, (rows, width)),
+            "history.gradient": (history.gradient, (rows, width)),
+        }
+    for name, (tensor, shape) in wanted.items():
+        if tuple(tensor.shape) != shape or tensor.dtype != torch.float64:
+            raise ValueError(f"tensor {name} is {tuple(tensor.shape)} {tensor.dtype}, not {shape} torch.float64")
+    if record.cov_type not in COV_TYPES:
+        raise ValueError(f"cov_type is {record.cov_type!r}, not one of {', '.join(COV_TYPES)}")

@@ -1,62 +1,62 @@
-"""The kinds of fits, told apart by one word in the header of their file."""
+"""The classes that may stand in a saved fit, by name, and a module of the user's own put together again."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+import copy
+from collections.abc import Mapping
+from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
-from slopewise.results.export.data_origin import origin_of, pack_origin, unpack_origin
-from slopewise.results.storage.linear import FORMAT, pack, unpack
+from slopewise.errors import StoreError
+from slopewise.losses.logistic import Logistic
+from slopewise.losses.softmax import Softmax
+from slopewise.losses.squared import Squared
+from slopewise.models.linear import Linear
+from slopewise.models.mlp import MLP
+from slopewise.models.model import Model
+from slopewise.models.torch_module import as_model, check_module, restore
+from slopewise.results.record import ClassificationMetrics, CsvRows, InlineRows, RegressionMetrics
 
-if TYPE_CHECKING:
-    from slopewise.results.fitted import Fitted
-
-
-def pack_any(fit: Fitted[Any]) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Return the header, with the format's and slopewise's versions first, and the tensors of any fit."""
-    from slopewise import __version__
-    from slopewise.results.classifier import Classifier
-    from slopewise.results.fit import Fit
-    from slopewise.results.network import NetworkFit
-
-    if isinstance(fit, Fit):
-        header, tensors = pack(fit)
-    elif isinstance(fit, Classifier):
-        from slopewise.results.storage.classification import pack_classes
-
-        header, tensors = pack_classes(fit)
-    else:
-        from slopewise.results.storage.network import pack_network
-
-        assert isinstance(fit, NetworkFit)
-        header, tensors = pack_network(fit)
-    origin, rows = pack_origin(origin_of(fit))
-    return {"format": FORMAT, "slopewise": __version__, **header, "origin": origin}, tensors | rows
+KINDS: dict[str, type] = {
+    kind.__name__: kind
+    for kind in (
+        Linear,
+        MLP,
+        Squared,
+        Logistic,
+        Softmax,
+        RegressionMetrics,
+        ClassificationMetrics,
+        CsvRows,
+        InlineRows,
+    )
+}
 
 
-def unpack_any(header: dict[str, Any], tensors: dict[str, Tensor], module: Any = None) -> Fitted[Any]:
-    """Return the fit that `pack_any` took apart.
+def given_module(
+    stored: Mapping[str, Any], state: Mapping[str, Tensor], module: nn.Module | None, q: int, dtype: torch.dtype
+) -> Model:
+    """Return the user's own module with its saved numbers, as a model.
+
+    Args:
+        stored: what the file says of it.
+        state: its numbers, by name.
+        module: as it is given again.
+        q: columns of x.
+        dtype: in which it computes.
 
     Raises:
-        KeyError, TypeError, ValueError, AttributeError: something is missing or does not fit the rest.
-        StoreError: a fit of the user's own module, and no module is given.
+        StoreError: none is given.
+        DataError: another one is given.
     """
-    found = _unpacked(header, tensors, module)
-    return replace(found, origin=unpack_origin(header.get("origin"), tensors))
-
-
-def _unpacked(header: dict[str, Any], tensors: dict[str, Tensor], module: Any) -> Fitted[Any]:
-    kind = header.get("kind", "linear")
-    if kind == "linear":
-        return unpack(header, tensors)
-    if kind == "classes":
-        from slopewise.results.storage.classification import unpack_classes
-
-        return unpack_classes(header, tensors)
-    if kind == "network":
-        from slopewise.results.storage.network import unpack_network
-
-        return unpack_network(header, tensors, module)
-    raise ValueError(f"its kind is {kind!r}")
+    if module is None:
+        raise StoreError(
+            f"the fit is of a module of your own, {stored['module']['class']}, whose code is not in the file; give it "
+            "again: load(path, module=…)."
+        )
+    outputs = int(stored["outputs"])
+    inner = check_module(copy.deepcopy(module).to(dtype), q, outputs)
+    restore(inner, state)
+    return as_model(inner, outputs)

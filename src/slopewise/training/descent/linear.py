@@ -1,31 +1,22 @@
-"""Gradient descent on a linear model with squared loss: set-up, choice of solver, and the outcome.
+"""Gradient descent on a linear model with squared loss: what is known before the first step, and the outcome.
 
 1. Units: the columns as they are, or standardised. 2. The cost as a quadratic, from the moments. 3. The initial
-parameters, and the learning rate where none was given. 4. The solver: closed form, moments or loop. 5. The outcome.
+parameters, and the learning rate where none was given. 4. The outcome of a computed history.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, replace
-from time import perf_counter
 
 import torch
 from torch import Tensor
 
-from slopewise.engine.engine import Engine
-from slopewise.engine.gather import gather
-from slopewise.engine.local import one_torch_thread
 from slopewise.optimizers.plan import DescentPlan
 from slopewise.optimizers.sgd_recurrence import sgd_of
 from slopewise.optimizers.stability import HessianSpectrum, Limits, limits_of
 from slopewise.problem import Problem
-from slopewise.solution import Descended, History, Moments, Solution, Status
-from slopewise.training.descent.checkpoint import Checkpoint
-from slopewise.training.descent.closed_form import descend_closed_form
-from slopewise.training.descent.moment_descent import descend_moments
-from slopewise.training.descent.objective import ridge
-from slopewise.training.descent.runner import run_loop
+from slopewise.solution import Descended, History, Moments, Solution, Standardization, Status
 from slopewise.training.descent.start import initial_parameters
 from slopewise.training.descent.stopping import (
     MIN_INCREASES,
@@ -36,9 +27,7 @@ from slopewise.training.descent.stopping import (
 )
 from slopewise.training.moments.quadratic import Quadratic, quadratic_of
 from slopewise.training.moments.spectrum import spectrum_of
-from slopewise.training.moments.standardize import Standardization, standardization, to_raw_scale, to_standard_scale
-from slopewise.training.roads import choose_road
-from slopewise.types import Callback
+from slopewise.training.moments.standardize import standardization, to_raw_scale, to_standard_scale
 
 TORCH_LR = {"adam": 1e-3, "adamw": 1e-3, "rmsprop": 1e-2, "adagrad": 1e-2}
 """The default learning rate of torch.optim, for optimizers whose stability limit is not known."""
@@ -49,7 +38,7 @@ class DescentSetup:
     """Everything known before the first step.
 
     plan: with its lr set. units: of the columns. quadratic: the cost. start (p,): initial parameters, in these units.
-    limits: the largest stable learning rate and the like. spectrum: of the Hessian.
+    limits: the largest stable learning rate and the like. spectrum: of the Hessian. l2: the penalty, raw units.
     """
 
     plan: DescentPlan
@@ -58,6 +47,7 @@ class DescentSetup:
     start: Tensor
     limits: Limits
     spectrum: HessianSpectrum
+    l2: float = 0.0
 
 
 def prepare_descent(problem: Problem, moments: Moments, exact: Solution | None, plan: DescentPlan) -> DescentSetup:
@@ -74,7 +64,7 @@ def prepare_descent(problem: Problem, moments: Moments, exact: Solution | None, 
     units = standardization(moments, standardize=plan.standardize, intercept=problem.intercept)
     # 2.
     optimum = None if exact is None else to_standard_scale(exact.theta, units)
-    rss = None if exact is None else exact.rss
+    rss = None if exact is None else exact.loss
     quadratic = quadratic_of(moments, units, l2=problem.penalty.strength, optimum=optimum, rss=rss)
     # 3.
     start = initial_parameters(plan.init, names=problem.names, intercept=problem.intercept, seed=plan.seed)
@@ -83,7 +73,7 @@ def prepare_descent(problem: Problem, moments: Moments, exact: Solution | None, 
     limits = limits_of(spectrum, sgd)
     if not plan.has_lr:
         plan = plan.with_lr(_lr(plan, limits))
-    return DescentSetup(plan, units, quadratic, start, limits, spectrum)
+    return DescentSetup(plan, units, quadratic, start, limits, spectrum, problem.penalty.strength)
 
 
 def hessian_spectrum(problem: Problem, moments: Moments, units: Standardization) -> HessianSpectrum:
@@ -96,49 +86,6 @@ def _hessian_spectrum(quadratic: Quadratic, problem: Problem) -> HessianSpectrum
     return HessianSpectrum(spectrum.eigenvalues, spectrum.eigenvectors, problem.names, exact=True)
 
 
-def descend_linear(
-    problem: Problem,
-    engine: Engine,
-    *,
-    setup: DescentSetup,
-    moments: Moments,
-    wanted: str = "gd",
-    callback: Callback | None = None,
-    checkpoint: Checkpoint | None = None,
-    validation: Problem | None = None,
-) -> tuple[Descended, str, str]:
-    """Return the descent, with theta in raw units and the history in those of the descent; its solver; and the reason.
-
-    Args:
-        problem: linear model, squared loss.
-        engine: reads the rows where they are needed.
-        setup: see `prepare_descent`.
-        moments: of the training rows.
-        wanted: gd, or one of the gd solvers by name, see `choose_road`.
-        callback: receives progress, or None.
-        checkpoint: folder and settings, or None.
-        validation: the held-out rows, or None.
-
-    Raises:
-        OptionError: the solver cannot run this plan.
-        FitError: the cost at the start is not finite.
-        StoreError: the checkpoint cannot be written or resumed.
-    """
-    # 4.
-    needed = "checkpoints store the state of the loop" if checkpoint is not None else ""
-    solver, reason = choose_road(setup.plan, wanted, rows_needed=needed)
-    if solver == "gd_loop":
-        result = _loop(problem, engine, setup, moments, callback, checkpoint, validation)
-        return result, solver, reason
-    began = perf_counter()
-    descend = descend_closed_form if solver == "gd_closed_form" else descend_moments
-    # Products of small matrices are done before a second thread has started.
-    with one_torch_thread():
-        history = descend(setup.quadratic, setup.plan, setup.start)
-    # 5.
-    return _ended(history, setup, moments, seconds=perf_counter() - began), solver, reason
-
-
 def _lr(plan: DescentPlan, limits: Limits) -> float:
     if plan.optimizer != "sgd":
         return TORCH_LR[plan.optimizer]
@@ -147,44 +94,7 @@ def _lr(plan: DescentPlan, limits: Limits) -> float:
     return limits.lr / 2 if limits.largest > 0 else 1.0
 
 
-def _loop(
-    problem: Problem,
-    engine: Engine,
-    setup: DescentSetup,
-    moments: Moments,
-    callback: Callback | None,
-    checkpoint: Checkpoint | None,
-    validation: Problem | None,
-) -> Descended:
-    dtype = torch.float32 if setup.plan.dtype == "float32" else torch.float64
-    units = setup.units
-    rows = gather(problem.source, engine.batch_rows, mean=units.mean, scale=units.scale, dtype=dtype, callback=callback)
-    held_out = None
-    if validation is not None:
-        kept = gather(validation.source, engine.batch_rows, mean=units.mean, scale=units.scale, dtype=dtype)
-        held_out = (kept.x, kept.y, kept.w)
-    result = run_loop(
-        x=rows.x,
-        y=rows.y,
-        w=rows.w,
-        module=problem.model.module(setup.start.to(dtype)),
-        loss=problem.loss.value,
-        plan=setup.plan,
-        penalty=ridge(problem.penalty.strength, units.scale, moments.weight),
-        callback=callback,
-        validation=held_out,
-        checkpoint=checkpoint,
-        optimum=setup.quadratic.optimum,
-        lowest=setup.quadratic.lowest,
-    )
-    return _with_raw(result, setup)
-
-
-def _with_raw(descended: Descended, setup: DescentSetup) -> Descended:
-    return replace(descended, theta=to_raw_scale(descended.theta, setup.units))
-
-
-def _ended(history: History, setup: DescentSetup, moments: Moments, *, seconds: float) -> Descended:
+def conclude_computed(history: History, setup: DescentSetup, moments: Moments, *, seconds: float) -> Descended:
     """Return the outcome of a computed history: status, evidence and advice as the loop would give them."""
     plan = setup.plan
     nothing = float(moments.yy / moments.weight + moments.y_mean**2)

@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from slopewise.engine.engine import Engine
 from slopewise.problem import Problem
 from slopewise.solution import Moments, Solution, Status
 from slopewise.training.exact.precision import moment_digits, rss_digits
 from slopewise.training.exact.refinement import refine
-from slopewise.training.exact.scaling import factor_of, scale_problem
+from slopewise.training.exact.scaling import basis_of, refuse_warm, scale_problem
 from slopewise.training.moments.moments import read_moments
+from slopewise.training.requirements import linear_model, no_l1, squared_loss
 from slopewise.training.solver import Solver
+from slopewise.types import Callback
 
 ENOUGH = 10.5
 """Digits below which refinement is worth another pass: one more than is promised, plus the error of the estimate."""
@@ -21,28 +24,33 @@ ENOUGH = 10.5
 
 @dataclass(frozen=True, slots=True)
 class Cholesky(Solver):
-    """(gram + ridge) c = xy by Cholesky, refined on the rows' own residuals where the moments leave too few digits.
+    """(gram + ridge) c = xy by Cholesky, refined on the rows' own residuals where the moments leave too few digits."""
 
-    moments: of the rows, or None to compute them.
-    """
-
-    moments: Moments | None = None
     name = "cholesky"
-    needs = ("a linear model with squared loss", "columns far enough from collinear")
+    requires = (linear_model, squared_loss, no_l1)
 
-    def solve(self, problem: Problem, engine: Engine) -> Solution:
+    def solve(
+        self,
+        problem: Problem,
+        engine: Engine,
+        *,
+        warm: Tensor | None = None,
+        moments: Moments | None = None,
+        callback: Callback | None = None,
+    ) -> Solution:
         """Return the exact solution.
 
         1. Centre and scale the moments. 2. Factor and solve. 3. Estimate the digits of the coefficients and of
         the residual sum of squares. 4. If they are too few, refine with residuals from the rows.
         """
-        moments = self.moments or read_moments(problem, engine)
+        refuse_warm(warm, self.name)
+        moments = moments or read_moments(problem, engine)
         scaled = scale_problem(problem, moments)
         r = torch.linalg.cholesky(scaled.penalised, upper=True)
         c = torch.cholesky_solve(scaled.xy[:, None], r, upper=True)[:, 0]
-        factor = factor_of(scaled, r)
+        basis = basis_of(scaled, r)
         rss = scaled.yy - float(c @ scaled.xy) - float(scaled.ridge @ c**2)
-        digits = moment_digits(scaled=scaled, factor=factor, c=c, moments=moments, rss=max(rss, 0.0))
+        digits = moment_digits(scaled=scaled, basis=basis, c=c, moments=moments, rss=max(rss, 0.0))
         eigenvalues = torch.linalg.eigvalsh(scaled.penalised)
         condition = float((eigenvalues[-1] / eigenvalues[0]).sqrt())
         if float(digits.min()) >= ENOUGH and rss_digits(rss, scaled.yy) >= ENOUGH:
@@ -54,12 +62,13 @@ class Cholesky(Solver):
                 theta=theta,
                 status=Status.EXACT,
                 digits=digits,
-                rss=torch.tensor(rss, dtype=torch.float64),
+                loss=rss,
+                null_loss=scaled.yy,
                 passes=1,
                 condition=condition,
                 moments=moments,
-                factor=factor,
+                basis=basis,
             )
         return refine(
-            problem, engine, moments=moments, scaled=scaled, factor=factor, start=c, condition=condition, passes=1
+            problem, engine, moments=moments, scaled=scaled, basis=basis, start=c, condition=condition, passes=1
         )

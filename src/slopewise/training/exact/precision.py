@@ -13,14 +13,15 @@ import math
 import torch
 from torch import Tensor
 
-from slopewise.solution import Factor, Moments
-from slopewise.training.exact.scaling import EPS, ScaledProblem, raw_factor
+from slopewise.solution import Basis, Moments
+from slopewise.training.exact.scaling import EPS, ScaledProblem
+from slopewise.training.moments.standardize import raw_map
 
 FULL = 15.0
 FEW = 9.0
 
 
-def moment_digits(*, scaled: ScaledProblem, factor: Factor, c: Tensor, moments: Moments, rss: float) -> Tensor:
+def moment_digits(*, scaled: ScaledProblem, basis: Basis, c: Tensor, moments: Moments, rss: float) -> Tensor:
     """Return digits (p,) of a solution of the scaled normal equations.
 
     The moments have a relative error of a few EPS, more where the shift left some cancellation; it propagates to
@@ -28,13 +29,13 @@ def moment_digits(*, scaled: ScaledProblem, factor: Factor, c: Tensor, moments: 
     """
     rounding = 4 * EPS * 10**moments.lost
     wrong = rounding * (scaled.gram.abs() @ c.abs() + scaled.xy.abs())
-    return _digits(scaled, factor, c, moments, rss, wrong_gradient=wrong, wrong_residual=0.0)
+    return _digits(scaled, basis, c, moments, rss, wrong_gradient=wrong, wrong_residual=0.0)
 
 
 def refined_digits(
     *,
     scaled: ScaledProblem,
-    factor: Factor,
+    basis: Basis,
     c: Tensor,
     moments: Moments,
     rss: float,
@@ -53,7 +54,7 @@ def refined_digits(
     wrong = unit * math.sqrt(rss) * torch.ones_like(c)
     return _digits(
         scaled,
-        factor,
+        basis,
         c,
         moments,
         rss,
@@ -81,7 +82,7 @@ def few_digits(digits: Tensor) -> bool:
 
 def _digits(
     scaled: ScaledProblem,
-    factor: Factor,
+    basis: Basis,
     c: Tensor,
     moments: Moments,
     rss: float,
@@ -92,10 +93,10 @@ def _digits(
     rounded: Tensor | None = None,
 ) -> Tensor:
     rounded = torch.ones(len(c) + 1, dtype=c.dtype) if rounded is None else rounded
-    m = raw_factor(factor)
+    m = raw_map(basis)
     coef = c / scaled.scale
     size = rounded[:-1] * torch.sqrt(1 + moments.weight * (scaled.mean / scaled.scale) ** 2)
-    inverse = (m @ factor.r_inverse.T).abs()
+    inverse = (m @ basis.r_inverse.T).abs()
     if scaled.intercept:
         wrong_gradient = torch.cat([wrong_gradient.new_zeros(1), wrong_gradient])
         size_all = torch.cat([size.new_zeros(1), size])

@@ -15,14 +15,15 @@ from torch import Tensor
 from slopewise.engine.engine import Engine
 from slopewise.errors import FitError, quoted
 from slopewise.problem import Problem
-from slopewise.solution import Factor, Moments, Solution
+from slopewise.solution import Basis, Moments, Solution
 from slopewise.training.exact import double_double as double_double
 from slopewise.training.exact.double_double import DoubleDouble
 from slopewise.training.exact.refinement import refine
-from slopewise.training.exact.scaling import ScaledProblem, factor_of, scale_problem
+from slopewise.training.exact.scaling import ScaledProblem, basis_of, refuse_warm, scale_problem, with_inner
 from slopewise.training.moments.moments import read_moments
+from slopewise.training.requirements import linear_model, no_l1, squared_loss
 from slopewise.training.solver import Solver
-from slopewise.types import Batch
+from slopewise.types import Batch, Callback
 
 DEPENDENT = 1e-13
 """A column of unit length whose part orthogonal to the earlier columns is shorter than this is a combination of them.
@@ -33,23 +34,28 @@ Rounding leaves about 1e-15 of a dependent column; the worst of the NIST sets, F
 
 @dataclass(frozen=True, slots=True)
 class QR(Solver):
-    """R of the centred, scaled columns by blocked Householder QR, then refinement in extended precision.
+    """R of the centred, scaled columns by blocked Householder QR, then refinement in extended precision."""
 
-    moments: of the rows, or None to compute them.
-    """
-
-    moments: Moments | None = None
     name = "qr"
-    needs = ("a linear model with squared loss", "rows that can be read again")
+    requires = (linear_model, squared_loss, no_l1)
 
-    def solve(self, problem: Problem, engine: Engine) -> Solution:
+    def solve(
+        self,
+        problem: Problem,
+        engine: Engine,
+        *,
+        warm: Tensor | None = None,
+        moments: Moments | None = None,
+        callback: Callback | None = None,
+    ) -> Solution:
         """Return the exact solution.
 
         1. Centre and scale by the moments. 2. Reduce all rows to one triangular factor. 3. Refuse dependent columns,
         naming them. 4. Correct the factor, whose error would propagate to the standard errors. 5. Solve and refine
         with residuals from the rows.
         """
-        moments = self.moments or read_moments(problem, engine)
+        refuse_warm(warm, self.name)
+        moments = moments or read_moments(problem, engine)
         scaled = scale_problem(problem, moments)
         y_mean = moments.y_mean if problem.intercept else torch.zeros_like(moments.y_mean)
         kernel = partial(triangle, mean=scaled.mean, scale=scaled.scale, y_mean=y_mean)
@@ -62,13 +68,13 @@ class QR(Solver):
         check_rank(r, scaled, problem.names[int(problem.intercept) :])
         start = torch.linalg.solve_triangular(r, rotated[:, None], upper=True)[:, 0]
         singular = torch.linalg.svdvals(r)
-        factor = polish(factor_of(scaled, r), scaled, problem, engine)
+        basis = polish(basis_of(scaled, r), scaled, problem, engine)
         return refine(
             problem,
             engine,
             moments=moments,
             scaled=scaled,
-            factor=factor,
+            basis=basis,
             start=start,
             condition=float(singular[0] / singular[-1]),
             passes=3,
@@ -90,24 +96,24 @@ def stack(a: tuple[Tensor], b: tuple[Tensor]) -> tuple[Tensor]:
     return (torch.linalg.qr(torch.cat([a[0], b[0]]), mode="r").R,)
 
 
-def polish(factor: Factor, scaled: ScaledProblem, problem: Problem, engine: Engine) -> Factor:
-    """Return the factor corrected to working precision, by one pass over products in pairs of float64.
+def polish(basis: Basis, scaled: ScaledProblem, problem: Problem, engine: Engine) -> Basis:
+    """Return the basis corrected to working precision, by one pass over products in pairs of float64.
 
     With T = r_inverse of raw columns, H = T' (X'WX + ridge) T is the identity but for the error of T; its own
     Cholesky factor, which is well-conditioned, removes that error.
     """
     sums = engine.sum(partial(pair_products, mean=scaled.mean), problem.source, add=add_pairs)
     assert sums is not None
-    at = int(factor.intercept)
-    inverse = factor.r_inverse[at:, at:]
+    at = int(basis.intercept)
+    inverse = basis.r_inverse[at:, at:]
     t = inverse / scaled.scale[:, None]
     h = double_double.congruence(t, DoubleDouble(sums[0], sums[1])).rounded() + inverse.T @ (
         scaled.ridge[:, None] * inverse
     )
     correction = torch.linalg.inv(torch.linalg.cholesky((h + h.T) / 2, upper=True))
-    polished = factor.r_inverse.clone()
+    polished = basis.r_inverse.clone()
     polished[at:, at:] = inverse @ correction
-    return replace(factor, r_inverse=polished)
+    return with_inner(replace(basis, r_inverse=polished), scaled)
 
 
 def pair_products(batch: Batch, *, mean: Tensor) -> tuple[Tensor, Tensor]:

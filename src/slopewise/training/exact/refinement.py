@@ -20,7 +20,7 @@ from torch import Tensor
 from slopewise.engine.engine import Engine
 from slopewise.errors import FitError
 from slopewise.problem import Problem
-from slopewise.solution import Factor, Moments, Solution, Status
+from slopewise.solution import Basis, Moments, Solution, Status
 from slopewise.training.exact import double_double as double_double
 from slopewise.training.exact.double_double import DoubleDouble
 from slopewise.training.exact.precision import few_digits, refined_digits
@@ -51,7 +51,7 @@ def refine(
     *,
     moments: Moments,
     scaled: ScaledProblem,
-    factor: Factor,
+    basis: Basis,
     start: Tensor,
     condition: float,
     passes: int,
@@ -64,7 +64,7 @@ def refine(
         engine: sums over the rows.
         moments: of the rows.
         scaled: the problem in centred columns of unit length.
-        factor: triangular factor of its normal equations.
+        basis: triangular factor of its normal equations.
         start: (q,).
         condition: of the scaled columns, for the solution.
         passes: made before.
@@ -85,7 +85,7 @@ def refine(
         assert sums is not None
         passes += 1
         c = slopes.rounded() * scaled.scale
-        step0, step = _correction(sums, scaled, factor, c, centred=not extended)
+        step0, step = _correction(sums, scaled, basis, c, centred=not extended)
         slopes = double_double.add(slopes, double_double.exact(step))
         intercept = double_double.add(intercept, double_double.exact(step0))
         moved = float((step.abs() / slopes.hi.abs().clamp(min=torch.finfo(torch.float64).tiny)).max())
@@ -102,7 +102,7 @@ def refine(
     rss = sums.rss
     digits = refined_digits(
         scaled=scaled,
-        factor=factor,
+        basis=basis,
         c=slopes.rounded() * scaled.scale,
         moments=moments,
         rss=float(rss),
@@ -114,11 +114,12 @@ def refine(
         theta=theta,
         status=Status.LIMITED if few_digits(digits) else Status.REFINED,
         digits=digits,
-        rss=rss,
+        loss=float(rss),
+        null_loss=scaled.yy,
         passes=passes,
         condition=condition,
         moments=moments,
-        factor=factor,
+        basis=basis,
     )
 
 
@@ -161,7 +162,7 @@ def _add(a: ResidualSums, b: ResidualSums) -> ResidualSums:
 
 
 def _correction(
-    sums: ResidualSums, scaled: ScaledProblem, factor: Factor, c: Tensor, *, centred: bool
+    sums: ResidualSums, scaled: ScaledProblem, basis: Basis, c: Tensor, *, centred: bool
 ) -> tuple[Tensor, Tensor]:
     """Return the corrections () of the intercept and (q,) of the coefficients, in raw units."""
     g = DoubleDouble(sums.g_hi, sums.g_lo)
@@ -169,7 +170,7 @@ def _correction(
         total = DoubleDouble(sums.total_hi.expand_as(g.hi), sums.total_lo.expand_as(g.hi))
         g = double_double.subtract(g, double_double.multiply(total, scaled.mean))
     gradient = g.rounded() / scaled.scale - scaled.ridge * c
-    inverse = factor.r_inverse[1:, 1:] if scaled.intercept else factor.r_inverse
+    inverse = basis.r_inverse[1:, 1:] if scaled.intercept else basis.r_inverse
     step = inverse @ (inverse.T @ gradient) / scaled.scale
     if not scaled.intercept:
         return torch.zeros((), dtype=torch.float64), step

@@ -6,14 +6,14 @@ intercept the column of ones is orthogonal to all of them and is never part of t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from slopewise.errors import FitError, quoted
+from slopewise.errors import FitError, OptionError, quoted
 from slopewise.problem import Problem
-from slopewise.solution import Factor, Moments
+from slopewise.solution import Basis, Moments
 from slopewise.training.moments.moments import spread_of
 
 EPS = torch.finfo(torch.float64).eps
@@ -64,29 +64,32 @@ def scale_problem(problem: Problem, moments: Moments) -> ScaledProblem:
     )
 
 
-def factor_of(scaled: ScaledProblem, r: Tensor) -> Factor:
-    """Return the factor for upper triangular r (q, q) with r'r = gram + diag(ridge)."""
+def basis_of(scaled: ScaledProblem, r: Tensor) -> Basis:
+    """Return the basis for upper triangular r (q, q) with r'r = gram + diag(ridge)."""
     q = len(scaled.mean)
     inverse = torch.linalg.solve_triangular(r, torch.eye(q, dtype=r.dtype), upper=True)
-    ridge = scaled.ridge
     if scaled.intercept:
         whole = torch.zeros(q + 1, q + 1, dtype=r.dtype)
         whole[0, 0] = scaled.weight**-0.5
         whole[1:, 1:] = inverse
         inverse = whole
-        ridge = torch.cat([torch.zeros(1, dtype=r.dtype), ridge])
-    return Factor(scaled.mean, scaled.scale, inverse, ridge, scaled.intercept)
+    return with_inner(Basis(scaled.mean, scaled.scale, inverse, inverse, scaled.intercept), scaled)
 
 
-def raw_factor(factor: Factor) -> Tensor:
-    """Return M (p, p) with (X'WX)⁻¹ = M M' in raw units (for an unpenalised fit), never forming the Gram matrix.
+def with_inner(basis: Basis, scaled: ScaledProblem) -> Basis:
+    """Return the basis with inner (p, p) = Σ w z z' = I - r_inverse' diag(ridge) r_inverse over the training rows."""
+    inverse = basis.r_inverse
+    inner = torch.eye(inverse.shape[0], dtype=inverse.dtype)
+    if bool(scaled.ridge.any()):
+        free = torch.zeros(int(basis.intercept), dtype=inverse.dtype)
+        inner = inner - inverse.T @ (torch.cat([free, scaled.ridge])[:, None] * inverse)
+    return replace(basis, inner=inner)
 
-    Row 0, the intercept's, is r_inverse[0] - Σ_j mean_j / scale_j · r_inverse[j].
-    """
-    if not factor.intercept:
-        return factor.r_inverse / factor.scale[:, None]
-    coef = factor.r_inverse[1:] / factor.scale[:, None]
-    return torch.cat([(factor.r_inverse[0] - factor.mean @ coef)[None], coef])
+
+def refuse_warm(warm: Tensor | None, solver: str) -> None:
+    """Raise OptionError where an exact solver is given a start."""
+    if warm is not None:
+        raise OptionError(f"solver {solver!r} solves at once and takes no start; leave warm_start out.")
 
 
 def _check_rows(problem: Problem, moments: Moments) -> None:

@@ -15,13 +15,10 @@ DEPENDENT = 1e-12
 """Part of a column's variance left by the earlier ones below which Hessians are numerically singular."""
 
 
-def refuse_l1(problem: Problem, solver: str) -> None:
-    """Raise OptionError if there is an L1 penalty, which this solver cannot handle: not differentiable at 0."""
-    if problem.penalty.l1:
-        raise OptionError(
-            f"solver={solver!r} cannot take l1={problem.penalty.l1:g}; choose solver='coordinate_descent' or "
-            "solver='auto'."
-        )
+def refuse_warm(warm: Tensor | None, solver: str) -> None:
+    """Raise OptionError where a solver that always starts from the intercept alone is given another start."""
+    if warm is not None:
+        raise OptionError(f"solver {solver!r} always starts from the intercept alone; leave warm_start out.")
 
 
 def check_classes(rows: Tensor, levels: tuple[str, ...]) -> None:

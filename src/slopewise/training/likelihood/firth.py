@@ -22,15 +22,15 @@ from torch import Tensor
 from slopewise.engine.engine import Engine
 from slopewise.errors import FitError
 from slopewise.problem import Problem
-from slopewise.solution import Maximum, Status
-from slopewise.training.likelihood.checks import check_columns, refuse_l1
-from slopewise.training.likelihood.first_pass import FirstPass
+from slopewise.solution import Moments, Solution, Status
+from slopewise.training.likelihood.checks import check_columns, refuse_warm
 from slopewise.training.likelihood.newton import basis_of, evaluate_rows
 from slopewise.training.likelihood.score import Derivatives
 from slopewise.training.likelihood.setup import LikelihoodSetup, likelihood_setup
 from slopewise.training.likelihood.standardized_columns import StandardizedColumns
-from slopewise.training.solver import Climber
-from slopewise.types import Batch
+from slopewise.training.requirements import linear_model, no_l1, no_penalty, two_classes
+from slopewise.training.solver import Solver
+from slopewise.types import Batch, Callback
 
 TOLERANCE = 1e-9
 MOST_STEPS = 200
@@ -40,18 +40,24 @@ LONGEST = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Firth(Climber):
+class Firth(Solver):
     """Penalised likelihood by Newton steps with the information for Hessian; two passes per step.
 
-    levels: names of the classes, for messages. first: results of an earlier first pass, or None to make it.
+    It starts from the intercept alone.
     """
 
-    levels: tuple[str, ...] = ()
-    first: FirstPass | None = None
     name = "firth"
-    needs = ("a linear model", "logistic loss", "no other penalty")
+    requires = (linear_model, two_classes, no_penalty, no_l1)
 
-    def solve(self, problem: Problem, engine: Engine) -> Maximum:
+    def solve(
+        self,
+        problem: Problem,
+        engine: Engine,
+        *,
+        warm: Tensor | None = None,
+        moments: Moments | None = None,
+        callback: Callback | None = None,
+    ) -> Solution:
         """Return the optimum. loss is -log likelihood, penalty is -½ log det I in raw units.
 
         Raises:
@@ -62,12 +68,12 @@ class Firth(Climber):
                 f"firth is for two classes and no other penalty, and was given {problem.loss.classes} classes and "
                 f"l2={problem.penalty.strength:g}; choose l2 alone, or firth alone."
             )
-        refuse_l1(problem, self.name)
-        with likelihood_setup(problem, engine, first=self.first, levels=self.levels) as setup:
+        refuse_warm(warm, self.name)
+        with likelihood_setup(problem, engine) as setup:
             check_columns(setup.problem, setup.first.moments)
             return self._iterate(setup, engine)
 
-    def _iterate(self, setup: LikelihoodSetup, engine: Engine) -> Maximum:
+    def _iterate(self, setup: LikelihoodSetup, engine: Engine) -> Solution:
         problem, columns = setup.problem, setup.columns
         evaluate = evaluate_rows(problem, engine, columns)
         c, state, passes = setup.null, evaluate(setup.null), 2
@@ -143,8 +149,8 @@ def firth_sums(batch: Batch, *, problem: Problem, beta: Tensor, mean: Tensor, in
 
 def _maximum(
     setup: LikelihoodSetup, state: Derivatives, c: Tensor, r: Tensor, decrement: float, passes: int
-) -> Maximum:
-    return Maximum(
+) -> Solution:
+    return Solution(
         theta=setup.columns.raw(c),
         status=Status.CONVERGED,
         evidence=f"the next step would be {decrement:.1g} standard errors long",

@@ -11,16 +11,16 @@ from torch import Tensor
 from slopewise.engine.engine import Engine
 from slopewise.errors import FitError
 from slopewise.problem import Problem
-from slopewise.solution import Basis, Maximum, Status
-from slopewise.training.likelihood.checks import refuse_l1
-from slopewise.training.likelihood.first_pass import FirstPass
+from slopewise.solution import Basis, Moments, Solution, Status
 from slopewise.training.likelihood.newton import basis_of, evaluate_rows
 from slopewise.training.likelihood.newton_iteration import Evaluate
 from slopewise.training.likelihood.score import Derivatives
 from slopewise.training.likelihood.separation import SeparationMonitor
 from slopewise.training.likelihood.setup import likelihood_setup
 from slopewise.training.likelihood.standardized_columns import StandardizedColumns
-from slopewise.training.solver import Climber
+from slopewise.training.requirements import linear_model, no_l1, smooth_loss
+from slopewise.training.solver import Solver
+from slopewise.types import Callback
 
 GRADIENT = 1e-9
 """Largest entry of the mean gradient at the end, in columns of standard deviation 1."""
@@ -49,35 +49,38 @@ class LbfgsResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Lbfgs(Climber):
+class Lbfgs(Solver):
     """Σ w loss + penalty by torch's L-BFGS with a strong Wolfe line search; no randomness.
 
-    start: initial theta, raw units, or None. levels: names of the classes, for messages. first: results of an
-    earlier first pass, or None to make it. gradient: largest entry of the mean gradient at the end.
+    warm is in raw units. gradient: largest entry of the mean gradient at the end.
     """
 
-    start: Tensor | None = None
-    levels: tuple[str, ...] = ()
-    first: FirstPass | None = None
     gradient: float = GRADIENT
     name = "lbfgs"
-    needs = ("a linear model", "a differentiable loss", "rows that can be read again")
+    requires = (linear_model, smooth_loss, no_l1)
 
-    def solve(self, problem: Problem, engine: Engine) -> Maximum:
+    def solve(
+        self,
+        problem: Problem,
+        engine: Engine,
+        *,
+        warm: Tensor | None = None,
+        moments: Moments | None = None,
+        callback: Callback | None = None,
+    ) -> Solution:
         """Return the optimum.
 
         1. First pass: moments and class counts; a file's rows are buffered, if they fit. 2. Start from
-        `start`, or from the intercept alone. 3. Iterate until the mean gradient is small. 4. Compute the Hessian
+        `warm`, or from the intercept alone. 3. Iterate until the mean gradient is small. 4. Compute the Hessian
         there, where it is small enough to factor, and take one Newton step.
 
         Raises:
             FitError: separated classes, or no convergence.
         """
-        refuse_l1(problem, self.name)
-        with likelihood_setup(problem, engine, first=self.first, levels=self.levels) as setup:
+        with likelihood_setup(problem, engine) as setup:
             problem, columns = setup.problem, setup.columns
-            start = setup.null if self.start is None else columns.scaled(self.start)
-            monitor = SeparationMonitor(problem, engine, columns, self.levels)
+            start = setup.null if warm is None else columns.scaled(warm)
+            monitor = SeparationMonitor(problem, engine, columns)
             evaluate = monitored(evaluate_rows(problem, engine, columns, curved=False), monitor)
             result = minimise(evaluate, start, columns.ridge, weight=setup.first.moments.weight, gradient=self.gradient)
         c, basis, decrement, small = result.c, None, math.nan, len(result.c) <= FACTORED
@@ -85,7 +88,7 @@ class Lbfgs(Climber):
             c, basis, decrement = _polished(problem, engine, columns, result.c, monitor)
         done = result.gradient <= self.gradient or decrement <= MOST_DECREMENT
         penalty = float(c @ columns.ridge @ c)
-        return Maximum(
+        return Solution(
             theta=columns.raw(c),
             status=Status.CONVERGED if done else Status.UNFINISHED,
             evidence=f"largest entry of the mean gradient {result.gradient:.1g}",

@@ -13,8 +13,8 @@ from slopewise.engine.buffered import BufferedRows, every_nth
 from slopewise.engine.engine import Engine
 from slopewise.errors import FitError
 from slopewise.problem import Problem
-from slopewise.solution import Basis, Maximum, Status
-from slopewise.training.likelihood.checks import check_columns, refuse_l1
+from slopewise.solution import Basis, Moments, Solution, Status
+from slopewise.training.likelihood.checks import check_columns
 from slopewise.training.likelihood.first_pass import KEPT, SAMPLE_ROWS, FirstPass
 from slopewise.training.likelihood.newton_iteration import Evaluate, NewtonState, newton_iteration
 from slopewise.training.likelihood.quasi_newton import QuasiNewtonResult, quasi_newton
@@ -22,7 +22,9 @@ from slopewise.training.likelihood.score import Derivatives, derivatives, score_
 from slopewise.training.likelihood.separation import SeparationMonitor
 from slopewise.training.likelihood.setup import LikelihoodSetup, likelihood_setup
 from slopewise.training.likelihood.standardized_columns import StandardizedColumns
-from slopewise.training.solver import Climber
+from slopewise.training.requirements import linear_model, no_l1, smooth_loss
+from slopewise.training.solver import Solver
+from slopewise.types import Callback
 
 SAMPLE_TOLERANCE = 1.0
 """Decrement on the sample after which one more step leaves an error far below the sampling error."""
@@ -34,54 +36,58 @@ STALE = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class Newton(Climber):
+class Newton(Solver):
     """Σ w loss + penalty by Newton's method, in centred columns of standard deviation 1.
 
-    start: initial theta, raw units, or None. levels: names of the classes, for messages. first: results of an
-    earlier first pass, or None to make it.
+    warm is in raw units.
     """
 
-    start: Tensor | None = None
-    levels: tuple[str, ...] = ()
-    first: FirstPass | None = None
     name = "newton"
-    needs = ("a linear model", "a twice differentiable loss", "rows that can be read again")
+    requires = (linear_model, smooth_loss, no_l1)
 
-    def solve(self, problem: Problem, engine: Engine) -> Maximum:
+    def solve(
+        self,
+        problem: Problem,
+        engine: Engine,
+        *,
+        warm: Tensor | None = None,
+        moments: Moments | None = None,
+        callback: Callback | None = None,
+    ) -> Solution:
         """Return the optimum.
 
         1. First pass: moments, class counts and a systematic sample of the rows; a file's rows are buffered, if they
-        fit. 2. Refuse dependent columns. 3. Start from `start`, or from the intercept alone. 4. Where the table is
+        fit. 2. Refuse dependent columns. 3. Start from `warm`, or from the intercept alone. 4. Where the table is
         large, iterate on the sample first, and from there take quasi-Newton steps where the rows are in memory. 5.
         Newton iterations on all rows, monitored for separation of the classes.
 
         Raises:
             FitError: dependent columns, separated classes, or no convergence.
         """
-        refuse_l1(problem, self.name)
         sample = min(SAMPLE_ROWS, int(KEPT / (8 * (len(problem.source.x_names) + 2))))
-        with likelihood_setup(problem, engine, first=self.first, levels=self.levels, sample=sample) as setup:
+        with likelihood_setup(problem, engine, sample=sample) as setup:
             check_columns(setup.problem, setup.first.moments)
-            return self._iterate(setup, engine)
+            return _iterate(setup, engine, warm)
 
-    def _iterate(self, setup: LikelihoodSetup, engine: Engine) -> Maximum:
-        problem, first, columns = setup.problem, setup.first, setup.columns
-        warm = QuasiNewtonResult(setup.null if self.start is None else columns.scaled(self.start), 0, math.inf)
-        if self.start is None and first.sample is not None:
-            warm = from_sample(problem, engine, columns, first, setup.null)
-        monitor = SeparationMonitor(problem, engine, columns, self.levels)
-        rows = evaluate_rows(problem, engine, columns)
-        stale = STALE if first.sample is not None else 0.0
-        state = newton_iteration(
-            rows,
-            warm.c,
-            columns.ridge,
-            stale=stale,
-            quadratic_rate=warm.quadratic_rate,
-            monitor=monitor.step,
-            check=monitor.margins,
-        )
-        return maximum(setup, state, warm.passes)
+
+def _iterate(setup: LikelihoodSetup, engine: Engine, warm: Tensor | None) -> Solution:
+    problem, first, columns = setup.problem, setup.first, setup.columns
+    near = QuasiNewtonResult(setup.null if warm is None else columns.scaled(warm), 0, math.inf)
+    if warm is None and first.sample is not None:
+        near = from_sample(problem, engine, columns, first, setup.null)
+    monitor = SeparationMonitor(problem, engine, columns)
+    rows = evaluate_rows(problem, engine, columns)
+    stale = STALE if first.sample is not None else 0.0
+    state = newton_iteration(
+        rows,
+        near.c,
+        columns.ridge,
+        stale=stale,
+        quadratic_rate=near.quadratic_rate,
+        monitor=monitor.step,
+        check=monitor.margins,
+    )
+    return maximum(setup, state, near.passes)
 
 
 def evaluate_rows(problem: Problem, engine: Engine, columns: StandardizedColumns, *, curved: bool = True) -> Evaluate:
@@ -128,14 +134,14 @@ def from_sample(
     )
 
 
-def maximum(setup: LikelihoodSetup, state: NewtonState, before: int) -> Maximum:
+def maximum(setup: LikelihoodSetup, state: NewtonState, before: int) -> Solution:
     """Return the optimum, one step beyond the last iterate, with the Hessian of that iterate.
 
     before: passes made before this iteration.
     """
     columns, c = setup.columns, state.c + state.step
     penalty = float(c @ columns.ridge @ c)
-    return Maximum(
+    return Solution(
         theta=columns.raw(c),
         status=Status.CONVERGED,
         evidence=f"the next step would be {state.next_decrement:.1g} standard errors long",

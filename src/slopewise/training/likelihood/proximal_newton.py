@@ -23,7 +23,8 @@ from torch import Tensor
 from slopewise.engine.engine import Engine
 from slopewise.errors import FitError
 from slopewise.problem import Problem
-from slopewise.solution import Maximum, Status
+from slopewise.solution import Moments, Solution, Status
+from slopewise.training.likelihood.checks import refuse_warm
 from slopewise.training.likelihood.coordinate_descent import lowest
 from slopewise.training.likelihood.first_pass import FirstPass
 from slopewise.training.likelihood.newton import evaluate_rows
@@ -32,7 +33,9 @@ from slopewise.training.likelihood.score import Derivatives
 from slopewise.training.likelihood.setup import likelihood_setup
 from slopewise.training.likelihood.standardized_columns import StandardizedColumns
 from slopewise.training.moments.quadratic import quadratic_of
-from slopewise.training.solver import Climber
+from slopewise.training.requirements import linear_model, smooth_loss
+from slopewise.training.solver import Solver
+from slopewise.types import Callback
 
 TOLERANCE = 1e-9
 """Square root of the predicted decrease: the distance to the optimum in standard errors, like Newton's decrement."""
@@ -41,30 +44,37 @@ MOST_PASSES = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Coordinate(Climber):
+class CoordinateDescent(Solver):
     """Σ w loss + strength Σ W² + l1 Σ |W| by proximal Newton steps with coordinate descent inside.
 
-    levels: names of the classes, for messages. first: results of an earlier first pass, or None to make it.
+    It starts from the intercept alone.
     """
 
-    levels: tuple[str, ...] = ()
-    first: FirstPass | None = None
     name = "coordinate_descent"
-    needs = ("a linear model", "a twice differentiable loss", "rows that can be read again")
+    requires = (linear_model, smooth_loss)
 
-    def solve(self, problem: Problem, engine: Engine) -> Maximum:
+    def solve(
+        self,
+        problem: Problem,
+        engine: Engine,
+        *,
+        warm: Tensor | None = None,
+        moments: Moments | None = None,
+        callback: Callback | None = None,
+    ) -> Solution:
         """Return the optimum; its basis is None, since an L1 penalty (not differentiable at 0) has no covariance.
 
         Raises:
             FitError: a class without rows, or no convergence.
         """
+        refuse_warm(warm, self.name)
         squared = problem.loss.name == "squared"
-        with likelihood_setup(problem, engine, first=self.first, levels=self.levels, again=not squared) as setup:
+        with likelihood_setup(problem, engine, again=not squared) as setup:
             first, columns = setup.first, setup.columns
             evaluate = squared_loss(first, columns) if squared else evaluate_rows(setup.problem, engine, columns)
             coding = coding_of(problem, columns)
             c, value, passes = descend(coded(evaluate, coding), setup.null @ torch.linalg.pinv(coding.matrix).T, coding)
-        return Maximum(
+        return Solution(
             theta=columns.raw(coding.matrix @ c),
             status=Status.CONVERGED,
             evidence=f"{int((c[coding.l1 > 0] == 0).sum())} of {int((coding.l1 > 0).sum())} coefficients are zero",

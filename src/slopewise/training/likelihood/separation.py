@@ -75,7 +75,6 @@ class SeparationMonitor:
     problem: Problem
     engine: Engine
     columns: StandardizedColumns
-    levels: tuple[str, ...] = ()
 
     def margins(self, c: Tensor, state: Derivatives) -> None:
         """Raise FitError if every row's own class scores highest at c."""
@@ -109,7 +108,7 @@ class SeparationMonitor:
             return
         size = direction.reshape(self.columns.outputs, -1)[:, int(self.problem.intercept) :].abs().amax(0)
         involved = [j for j in size.argsort(descending=True).tolist() if size[j] > INVOLVED * size.max()]
-        levels = self.levels or tuple(str(k) for k in range(self.problem.loss.classes))
+        levels = self.problem.class_names or tuple(str(k) for k in range(self.problem.loss.classes))
         names = self.problem.names[int(self.problem.intercept) :]
         raise FitError(sentence(check, involved, names, levels, complete=complete))
 

@@ -40,8 +40,6 @@ def likelihood_setup(
     problem: Problem,
     engine: Engine,
     *,
-    first: FirstPass | None = None,
-    levels: tuple[str, ...] = (),
     sample: int = 0,
     again: bool = True,
 ) -> Iterator[LikelihoodSetup]:
@@ -52,8 +50,6 @@ def likelihood_setup(
     Args:
         problem: model, loss, penalty and rows.
         engine: sums over the rows.
-        first: results of an earlier first pass, or None to make it.
-        levels: names of the classes, for messages.
         sample: rows of a systematic sample to start on, 0 for none.
         again: whether more passes will follow, so that a file's rows are buffered if they fit.
 
@@ -64,8 +60,8 @@ def likelihood_setup(
         FitError: a class without rows.
     """
     with one_torch_thread():
-        first = first or first_pass(problem, engine, keep=KEPT if again else 0.0, sample=sample)
-        check_classes(first.rows, levels)
+        first = first_pass(problem, engine, keep=KEPT if again else 0.0, sample=sample)
+        check_classes(first.rows, problem.class_names)
         if first.buffered is not None:
             problem = replace(problem, source=first.buffered)
         yield LikelihoodSetup(

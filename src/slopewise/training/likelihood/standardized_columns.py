@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from slopewise.problem import Problem
-from slopewise.solution import Moments
-from slopewise.training.moments.standardize import Standardization, standardization, to_raw_scale, to_standard_scale
+from slopewise.solution import Moments, Standardization
+from slopewise.training.moments.standardize import standardization, to_raw_scale, to_standard_scale
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,6 +135,8 @@ def center(sums: MomentSums, shift: Tensor) -> Moments:
         gram=products[:-1, :-1],
         xy=products[:-1, -1],
         yy=products[-1, -1],
+        shift=shift,
+        offset=offset,
         lost=max(lost, 0.0),
         dropped=sums.dropped,
         missing=tuple(sums.missing.tolist()),

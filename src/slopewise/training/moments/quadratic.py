@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from slopewise.solution import Moments
-from slopewise.training.moments.standardize import Standardization
+from slopewise.solution import Moments, Standardization
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ def quadratic_of(
     *,
     l2: float = 0.0,
     optimum: Tensor | None = None,
-    rss: Tensor | None = None,
+    rss: float | None = None,
 ) -> Quadratic:
     """Return the mean cost as a quadratic in the parameters of `units`.
 
@@ -64,7 +63,7 @@ def quadratic_of(
     linear = 2 / weight * xy
     if optimum is None:
         optimum = torch.linalg.pinv(hessian, hermitian=True) @ linear
-    lowest = total / weight - 0.5 * linear @ optimum if rss is None else (rss + (ridge * optimum**2).sum()) / weight
+    lowest = total / weight - 0.5 * linear @ optimum if rss is None else ((ridge * optimum**2).sum() + rss) / weight
     return Quadratic(hessian, linear, total / weight, optimum, lowest.clamp(min=0))
 
 

@@ -7,21 +7,10 @@ Without standardisation, mean is 0 and scale 1.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-from slopewise.solution import Moments
-
-
-@dataclass(frozen=True, slots=True)
-class Standardization:
-    """Mean (q,) and scale (q,) that the columns are standardised by; intercept: whether theta[0] is the intercept."""
-
-    mean: Tensor
-    scale: Tensor
-    intercept: bool
+from slopewise.solution import Basis, Moments, Standardization
 
 
 def standardization(moments: Moments, *, standardize: bool, intercept: bool) -> Standardization:
@@ -62,3 +51,16 @@ def to_standard_scale(theta: Tensor, units: Standardization) -> Tensor:
         return theta * units.scale
     slopes = theta[..., 1:]
     return torch.cat([theta[..., :1] + (slopes * units.mean).sum(-1, keepdim=True), slopes * units.scale], dim=-1)
+
+
+def raw_map(basis: Basis) -> Tensor:
+    """Return M (d, d) with (H + penalty)⁻¹ = M M' in raw units, each output's intercept carried to x = 0.
+
+    H is never formed nor inverted: an intercept's row is r_inverse[0] - Σ_j mean_j / scale_j · r_inverse[j].
+    """
+    blocks = basis.r_inverse.reshape(basis.outputs, -1, basis.r_inverse.shape[1])
+    if not basis.intercept:
+        return (blocks / basis.scale[:, None]).flatten(0, 1)
+    slopes = blocks[:, 1:] / basis.scale[:, None]
+    intercepts = blocks[:, :1] - (basis.mean @ slopes)[:, None]
+    return torch.cat([intercepts, slopes], dim=1).flatten(0, 1)

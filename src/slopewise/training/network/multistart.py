@@ -19,10 +19,11 @@ from torch import Tensor
 from slopewise.engine.local import one_torch_thread
 from slopewise.errors import FitError, OptionError
 from slopewise.optimizers.plan import DescentPlan
+from slopewise.solution import Plateau
 from slopewise.training.descent.minibatches import Arrays
 from slopewise.training.descent.objective import RowLoss
 from slopewise.training.network.batched import MEMORY, BatchedResult, descend_batched, groups_of
-from slopewise.training.network.plateaus import Plateau, plateaus_of
+from slopewise.training.network.plateaus import plateaus_of
 from slopewise.types import Callback
 
 SEED_STRIDE = 1_000_003

@@ -2,38 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from torch import Tensor
+
+from slopewise.solution import Plateau
 
 GAP = 0.01
 """Part of the null model's cost that separates two plateaus, and that a run which is still falling gains in its last
 tenth of the epochs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plateau:
-    """Starts with nearly the same final cost: how many, lowest and highest cost, and how many were still falling.
-
-    at_null_cost: the plateau has the cost of the null model, ln 2 for two classes of equal size. diverged: the cost
-    is not finite.
-    """
-
-    count: int
-    low: float
-    high: float
-    falling: int
-    at_null_cost: bool = False
-    diverged: bool = False
-
-    def __str__(self) -> str:
-        plural = "" if self.count == 1 else "s"
-        if self.diverged:
-            return f"{self.count} start{plural} diverged"
-        where = f"{self.low:.4f}" if f"{self.low:.4f}" == f"{self.high:.4f}" else f"{self.low:.4f} to {self.high:.4f}"
-        note = ", no better than the null model" if self.at_null_cost else ""
-        moving = f", {self.falling} still falling" if self.falling else ""
-        return f"{self.count} start{plural} at cost {where}{note}{moving}"
 
 
 def plateaus_of(cost: Tensor, earlier: Tensor, null_cost: float) -> tuple[Plateau, ...]:

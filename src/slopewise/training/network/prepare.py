@@ -21,10 +21,10 @@ from slopewise.optimizers.sgd_recurrence import SGD, sgd_of
 from slopewise.optimizers.sharpness import Sharpness
 from slopewise.optimizers.stability import largest_lr
 from slopewise.problem import Problem
-from slopewise.solution import Moments
+from slopewise.solution import Moments, Standardization
 from slopewise.training.descent.linear import TORCH_LR
 from slopewise.training.descent.minibatches import Arrays, weighted_arrays
-from slopewise.training.moments.standardize import Standardization, standardization
+from slopewise.training.moments.standardize import standardization
 from slopewise.training.network.decay import ridge_of
 from slopewise.training.network.sharpness import cost_at, hessian_bound, sharpness_at
 from slopewise.types import Callback
@@ -64,7 +64,7 @@ class NetworkSetup:
     @property
     def dtype(self) -> torch.dtype:
         """The dtype of the training."""
-        return torch.float32 if self.plan.dtype == "float32" else torch.float64
+        return self.plan.torch_dtype
 
 
 def prepare_network(
@@ -98,7 +98,7 @@ def prepare_network(
     """
     units = standardization(moments, standardize=plan.standardize, intercept=True)
     y_mean, y_scale = target_units(problem, moments, standardize=plan.standardize)
-    dtype = torch.float32 if plan.dtype == "float32" else torch.float64
+    dtype = plan.torch_dtype
     read = partial(_read, engine=engine, units=units, y_mean=y_mean, y_scale=y_scale, dtype=dtype)
     rows = read(problem, callback=callback)
     held_out = None if validation is None else read(validation, callback=None)

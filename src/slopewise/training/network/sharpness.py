@@ -5,8 +5,6 @@ For a model without hidden layers an upper bound follows from the moments; for a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
@@ -15,9 +13,8 @@ from slopewise.errors import OptionError
 from slopewise.optimizers.sgd_recurrence import SGD
 from slopewise.optimizers.sharpness import Cost, Sharpness, sharpness
 from slopewise.problem import Problem
-from slopewise.solution import History, Moments
+from slopewise.solution import History, Moments, SharpnessHistory, Standardization
 from slopewise.training.descent.minibatches import Arrays
-from slopewise.training.moments.standardize import Standardization
 
 MOST_ROWS = 4096
 """Most rows on which the sharpness is measured: the cost is a mean, and needs no more."""
@@ -36,19 +33,6 @@ TOLERANCE = 1e-4
 
 MAX_HESSIAN = {"squared": 2.0, "logistic": 0.25, "softmax": 0.5}
 """Upper bound over eta of a loss's second derivative in eta; softmax: Böhning, Ann. Inst. Statist. Math. 44 (1992)."""
-
-
-@dataclass(frozen=True, slots=True)
-class SharpnessHistory:
-    """The sharpness of the cost along a run.
-
-    epoch (s,) int64; eigenvalue (s,), the Hessian's largest, and lr (s,), the largest stable one, float64: NaN where
-    the Hessian was not finite, inf where the cost was flat.
-    """
-
-    epoch: Tensor
-    eigenvalue: Tensor
-    lr: Tensor
 
 
 def hessian_bound(problem: Problem, moments: Moments, units: Standardization, ridge: Tensor) -> float | None:

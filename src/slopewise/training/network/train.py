@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from time import perf_counter
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -12,15 +13,14 @@ from slopewise.errors import OptionError
 from slopewise.optimizers.learning_rates import learning_rates
 from slopewise.optimizers.sgd_recurrence import sgd_of
 from slopewise.problem import Problem
-from slopewise.solution import Descended, History, Status
+from slopewise.solution import Descended, History, Plateau, SharpnessHistory, Status
 from slopewise.training.descent.checkpoint import Checkpoint
 from slopewise.training.descent.objective import whole_cost
 from slopewise.training.descent.runner import run_loop
 from slopewise.training.network.decay import penalty_of
 from slopewise.training.network.multistart import MultistartResult, Network, train_multistart
-from slopewise.training.network.plateaus import Plateau
 from slopewise.training.network.prepare import NetworkSetup
-from slopewise.training.network.sharpness import SharpnessHistory, cost_at, sharpness_history
+from slopewise.training.network.sharpness import cost_at, sharpness_history
 from slopewise.types import Callback
 
 LISTED = 100
@@ -110,7 +110,6 @@ def _sharpness_history(
 def train_multiple(
     problem: Problem,
     setup: NetworkSetup,
-    network: Network,
     *,
     n_init: int,
     null_cost: float,
@@ -121,7 +120,6 @@ def train_multiple(
     Args:
         problem: model and loss.
         setup: see `prepare_network`.
-        network: the problem's model.
         n_init: how many networks to train.
         null_cost: the cost of the null model, in the units of the table.
         callback: receives the epoch and the lowest cost.
@@ -138,7 +136,7 @@ def train_multiple(
         )
     began = perf_counter()
     result = train_multistart(
-        network,
+        cast("Network", problem.model),
         problem.loss.value,
         setup.rows,
         setup.plan,
