@@ -32,7 +32,7 @@ LAW: dict[str, tuple[str, ...]] = {
     "problem": CONTRACTS,
     "solution": CONTRACTS,
     "engine": ("data/source",),
-    "training": ("optimizers", "engine", "problem", "solution", "atomic_file", "data/source"),
+    "training": ("optimizers", "engine", "problem", "solution", "atomic_file", *CONTRACTS),
     "results": ("training", "optimizers", "models", "losses", "engine", "problem", "solution", "data", "atomic_file"),
     "view": ("results", "atomic_file", *BELOW_RESULTS),
     "doctor": ("results", "atomic_file", *BELOW_RESULTS),

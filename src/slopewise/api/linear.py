@@ -10,7 +10,7 @@ from slopewise.api.dataset import TrainingData
 from slopewise.api.options import ResolvedOptions
 from slopewise.doctor.data import data_findings
 from slopewise.doctor.finding import Finding, ranked
-from slopewise.engine.local import LocalEngine
+from slopewise.engine.engine import Engine
 from slopewise.errors import FitError, OptionError
 from slopewise.losses.penalty import L2, ElasticNet
 from slopewise.losses.squared import Squared
@@ -158,7 +158,7 @@ def _told(data: TrainingData, options: ResolvedOptions, problem: Problem) -> dic
     }
 
 
-def _exact(problem: Problem, engine: LocalEngine, moments: Moments) -> Solution | None:
+def _exact(problem: Problem, engine: Engine, moments: Moments) -> Solution | None:
     """Return the exact solution, None where the columns determine none: a descent goes somewhere all the same."""
     try:
         return choose(problem, moments).solver.solve(problem, engine)

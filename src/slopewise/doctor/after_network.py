@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from slopewise.doctor.before_network import first_rows
 from slopewise.doctor.finding import Finding, ranked
 from slopewise.doctor.network import NetworkExamination, network_findings
 from slopewise.doctor.steps import step_finding
@@ -24,8 +23,9 @@ def examine_network_after(fit: NetworkFit) -> tuple[Finding, ...]:
     if fit.status is Status.DIVERGED:
         step = step_finding(fit.descent, is_linear=fit.is_linear)
         return () if step is None else (step,)
-    x, y = first_rows(fit.rows.train, LOOKED_AT)[:2]
-    x = (x - fit.units.mean) / fit.units.scale
+    head = fit.rows.engine.head(fit.rows.train, LOOKED_AT)
+    assert head.y is not None
+    x, y = (head.x - fit.units.mean) / fit.units.scale, head.y
     look = NetworkExamination(
         module=fit.network,
         x=x.to(fit.dtype),

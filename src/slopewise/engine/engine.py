@@ -1,9 +1,12 @@
-"""The contract: one verb, a sum over rows.
+"""The contract: everything that meets rows is a verb of the engine, and only the engine knows where the rows are.
 
-`sum(function, source)` calls `function(batch)` for every batch and adds the results in the fixed order of
-the rows, whatever ran side by side. A result is a tuple of float64 tensors (and ints); tuples add
-element by element unless `add` says how. Only the engine knows how many threads, devices
-or machines there are.
+`reduce(kernel, source, operands)` calls `kernel(batch, operands)` for every batch and combines the results in the
+fixed order of the rows, whatever ran side by side. `head`, `stream`, `gather` and `open` hand out rows themselves.
+
+A kernel is a function of a module, so that it can be sent elsewhere by name; settings that are no tensors may be bound
+to it by `functools.partial`. All its tensors come as operands, a tuple that the engine moves to where the batch is,
+and what it allocates it makes with `batch.x.new_zeros` and its like. A result is a tuple of tensors (float64 sums) and
+plain numbers, brought back to this process.
 """
 
 from __future__ import annotations
@@ -12,10 +15,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import torch
+from torch import Tensor
+
 from slopewise.data.source import Source
-from slopewise.types import Batch
+from slopewise.engine.gather import Gathered
+from slopewise.types import Batch, Callback
 
 S = TypeVar("S", bound=tuple[Any, ...])
+O = TypeVar("O", bound=tuple[Any, ...] | None)  # noqa: E741
 
 
 def add_tuples(left: S, right: S) -> S:
@@ -25,10 +33,55 @@ def add_tuples(left: S, right: S) -> S:
 
 
 class Engine(ABC):
-    """Sums functions of batches over all rows of a source."""
+    """Reads sources and combines functions of their batches.
+
+    batch_rows: rows of a batch at most. callback: told how reads get on, or None. memory: bytes of rows that may be
+    gathered from a source that is not in memory; mini-batches of more are streamed.
+    """
 
     batch_rows: int
+    callback: Callback | None
+    memory: float
 
     @abstractmethod
-    def sum(self, function: Callable[[Batch], S], source: Source, *, add: Callable[[S, S], S] = add_tuples) -> S | None:
-        """Return the sum of function(batch) over the source, None where it has no rows."""
+    def reduce(
+        self, kernel: Callable[[Batch, O], S], source: Source, operands: O, combine: Callable[[S, S], S] = add_tuples
+    ) -> S | None:
+        """Return kernel(batch, operands) combined over all batches of the source, None where it has no rows.
+
+        Args:
+            kernel: from a batch and the operands to a tuple; a function of a module, or a partial of one.
+            source: the rows.
+            operands: a tuple of tensors, numbers, and tuples, dataclasses or torch modules of these; or None.
+            combine: associative; called as combine(earlier rows, later rows).
+        """
+
+    @abstractmethod
+    def open(self, source: Source, keep: float = 0.0) -> Source:
+        """Return the source so that `head` and one `reduce` after it take a single read of a file.
+
+        Args:
+            source: the rows; one in memory is returned as it is.
+            keep: bytes of x, y and w up to which the rows are kept; the source returned is then in memory, and can be
+                read any number of times.
+        """
+
+    @abstractmethod
+    def head(self, source: Source, n: int) -> Batch:
+        """Return the first rows of a source, n of them or all there are."""
+
+    @abstractmethod
+    def gather(
+        self,
+        source: Source,
+        *,
+        mean: Tensor | None = None,
+        scale: Tensor | None = None,
+        dtype: torch.dtype = torch.float64,
+        callback: Callback | None = None,
+    ) -> Gathered:
+        """Return all rows of a source in memory, as (x - mean) / scale where these (q,) are given.
+
+        Raises:
+            DataError: there are no rows, or a value is missing or infinite.
+        """

@@ -8,11 +8,9 @@ import torch
 from torch import Tensor
 
 from slopewise.data.source import Source
+from slopewise.engine.buffered import ANNOUNCED
 from slopewise.errors import DataError
 from slopewise.types import Batch, Callback
-
-ANNOUNCED = 100e6
-"""Bytes that are taken without a word."""
 
 
 @dataclass(frozen=True, slots=True)

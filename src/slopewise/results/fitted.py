@@ -15,8 +15,8 @@ from slopewise.data.design_source import DesignSource
 from slopewise.data.learn import check_columns
 from slopewise.data.open import as_table
 from slopewise.data.source import Source
+from slopewise.engine.default import default_engine
 from slopewise.engine.engine import Engine
-from slopewise.engine.local import LocalEngine
 from slopewise.errors import DataError, OptionError
 from slopewise.results.data_handles import DataHandles
 from slopewise.results.prediction import frames
@@ -107,7 +107,7 @@ class Fitted(ABC, Generic[M]):
         check_threshold(threshold, self.classes, self.design.target)
         rows = as_table(table, table_name)
         check_columns(self.design, rows, with_target=True)
-        metrics = self.measure(LocalEngine(), DesignSource(rows, self.design), threshold)
+        metrics = self.measure(default_engine(), DesignSource(rows, self.design), threshold)
         if metrics.n == 0:
             raise DataError(f"{rows.label} has no rows to evaluate on; give one with complete rows.")
         return metrics

@@ -10,7 +10,6 @@ from torch import Tensor
 from slopewise.data.design_source import DesignSource
 from slopewise.data.source import PlainCsv
 from slopewise.data.split import Split
-from slopewise.engine.gather import gather
 from slopewise.errors import OptionError
 from slopewise.results.export.code import code as script_text
 from slopewise.results.export.script import MOST_INLINE, CsvRows, InlineRows, Script
@@ -38,7 +37,7 @@ def origin_of(fit: Fit | Classifier | NetworkFit) -> Origin | None:
         return _csv_rows(source, source.table.plain)
     if fit.n > MOST_INLINE:
         return None
-    rows = gather(source, MOST_INLINE)
+    rows = fit.rows.engine.gather(source)
     return InlineRows(rows.x, rows.y, rows.w)
 
 

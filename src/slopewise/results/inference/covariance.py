@@ -45,6 +45,13 @@ class RobustPass:
     absolute: Tensor
 
 
+class RobustOperands(NamedTuple):
+    """factor of the training rows, theta (p,) the estimates."""
+
+    factor: Factor
+    theta: Tensor
+
+
 class RobustSums(NamedTuple):
     """meat (p, p) = Σ (w e)² a z z', absolute () = Σ w |e|, and how many rows have leverage one."""
 
@@ -95,7 +102,7 @@ def robust(
     Raises:
         FitError: hc2 or hc3, and a row determines its own prediction.
     """
-    sums = engine.sum(partial(robust_sums, kind=kind, factor=factor, theta=theta), source)
+    sums = engine.reduce(partial(robust_sums, kind=kind), source, RobustOperands(factor, theta))
     assert sums is not None  # the solver has read these rows
     if sums.alone:
         rows = "row has" if sums.alone == 1 else "rows have"
@@ -107,9 +114,10 @@ def robust(
     return RobustPass(_covariance(kind, factor, meat), sums.absolute)
 
 
-def robust_sums(batch: Batch, *, kind: str, factor: Factor, theta: Tensor) -> RobustSums:
+def robust_sums(batch: Batch, operands: RobustOperands, *, kind: str) -> RobustSums:
     """Return the sums of one batch; `robust` gives the formula."""
     assert batch.y is not None
+    factor, theta = operands
     z = orthonormal(x=batch.x, factor=factor)
     e = (batch.y - line(x=batch.x, theta=theta, intercept=factor.intercept)).abs()
     we = e if batch.w is None else e * batch.w

@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from slopewise.engine.engine import Engine
 from slopewise.errors import FitError, check_choice
+from slopewise.losses.loss import Loss
 from slopewise.problem import Problem
 from slopewise.results.inference.covariance import Covariance
 from slopewise.results.inference.leverage import line
@@ -87,8 +89,8 @@ def covariance_of(kind: str, *, problem: Problem, maximum: Maximum, engine: Engi
         raise FitError("there is no covariance: the penalty has corners (l1), or there are too many parameters.")
     inner = basis.inner
     if kind != "nonrobust":
-        look = partial(score_products, problem=problem, theta=maximum.theta, basis=basis)
-        sums = engine.sum(look, problem.source)
+        kernel = partial(score_products, loss=problem.loss)
+        sums = engine.reduce(kernel, problem.source, ScoreProductOperands(maximum.theta, basis))
         assert sums is not None  # the solver has read these rows
         n, d = maximum.moments.n, len(inner)
         inner = sums[0] * (n / (n - d) if n > d else math.nan) if kind == "hc1" else sums[0]
@@ -96,10 +98,18 @@ def covariance_of(kind: str, *, problem: Problem, maximum: Maximum, engine: Engi
     return Covariance(kind, m @ inner @ m.T, inner)
 
 
-def score_products(batch: Batch, *, problem: Problem, theta: Tensor, basis: Basis) -> tuple[Tensor]:
+class ScoreProductOperands(NamedTuple):
+    """theta (p,) or (p, m), raw units; basis: the curvature there."""
+
+    theta: Tensor
+    basis: Basis
+
+
+def score_products(batch: Batch, operands: ScoreProductOperands, *, loss: Loss) -> tuple[Tensor]:
     """Return Σ s s' (d, d) of one batch, s = w slope ⊗ u in the coordinates z."""
     assert batch.y is not None
-    gradient = problem.loss.gradient(line(x=batch.x, theta=theta, intercept=basis.intercept), batch.y)
+    theta, basis = operands
+    gradient = loss.gradient(line(x=batch.x, theta=theta, intercept=basis.intercept), batch.y)
     gradient = gradient.reshape(len(batch), -1)
     if batch.w is not None:
         gradient = gradient * batch.w[:, None]

@@ -38,6 +38,12 @@ class ClassMetrics:
     confusion: tuple[tuple[float, ...], ...]
 
 
+class ThetaOperands(NamedTuple):
+    """theta: parameters (p,), or (p, k - 1), raw units."""
+
+    theta: Tensor
+
+
 class ClassSums(NamedTuple):
     """Sums over rows; scores holds each row's [y, w, log probabilities] (r, k + 2), for the auc, in parts."""
 
@@ -66,8 +72,8 @@ def evaluate_classes(
         DataError: a missing or infinite value; the column and row are named.
     """
     k = 2 if theta.ndim == 1 else theta.shape[1] + 1
-    look = partial(class_sums, theta=theta, intercept=intercept, threshold=threshold)
-    sums = engine.sum(look, source, add=add_sums)
+    kernel = partial(class_sums, intercept=intercept, threshold=threshold)
+    sums = engine.reduce(kernel, source, ThetaOperands(theta), add_sums)
     if sums is not None and not bool(sums.log_loss.isfinite()):
         raise source.first_invalid_value() or DataError(
             "scores overflowed: some values are beyond 1e150; look at the largest."
@@ -75,9 +81,9 @@ def evaluate_classes(
     return finish_classes(sums, k)
 
 
-def class_sums(batch: Batch, *, theta: Tensor, intercept: bool, threshold: float | None) -> ClassSums:
+def class_sums(batch: Batch, operands: ThetaOperands, *, intercept: bool, threshold: float | None) -> ClassSums:
     """Return the sums of one batch."""
-    return sums_of(log_probabilities(x=batch.x, theta=theta, intercept=intercept), batch, threshold)
+    return sums_of(log_probabilities(x=batch.x, theta=operands.theta, intercept=intercept), batch, threshold)
 
 
 def sums_of(logs: Tensor, batch: Batch, threshold: float | None) -> ClassSums:

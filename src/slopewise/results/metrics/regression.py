@@ -29,6 +29,12 @@ class Metrics:
     r2: float
 
 
+class ThetaOperands(NamedTuple):
+    """theta (p,): parameters, raw units."""
+
+    theta: Tensor
+
+
 class MetricSums(NamedTuple):
     """Sums over rows: n, weight = Σ w, rss = Σ w e², absolute = Σ w |e|, mean = ȳ, yy = Σ w (y - ȳ)²."""
 
@@ -52,7 +58,7 @@ def evaluate(*, engine: Engine, source: Source, theta: Tensor, intercept: bool) 
     Raises:
         DataError: a missing or infinite value; the column and row are named.
     """
-    sums = engine.sum(partial(metric_sums, theta=theta, intercept=intercept), source, add=merge)
+    sums = engine.reduce(partial(metric_sums, intercept=intercept), source, ThetaOperands(theta), merge)
     if sums is None:
         return finish(MetricSums(0, 0.0, 0.0, 0.0, 0.0, 0.0))
     if not (math.isfinite(sums.rss) and math.isfinite(sums.yy)):
@@ -62,9 +68,9 @@ def evaluate(*, engine: Engine, source: Source, theta: Tensor, intercept: bool) 
     return finish(sums)
 
 
-def metric_sums(batch: Batch, *, theta: Tensor, intercept: bool) -> MetricSums:
+def metric_sums(batch: Batch, operands: ThetaOperands, *, intercept: bool) -> MetricSums:
     """Return the sums of one batch, yy about its own mean."""
-    return sums_of(line(x=batch.x, theta=theta, intercept=intercept), batch)
+    return sums_of(line(x=batch.x, theta=operands.theta, intercept=intercept), batch)
 
 
 def sums_of(prediction: Tensor, batch: Batch) -> MetricSums:

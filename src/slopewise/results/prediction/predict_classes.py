@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from slopewise.data.source import Chunk
-from slopewise.engine.local import one_torch_thread
+from slopewise.engine.threads import one_torch_thread
 from slopewise.errors import FitError, OptionError, check_choice
 from slopewise.results.inference.likelihood import normal_quantile
 from slopewise.results.inference.statistics import check_level

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from slopewise.data.source import Chunk, Source
 from slopewise.engine.engine import Engine
-from slopewise.engine.local import one_torch_thread
+from slopewise.engine.threads import one_torch_thread
 from slopewise.errors import DataError, FitError
 from slopewise.results.metrics import classification
 from slopewise.results.metrics import regression as metrics
@@ -20,12 +21,23 @@ from slopewise.results.metrics.regression import Metrics, MetricSums
 from slopewise.results.prediction.frames import is_matrix, like_input
 from slopewise.results.prediction.predict import CHUNK_ROWS, design_rows, refuse_unfinished, tables_of
 from slopewise.results.prediction.predict_classes import as_values, check_threshold, column_names, labels_of, refuse_of
+from slopewise.types import Batch
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
     from slopewise.results.network import NetworkFit
+
+
+class NetworkOperands(NamedTuple):
+    """A network from (x - mean) / scale to eta, mean and scale (q,), and those of the target it was trained on."""
+
+    network: nn.Module
+    mean: Tensor
+    scale: Tensor
+    y_mean: float
+    y_scale: float
 
 
 def answers(fit: NetworkFit, x: Tensor) -> Tensor:
@@ -35,12 +47,32 @@ def answers(fit: NetworkFit, x: Tensor) -> Tensor:
         fit: the fit.
         x: rows (n, q), raw units.
     """
+    return _answers(x, _operands(fit), classes=len(fit.classes), dtype=fit.dtype)
+
+
+def number_sums(batch: Batch, operands: NetworkOperands, *, dtype: torch.dtype) -> MetricSums:
+    """Return the sums of one batch of numbers."""
+    return metrics.sums_of(_answers(batch.x, operands, classes=0, dtype=dtype), batch)
+
+
+def class_sums(
+    batch: Batch, operands: NetworkOperands, *, classes: int, dtype: torch.dtype, threshold: float | None
+) -> classification.ClassSums:
+    """Return the sums of one batch of classes."""
+    return classification.sums_of(_answers(batch.x, operands, classes=classes, dtype=dtype), batch, threshold)
+
+
+def _operands(fit: NetworkFit) -> NetworkOperands:
+    return NetworkOperands(fit.network, fit.units.mean, fit.units.scale, fit.y_mean, fit.y_scale)
+
+
+def _answers(x: Tensor, operands: NetworkOperands, *, classes: int, dtype: torch.dtype) -> Tensor:
     with torch.no_grad():
-        u = (x - fit.units.mean) / fit.units.scale
-        eta: Tensor = fit.network(u.to(fit.dtype)).to(torch.float64)
-        if not fit.classes:
-            return eta.reshape(len(x)) * fit.y_scale + fit.y_mean
-        scores = eta.reshape(len(x), len(fit.classes) - 1)
+        u = (x - operands.mean) / operands.scale
+        eta: Tensor = operands.network(u.to(dtype)).to(torch.float64)
+        if not classes:
+            return eta.reshape(len(x)) * operands.y_scale + operands.y_mean
+        scores = eta.reshape(len(x), classes - 1)
         return torch.cat([scores.new_zeros(len(x), 1), scores], dim=1).log_softmax(1)
 
 
@@ -98,17 +130,14 @@ def measure(fit: NetworkFit, engine: Engine, source: Source, threshold: float | 
         OptionError: threshold is no share, or there are not two classes.
     """
     check_threshold(threshold, fit.classes, fit.design.target)
-    _ = fit.network  # built before the engine's threads ask for it
+    operands = _operands(fit)
     if fit.classes:
-        found = engine.sum(
-            lambda batch: classification.sums_of(answers(fit, batch.x), batch, threshold),
-            source,
-            add=classification.add_sums,
-        )
+        kernel = partial(class_sums, classes=len(fit.classes), dtype=fit.dtype, threshold=threshold)
+        found = engine.reduce(kernel, source, operands, classification.add_sums)
         if found is not None and not bool(found.log_loss.isfinite()):
             raise _first_invalid_value(source)
         return classification.finish_classes(found, len(fit.classes))
-    sums = engine.sum(lambda batch: metrics.sums_of(answers(fit, batch.x), batch), source, add=metrics.merge)
+    sums = engine.reduce(partial(number_sums, dtype=fit.dtype), source, operands, metrics.merge)
     if sums is not None and not (math.isfinite(sums.rss) and math.isfinite(sums.yy)):
         raise _first_invalid_value(source)
     return metrics.finish(sums or MetricSums(0, 0.0, 0.0, 0.0, 0.0, 0.0))

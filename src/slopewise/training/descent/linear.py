@@ -14,8 +14,7 @@ import torch
 from torch import Tensor
 
 from slopewise.engine.engine import Engine
-from slopewise.engine.gather import gather
-from slopewise.engine.local import one_torch_thread
+from slopewise.engine.threads import one_torch_thread
 from slopewise.optimizers.plan import DescentPlan
 from slopewise.optimizers.sgd_recurrence import sgd_of
 from slopewise.optimizers.stability import HessianSpectrum, Limits, limits_of
@@ -138,10 +137,10 @@ def _loop(
 ) -> Descended:
     dtype = torch.float32 if setup.plan.dtype == "float32" else torch.float64
     units = setup.units
-    rows = gather(problem.source, engine.batch_rows, mean=units.mean, scale=units.scale, dtype=dtype, callback=callback)
+    rows = engine.gather(problem.source, mean=units.mean, scale=units.scale, dtype=dtype, callback=callback)
     held_out = None
     if validation is not None:
-        kept = gather(validation.source, engine.batch_rows, mean=units.mean, scale=units.scale, dtype=dtype)
+        kept = engine.gather(validation.source, mean=units.mean, scale=units.scale, dtype=dtype)
         held_out = (kept.x, kept.y, kept.w)
     found = run_loop(
         x=rows.x,

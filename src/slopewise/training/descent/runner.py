@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from time import perf_counter
 
 import torch
 from torch import Tensor, nn
 
-from slopewise.engine.local import one_torch_thread
+from slopewise.engine.threads import threads_for
 from slopewise.optimizers.plan import DescentPlan
 from slopewise.optimizers.schedules import build_scheduler
 from slopewise.optimizers.torch_optimizers import build_optimizer
@@ -24,17 +23,8 @@ from slopewise.training.descent.outcome import build_fit, interrupted
 from slopewise.training.descent.stopping import StoppingRules, check_stopping
 from slopewise.types import Callback
 
-SMALL_STEP = 2**24
-"""Rows times parameters of a step below which one thread takes it: two wait for each other longer than they work,
-and on a busy machine a hundred times as long."""
-
 FEW = 2**15
 """Parameters up to which those of a chain are moved as one: of more, adding to zeros costs what the calls saved."""
-
-
-def threads_for(work: int) -> AbstractContextManager[None]:
-    """Return the context in which a step of `work` rows times parameters runs best."""
-    return one_torch_thread() if work < SMALL_STEP else nullcontext()
 
 
 def run_loop(

@@ -7,7 +7,7 @@ its triangular factor, and factors are stacked and reduced again: TSQR, Demmel, 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -31,6 +31,20 @@ Rounding leaves about 1e-15 of a dependent column; the worst of the NIST sets, F
 """
 
 
+class TriangleOperands(NamedTuple):
+    """mean (q,) and scale (q,) of the columns, y_mean ()."""
+
+    mean: Tensor
+    scale: Tensor
+    y_mean: Tensor
+
+
+class PairOperands(NamedTuple):
+    """mean (q,) of the columns."""
+
+    mean: Tensor
+
+
 @dataclass(frozen=True, slots=True)
 class QR(Solver):
     """R of the centred, scaled columns by blocked Householder QR, then refinement in extended precision.
@@ -52,8 +66,7 @@ class QR(Solver):
         moments = self.moments or read_moments(problem, engine)
         scaled = scale_problem(problem, moments)
         y_mean = moments.y_mean if problem.intercept else torch.zeros_like(moments.y_mean)
-        look = partial(triangle, mean=scaled.mean, scale=scaled.scale, y_mean=y_mean)
-        sums = engine.sum(look, problem.source, add=stack)
+        sums = engine.reduce(triangle, problem.source, TriangleOperands(scaled.mean, scaled.scale, y_mean), stack)
         assert sums is not None
         q = len(scaled.mean)
         ridge = torch.cat([torch.diag(scaled.ridge.sqrt()), torch.zeros(q, 1, dtype=torch.float64)], dim=1)
@@ -76,9 +89,10 @@ class QR(Solver):
         )
 
 
-def triangle(batch: Batch, *, mean: Tensor, scale: Tensor, y_mean: Tensor) -> tuple[Tensor]:
+def triangle(batch: Batch, operands: TriangleOperands) -> tuple[Tensor]:
     """Return R of the batch's rows √w [(x - mean) / scale, y - y_mean], at most (q + 1, q + 1)."""
     assert batch.y is not None
+    mean, scale, y_mean = operands
     rows = torch.cat([(batch.x - mean) / scale, (batch.y - y_mean)[:, None]], dim=1)
     if batch.w is not None:
         rows = rows * batch.w.sqrt()[:, None]
@@ -96,7 +110,7 @@ def polish(factor: Factor, scaled: ScaledProblem, problem: Problem, engine: Engi
     With T = r_inverse of raw columns, H = T' (X'WX + ridge) T is the identity but for the error of T; its own
     Cholesky factor, which is well-conditioned, takes that error out.
     """
-    sums = engine.sum(partial(pair_products, mean=scaled.mean), problem.source, add=add_pairs)
+    sums = engine.reduce(pair_products, problem.source, PairOperands(scaled.mean), add_pairs)
     assert sums is not None
     at = int(factor.intercept)
     inverse = factor.r_inverse[at:, at:]
@@ -110,12 +124,12 @@ def polish(factor: Factor, scaled: ScaledProblem, problem: Problem, engine: Engi
     return replace(factor, r_inverse=polished)
 
 
-def pair_products(batch: Batch, *, mean: Tensor) -> tuple[Tensor, Tensor]:
+def pair_products(batch: Batch, operands: PairOperands) -> tuple[Tensor, Tensor]:
     """Return Σ w (x - mean)(x - mean)' of a batch, (q, q), as a pair of float64.
 
     The mean is rounded, but to second order only: its error is orthogonal to the true centred columns.
     """
-    x = double_double.two_sum(batch.x, -mean.expand_as(batch.x))
+    x = double_double.two_sum(batch.x, -operands.mean.expand_as(batch.x))
     wx = x if batch.w is None else double_double.multiply(x, batch.w[:, None].expand_as(batch.x))
     rows = [
         double_double.total(

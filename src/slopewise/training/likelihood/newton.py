@@ -18,7 +18,7 @@ from slopewise.training.likelihood.checks import check_columns, refuse_l1
 from slopewise.training.likelihood.first_pass import KEPT, SAMPLE_ROWS, FirstPass
 from slopewise.training.likelihood.newton_iteration import Evaluate, NewtonState, newton_iteration
 from slopewise.training.likelihood.quasi_newton import QuasiNewtonResult, quasi_newton
-from slopewise.training.likelihood.score import Derivatives, derivatives, score_sums
+from slopewise.training.likelihood.score import Derivatives, ScoreOperands, derivatives, score_sums
 from slopewise.training.likelihood.separation import SeparationMonitor
 from slopewise.training.likelihood.setup import LikelihoodSetup, likelihood_setup
 from slopewise.training.likelihood.standardized_columns import StandardizedColumns
@@ -86,10 +86,10 @@ class Newton(Climber):
 
 def evaluate_rows(problem: Problem, engine: Engine, columns: StandardizedColumns, *, curved: bool = True) -> Evaluate:
     """Return the function that reads all rows and returns the derivatives at c."""
+    kernel = partial(score_sums, loss=problem.loss, curved=curved)
 
     def evaluate(c: Tensor) -> Derivatives:
-        look = partial(score_sums, problem=problem, beta=columns.beta(c), mean=columns.units.mean, curved=curved)
-        sums = engine.sum(look, problem.source)
+        sums = engine.reduce(kernel, problem.source, ScoreOperands(columns.beta(c), columns.units.mean))
         assert sums is not None  # the first read has seen these rows
         return derivatives(sums, columns.outputs, columns.scale)
 

@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from slopewise.engine.engine import Engine
-from slopewise.engine.gather import gather
 from slopewise.optimizers.plan import DescentPlan
 from slopewise.optimizers.sgd_recurrence import SGD, sgd_of
 from slopewise.optimizers.sharpness import Sharpness
@@ -131,7 +130,7 @@ def _read(
     callback: Callback | None,
 ) -> Arrays:
     mean, scale = units.mean, units.scale
-    found = gather(problem.source, engine.batch_rows, mean=mean, scale=scale, callback=callback)
+    found = engine.gather(problem.source, mean=mean, scale=scale, callback=callback)
     y = (found.y - y_mean) / y_scale
     return weighted_arrays(found.x.to(dtype), y.to(dtype), None if found.w is None else found.w.to(dtype))
 
