@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -114,8 +113,11 @@ class ThroughLocal(Engine):
     def head(self, source: Source, n: int) -> Batch:
         return LocalEngine(self.batch_rows).head(source, n)
 
-    def gather(self, source: Source, **options: Any) -> Gathered:
-        return LocalEngine(self.batch_rows).gather(source, **options)
+    def gather(self, source: Source, callback: Callback | None = None) -> Gathered:
+        return LocalEngine(self.batch_rows).gather(source, callback)
+
+    def stream(self, source: Source, size: int, seed: int | None = None, epoch: int = 0) -> Iterator[Batch]:
+        return LocalEngine(self.batch_rows).stream(source, size, seed, epoch)
 
 
 @dataclass(frozen=True)

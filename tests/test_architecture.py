@@ -31,7 +31,7 @@ LAW: dict[str, tuple[str, ...]] = {
     "optimizers": (),
     "problem": CONTRACTS,
     "solution": CONTRACTS,
-    "engine": ("data/source",),
+    "engine": ("data/source", "data/prefetch"),
     "training": ("optimizers", "engine", "problem", "solution", "atomic_file", *CONTRACTS),
     "results": ("training", "optimizers", "models", "losses", "engine", "problem", "solution", "data", "atomic_file"),
     "view": ("results", "atomic_file", *BELOW_RESULTS),

@@ -18,6 +18,7 @@ import slopewise
 from slopewise.data.source import Source
 from slopewise.engine.buffered import BufferedRows
 from slopewise.engine.default import default_engine
+from slopewise.engine.gather import gather
 from slopewise.engine.local import LocalEngine
 from slopewise.engine.operands import move
 from slopewise.engine.threads import Stop, cores, kept_memory, one_torch_thread, side_by_side, threads_for
@@ -182,7 +183,7 @@ def test_kept_rows_count_what_was_left_out_once() -> None:
 
 def test_gathered_rows_are_scaled() -> None:
     mean, scale = torch.tensor([1.0, 2.0]), torch.tensor([2.0, 1.0])
-    found = LocalEngine(7).gather(Streamed(rows(20)), mean=mean, scale=scale, dtype=torch.float32)
+    found = gather(Streamed(rows(20)), 7, mean=mean, scale=scale, dtype=torch.float32)
     assert found.x.dtype == found.y.dtype == torch.float32
     assert found.x[:, 0].tolist() == [(k - 1) / 2 for k in range(20)]
 

@@ -12,11 +12,8 @@ plain numbers, brought back to this process.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
-
-import torch
-from torch import Tensor
 
 from slopewise.data.source import Source
 from slopewise.engine.gather import Gathered
@@ -71,17 +68,31 @@ class Engine(ABC):
         """Return the first rows of a source, n of them or all there are."""
 
     @abstractmethod
-    def gather(
-        self,
-        source: Source,
-        *,
-        mean: Tensor | None = None,
-        scale: Tensor | None = None,
-        dtype: torch.dtype = torch.float64,
-        callback: Callback | None = None,
-    ) -> Gathered:
-        """Return all rows of a source in memory, as (x - mean) / scale where these (q,) are given.
+    def gather(self, source: Source, callback: Callback | None = None) -> Gathered:
+        """Return all rows of a source in memory.
+
+        Args:
+            source: with a target.
+            callback: told how the read gets on, and when more than 100 MB are taken; or None.
 
         Raises:
-            DataError: there are no rows, or a value is missing or infinite.
+            DataError: there are no rows, or more than the machine's memory; a value is missing or infinite.
+        """
+
+    @abstractmethod
+    def stream(self, source: Source, size: int, seed: int | None = None, epoch: int = 0) -> Iterator[Batch]:
+        """Yield every row of a source once, in batches of `size` rows (the last may be shorter), while it is read.
+
+        With a seed, rows are shuffled within a buffer: the first B rows of the source among each other, then the next
+        B, and so on, B being the whole batches that take 64 MB as float64 columns (`engine.stream.buffer_rows`; 380,000
+        rows of 20 columns). The order is set by the order of the source's rows, (seed, epoch), the number of columns
+        and `size`, and by nothing else: not by the number of files or row groups, not by batch_rows, threads or dtype.
+        A source of at most B rows is shuffled whole, as rows in memory are. Rows further apart never share a batch,
+        so a table sorted by its target is better shuffled before it is written.
+
+        Args:
+            source: with a target.
+            size: rows of a batch.
+            seed: of the order; None for that of the source.
+            epoch: another order for each.
         """

@@ -96,10 +96,10 @@ def fit_network(
         start=first,
         is_linear=is_linear_model(model),
         validation=validation,
+        may_stream=n_init == 1,
         callback=callback,
     )
-    _, y, w = setup.rows
-    null_cost = setup.unit * null_model_cost(problem.loss, y, w)
+    null_cost = setup.unit * null_model_cost(problem.loss, *setup.targets)
     trained = _trained(problem, setup, n_init, null_cost, checkpoint, callback)
     return NetworkFit(
         design=design,
@@ -115,7 +115,7 @@ def fit_network(
         n=found.n,
         n_dropped=found.dropped,
         missing=found.missing,
-        counts=_counts(y, problem.loss.classes),
+        counts=setup.counts,
         l2=problem.penalty.strength,
         class_weights=getattr(problem.loss, "class_weights", None),
         library=library,
@@ -161,7 +161,3 @@ def _network_record(setup: NetworkSetup, trained: TrainedNetwork, null_cost: flo
         starts=None if trained.starts is None else report_of(trained.starts),
         sharpness_history=trained.sharpness_history,
     )
-
-
-def _counts(y: Tensor, classes: int) -> tuple[int, ...]:
-    return tuple(torch.bincount(y.to(torch.int64), minlength=classes).tolist()) if classes else ()

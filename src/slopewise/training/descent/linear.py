@@ -13,6 +13,7 @@ from time import perf_counter
 import torch
 from torch import Tensor
 
+from slopewise.data.source import Source
 from slopewise.engine.engine import Engine
 from slopewise.engine.threads import one_torch_thread
 from slopewise.optimizers.plan import DescentPlan
@@ -24,12 +25,19 @@ from slopewise.training.descent.checkpoint import Checkpoint
 from slopewise.training.descent.closed_form import descend_closed_form
 from slopewise.training.descent.moment_descent import descend_moments
 from slopewise.training.descent.objective import ridge
-from slopewise.training.descent.runner import run_loop
+from slopewise.training.descent.rows import descent_rows, validation_rows
+from slopewise.training.descent.runner import run_descent
 from slopewise.training.descent.start import initial_parameters
 from slopewise.training.descent.stopping import RISES, DivergenceDetector, divergence_limit, find_stop, has_converged
 from slopewise.training.moments.quadratic import Quadratic, quadratic_of
 from slopewise.training.moments.spectrum import spectrum_of
-from slopewise.training.moments.standardize import Standardization, standardization, to_raw_scale, to_standard_scale
+from slopewise.training.moments.standardize import (
+    Standardization,
+    StandardizedRows,
+    standardization,
+    to_raw_scale,
+    to_standard_scale,
+)
 from slopewise.training.roads import choose_road
 from slopewise.types import Callback
 
@@ -136,22 +144,20 @@ def _loop(
     validation: Problem | None,
 ) -> Descended:
     dtype = torch.float32 if setup.plan.dtype == "float32" else torch.float64
-    units = setup.units
-    rows = engine.gather(problem.source, mean=units.mean, scale=units.scale, dtype=dtype, callback=callback)
-    held_out = None
-    if validation is not None:
-        kept = engine.gather(validation.source, mean=units.mean, scale=units.scale, dtype=dtype)
-        held_out = (kept.x, kept.y, kept.w)
-    found = run_loop(
-        x=rows.x,
-        y=rows.y,
-        w=rows.w,
+    units, plan = setup.units, setup.plan
+
+    def standardized(source: Source, weight_factor: float) -> StandardizedRows:
+        return StandardizedRows(source, units.mean, units.scale, dtype, weight_factor=weight_factor)
+
+    rows = descent_rows(problem.source, engine, plan, moments, standardized, callback=callback)
+    found = run_descent(
+        rows=rows,
         module=problem.model.module(setup.start.to(dtype)),
         loss=problem.loss.value,
-        plan=setup.plan,
+        plan=plan,
         penalty=ridge(problem.penalty.strength, units.scale, moments.weight),
         callback=callback,
-        validation=held_out,
+        validation=None if validation is None else validation_rows(validation.source, rows, engine, standardized),
         checkpoint=checkpoint,
         optimum=setup.quadratic.optimum,
         lowest=setup.quadratic.lowest,
