@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import pickle
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from slopewise.data.source import Source
+from slopewise.engine.engine import Engine, O, S, add_tuples
+from slopewise.engine.gather import Gathered
+from slopewise.engine.local import LocalEngine
 from slopewise.losses.absolute import Absolute
 from slopewise.losses.huber import Huber
 from slopewise.losses.logistic import Logistic
@@ -15,6 +21,7 @@ from slopewise.losses.loss import Loss
 from slopewise.losses.poisson import Poisson
 from slopewise.losses.softmax import Softmax
 from slopewise.losses.squared import Squared
+from slopewise.types import Batch, Callback
 
 
 @dataclass(frozen=True)
@@ -90,3 +97,69 @@ KINDS = [
     Kind("network of classes", {**TWO, **FEW, "hidden": (3,)}, frozenset({"threshold", "at", "history"})),
 ]
 """Every kind of fit; `tests/laws/test_options.py` fits each to one table."""
+
+
+@dataclass(frozen=True)
+class ThroughLocal(Engine):
+    """Hands rows out as this machine does; `reduce` is another's."""
+
+    batch_rows: int = 65536
+    callback: Callback | None = None
+    memory: float = 512e6
+
+    def open(self, source: Source, keep: float = 0.0) -> Source:
+        return LocalEngine(self.batch_rows).open(source, keep)
+
+    def head(self, source: Source, n: int) -> Batch:
+        return LocalEngine(self.batch_rows).head(source, n)
+
+    def gather(self, source: Source, callback: Callback | None = None) -> Gathered:
+        return LocalEngine(self.batch_rows).gather(source, callback)
+
+    def stream(self, source: Source, size: int, seed: int | None = None, epoch: int = 0) -> Iterator[Batch]:
+        return LocalEngine(self.batch_rows).stream(source, size, seed, epoch)
+
+
+@dataclass(frozen=True)
+class SingleRowEngine(ThroughLocal):
+    """Hands every kernel a single row."""
+
+    batch_rows: int = 1
+
+    def reduce(
+        self, kernel: Callable[[Batch, O], S], source: Source, operands: O, combine: Callable[[S, S], S] = add_tuples
+    ) -> S | None:
+        total: S | None = None
+        for batch in source.batches(1):
+            value = kernel(batch, operands)
+            total = value if total is None else combine(total, value)
+        return total
+
+
+@dataclass(frozen=True)
+class PicklingEngine(ThroughLocal):
+    """Sends everything as bytes, as to another machine: kernel, operands, combine and every result.
+
+    Results are combined from the last to the first, for combine is associative and no other order is promised.
+    """
+
+    batch_rows: int = 50
+
+    def reduce(
+        self, kernel: Callable[[Batch, O], S], source: Source, operands: O, combine: Callable[[S, S], S] = add_tuples
+    ) -> S | None:
+        sent = pickle.dumps((kernel, operands, combine))
+        results: list[bytes] = []
+        for part in source.partitions(3):
+            for batch in part.batches(self.batch_rows):
+                there, moved, _ = pickle.loads(sent)
+                results.append(pickle.dumps(there(batch, moved)))
+        _, _, together = pickle.loads(sent)
+        total: S | None = None
+        for result in reversed([pickle.loads(result) for result in results]):
+            total = result if total is None else together(result, total)
+        return total
+
+
+ENGINES: list[Engine] = [SingleRowEngine(), PicklingEngine()]
+"""Engines that stand for the contract: whatever runs on them runs anywhere."""

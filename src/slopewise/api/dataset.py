@@ -11,7 +11,8 @@ from slopewise.data.design_source import DesignSource
 from slopewise.data.learn import learn_design
 from slopewise.data.open import as_table, library_of, with_weights
 from slopewise.data.split import Split
-from slopewise.engine.local import LocalEngine
+from slopewise.engine.default import default_engine
+from slopewise.engine.engine import Engine
 from slopewise.errors import DataError, OptionError
 from slopewise.results.record import DataHandles
 
@@ -22,7 +23,7 @@ class TrainingData:
 
     design: Design
     train: DesignSource
-    engine: LocalEngine
+    engine: Engine
     library: str
 
     @property
@@ -65,7 +66,7 @@ def prepare_data(table: Any, options: ResolvedOptions) -> TrainingData:
         split=split,
         classes=options.is_classification,
     )
-    engine = LocalEngine(options["batch_rows"], options["callback"])
+    engine = default_engine(options["batch_rows"], options["callback"])
     return TrainingData(design, DesignSource(rows, design, split, "train"), engine, library_of(table))
 
 

@@ -112,7 +112,7 @@ def check_network(data: TrainingData, options: ResolvedOptions) -> Report:
     first = first_pass(problem, data.engine, sample=0)
     labels = data.design.target_levels
     check_classes(first.rows, labels)
-    return examine_network_before(problem, first, plan=_plan(options, problem), labels=labels)
+    return examine_network_before(problem, first, data.engine, plan=_plan(options, problem), labels=labels)
 
 
 def _refuse(options: ResolvedOptions) -> None:

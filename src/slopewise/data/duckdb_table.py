@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,6 +21,8 @@ from slopewise.errors import DataError, OptionError, quoted
 from slopewise.types import Schema
 
 Explain = Callable[[str], DataError]
+Relation = Callable[[Sequence[str]], str]
+"""From files to the SQL that stands for them, read one after the other."""
 
 
 def open_file(path: str, table: str | None = None) -> Table:
@@ -58,7 +61,8 @@ def open_file(path: str, table: str | None = None) -> Table:
 class DuckTable(Table):
     """A table that DuckDB reads: `relation` is its SQL expression, `attach` a statement to run before.
 
-    `types` is its Arrow schema, and `explain` turns a message of DuckDB into a DataError.
+    `types` is its Arrow schema, and `explain` turns a message of DuckDB into a DataError. Of a table in several files,
+    `relation_of` gives the SQL for some of them; a part of it starts at row `start` of the whole, which is None here.
     """
 
     label: str
@@ -70,6 +74,9 @@ class DuckTable(Table):
     attach: str | None = None
     in_memory: bool = False
     plain: PlainCsv | None = None
+    files: tuple[str, ...] = ()
+    relation_of: Relation | None = None
+    start: int | None = None
 
     def chunks(self, columns: Sequence[str], size: int) -> Iterator[Chunk]:
         """Yield the rows of `columns` in file order, at most `size` at a time, read by another thread."""
@@ -84,10 +91,24 @@ class DuckTable(Table):
         first = replace(self, relation=f"(SELECT * FROM {self.relation} LIMIT {rows})")
         return next(iter(_read(first, columns)), None)
 
+    def partitions(self, k: int) -> list[Table]:
+        """Return at most k runs of whole files of about equal size; the rows of all but the last run are counted."""
+        if self.relation_of is None or min(k, len(self.files)) < 2:
+            return [self]
+        parts: list[Table] = []
+        start = self.start or 0
+        cuts = files.contiguous([os.path.getsize(file) for file in self.files], k)
+        for cut in cuts:
+            some = self.files[cut]
+            part = replace(self, relation=self.relation_of(some), files=some, start=start)
+            parts.append(part)
+            start += _count(part) if cut is not cuts[-1] else 0
+        return parts
+
 
 def _read(table: DuckTable, columns: Sequence[str]) -> Generator[ColumnsChunk, None, None]:
     names = ", ".join(map(csv.sql_name, columns))
-    start = 0
+    start = table.start or 0
     with _connect(table.attach) as connection:
         try:
             query = connection.sql(f"SELECT {names} FROM {table.relation}")
@@ -97,8 +118,15 @@ def _read(table: DuckTable, columns: Sequence[str]) -> Generator[ColumnsChunk, N
         # An error while batches are transferred reaches Python as Arrow's OSError.
         except (duckdb.Error, OSError) as error:
             raise table.explain(str(error)) from None
-    if not start:
+    if not start and table.start is None:
         raise DataError(f"{table.label!r} holds no rows; there is nothing to learn from.")
+
+
+def _count(table: DuckTable) -> int:
+    """Return the number of rows, for which the files are parsed once."""
+    with _connect(table.attach) as connection:
+        ((rows,),) = _query_runner(connection, table.explain)(f"SELECT count(*) FROM {table.relation}")
+    return int(rows)
 
 
 def _connect(attach: str | None = None) -> duckdb.DuckDBPyConnection:
@@ -139,13 +167,17 @@ def _open_csv(path: str, paths: list[str]) -> DuckTable:
     with _connect() as connection:
         run_query = _query_runner(connection, explain)
         dialect = csv.sniff(run_query, paths)
-        relation = csv.relation(paths, dialect)
+        relation_of = partial(csv.relation, dialect=dialect)
+        relation = relation_of(paths)
         if not run_query(f"SELECT 1 FROM {relation} LIMIT 1"):
             header = quoted(dialect.types)
             raise DataError(f"{path!r} has a header ({header}) and no rows; there is nothing to learn from.")
         types = _types(connection, relation, explain)
     schema = schema_from_arrow(types)
-    return DuckTable(path, schema, None, relation, types, explain, plain=_plain(paths, dialect))
+    plain = _plain(paths, dialect)
+    return DuckTable(
+        path, schema, None, relation, types, explain, plain=plain, files=tuple(paths), relation_of=relation_of
+    )
 
 
 def _plain(paths: list[str], dialect: csv.Dialect) -> PlainCsv | None:
@@ -159,10 +191,13 @@ def _plain(paths: list[str], dialect: csv.Dialect) -> PlainCsv | None:
 def _open_json(path: str, paths: list[str]) -> DuckTable:
     with _connect() as connection:
         kinds = json.sniff(_query_runner(connection, partial(json.explain, label=path)), paths)
+        relation_of = partial(json.relation, types=kinds)
         explain = partial(_explain_json, path=path, paths=paths, kinds=kinds)
-        relation = json.relation(paths, kinds)
+        relation = relation_of(paths)
         types = _types(connection, relation, explain)
-    return DuckTable(path, schema_from_arrow(types), None, relation, types, explain)
+    return DuckTable(
+        path, schema_from_arrow(types), None, relation, types, explain, files=tuple(paths), relation_of=relation_of
+    )
 
 
 def _open_query(query: str) -> DuckTable:

@@ -7,7 +7,7 @@ import gzip
 import os
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from slopewise.errors import DataError, OptionError, nearest, quoted
@@ -163,3 +163,21 @@ def same_columns(path: str, names: tuple[str, ...], first: str, expected: tuple[
         f"it lacks {quoted(missing)}" if missing else f"it also has {quoted(added)}" if added else "their order differs"
     )
     raise DataError(f"{path!r} has other columns than {first!r}: {detail}; read together, all files need the same.")
+
+
+def contiguous(sizes: Sequence[int], k: int) -> list[slice]:
+    """Return at most k slices that cut a list into contiguous groups of about equal size.
+
+    Args:
+        sizes: of the items of the list.
+        k: groups at most.
+
+    >>> contiguous([10, 10, 30, 10], 2)
+    [slice(0, 2, None), slice(2, 4, None)]
+    """
+    total, before, groups = max(sum(sizes), 1), 0, []
+    for size in sizes:
+        groups.append(min(int((before + size / 2) * k / total), k - 1))  # by the middle of each item
+        before += size
+    starts = [at for at in range(len(sizes)) if not at or groups[at] != groups[at - 1]]
+    return [slice(start, stop) for start, stop in zip(starts, [*starts, len(sizes)][1:], strict=True)]

@@ -4,9 +4,10 @@ A *table* is the user's data: named columns of numbers, booleans and categories,
 A *source* gives the engine batches of x, y and w, made from a table by a design.
 
 Order of calls: `table.schema` once, `table.chunks(columns, size)` once per pass; a table can be read
-any number of times and gives the same rows in the same order each time. `partitions(k)` splits a table in
-memory into at most k contiguous parts that can be read in parallel; a streamed table returns itself
-as its only part. Rows are never handled one by one in Python.
+any number of times and gives the same rows in the same order each time. `partitions(k)` splits it into at
+most k contiguous parts that can be read in parallel: slices of a table in memory, row groups of Parquet files, the
+files of a pattern; a table that can only be read from its start returns itself as its only part. Rows are never
+handled one by one in Python.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ class Table(ABC):
         return None
 
     def partitions(self, k: int) -> list[Table]:
-        """Return at most k contiguous parts, together the whole table, in order."""
+        """Return at most k contiguous parts, together the whole table, in order; chunks keep their `start`."""
         return [self]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from slopewise.doctor.before_network import first_rows
 from slopewise.doctor.finding import Finding, ranked
 from slopewise.doctor.network import NetworkExamination, network_findings
 from slopewise.doctor.steps import step_finding
@@ -27,7 +26,9 @@ def examine_network_after(fit: Fit[Any]) -> tuple[Finding, ...]:
     step = step_finding(descent, is_linear=is_linear)
     if fit.status is Status.DIVERGED:
         return () if step is None else (step,)
-    x, y = first_rows(fit.data.train, MOST_ROWS)[:2]
+    head = fit.data.engine.head(fit.data.train, MOST_ROWS)
+    assert head.y is not None
+    x, y = head.x, head.y
     dtype = descent.plan.torch_dtype
     examination = NetworkExamination(
         module=fit.network,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from slopewise.data.source import Source
 from slopewise.doctor.classification import MOST_ROWS, imbalance
 from slopewise.doctor.examine import Report, columns_findings
 from slopewise.doctor.finding import Finding, Number, ranked
 from slopewise.doctor.separable import separating_hyperplane
 from slopewise.doctor.steps import beyond_limit
+from slopewise.engine.engine import Engine
 from slopewise.models.build import start_of
 from slopewise.optimizers.plan import DescentPlan
 from slopewise.optimizers.sgd_recurrence import sgd_of
@@ -27,18 +27,23 @@ LIMIT_AT_START = "at the start, on the first {rows:,} rows: a network's limit ch
 KINDS = {"squared": "linear", "logistic": "logistic regression", "softmax": "softmax regression"}
 
 
-def examine_network_before(problem: Problem, first: FirstPass, *, plan: DescentPlan, labels: tuple[str, ...]) -> Report:
+def examine_network_before(
+    problem: Problem, first: FirstPass, engine: Engine, *, plan: DescentPlan, labels: tuple[str, ...]
+) -> Report:
     """Return the report on a planned descent of classes or of a network.
 
     Args:
         problem: its model made by `models.build.build_network`, in float64.
         first: the result of the first pass over the rows.
+        engine: reads the first rows.
         plan: the plan, with or without a learning rate.
         labels: names of the classes, empty where the target is a number.
     """
     model, moments = problem.model, first.moments
     is_linear = model.is_linear
-    rows = first_rows(problem.source, MOST_ROWS)
+    head = engine.head(problem.source, MOST_ROWS)
+    assert head.y is not None
+    rows = head.x, head.y, head.w
     start = start_of(model, plan.init, plan.seed)
     sgd = sgd_of(plan.options) if plan.optimizer == "sgd" else None
 
@@ -70,21 +75,6 @@ def examine_network_before(problem: Problem, first: FirstPass, *, plan: DescentP
         counts=first.counts,
         holds=where if is_linear else LIMIT_AT_START.format(rows=min(measured_rows(len(start)), moments.n)),
     )
-
-
-def first_rows(source: Source, most: int) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Return x (n, q), y (n,) and w (n,) or None of the first `most` rows, raw units."""
-    xs: list[Tensor] = []
-    ys: list[Tensor] = []
-    ws: list[Tensor] = []
-    for batch in source.batches(most):
-        assert batch.y is not None
-        xs.append(batch.x)
-        ys.append(batch.y)
-        ws += [] if batch.w is None else [batch.w]
-        if sum(map(len, xs)) >= most:
-            break
-    return torch.cat(xs)[:most], torch.cat(ys)[:most], torch.cat(ws)[:most] if ws else None
 
 
 def _separated(rows: tuple[Tensor, Tensor, Tensor | None], n: int) -> Finding | None:

@@ -15,6 +15,9 @@ from slopewise.types import Batch, Callback
 PART_ROWS = 16384
 """Fewest rows in memory for which starting a thread saves time."""
 
+ANNOUNCED = 100e6
+"""Bytes that are taken without a word."""
+
 
 @dataclass(frozen=True, slots=True)
 class BufferedRows(Source):
@@ -28,14 +31,17 @@ class BufferedRows(Source):
     def batches(self, size: int) -> Iterator[Batch]:
         """Yield the rows in order, in batches of at most `size` rows."""
         for piece in self.pieces:
-            for start in range(0, len(piece), size):
+            for start in range(0, max(len(piece), 1), size):
                 yield _cut(piece, start, start + size)
 
     def partitions(self, k: int) -> list[Source]:
         """Return at most k parts, none shorter than PART_ROWS but the last."""
         rows = sum(map(len, self.pieces))
         step = max(-(-rows // k), PART_ROWS)
-        return [replace(self, pieces=_between(self.pieces, start, start + step)) for start in range(0, rows, step)]
+        return [
+            replace(self, pieces=_between(self.pieces, start, start + step if start + step < rows else None))
+            for start in range(0, rows, step)
+        ]
 
     def first_invalid_value(self) -> DataError | None:
         """Return None: the rows were checked when they were read."""
@@ -52,7 +58,7 @@ class BufferedRows(Source):
 class StartedRead(Source):
     """A read that has started: the batches read so far can be inspected before it continues, once, to the end."""
 
-    seen: tuple[Batch, ...]
+    seen: list[Batch]
     rest: Iterator[Batch]
     x_names: tuple[str, ...]
     n_rows: int | None
@@ -62,6 +68,12 @@ class StartedRead(Source):
         """Yield the rows in order, in the batches in which they are read: first those already read."""
         yield from self.seen
         yield from self.rest
+
+    def first(self, n: int) -> list[Batch]:
+        """Return batches with the first n rows, reading on only where those seen hold fewer."""
+        while sum(map(len, self.seen)) < n and (batch := next(self.rest, None)) is not None:
+            self.seen.append(batch)
+        return self.seen
 
     def partitions(self, k: int) -> list[Source]:
         """Return the read itself."""
@@ -100,7 +112,46 @@ def start_read(
             callback.rows(done, source.n_rows)
     if 0 < rows <= most:
         return BufferedRows(tuple(seen), source.x_names, rows)
-    return StartedRead(tuple(seen), rest, source.x_names, source.n_rows)
+    return StartedRead(seen, rest, source.x_names, source.n_rows)
+
+
+def open_source(source: Source, size: int, *, keep: float = 0.0, callback: Callback | None = None) -> Source:
+    """Return the source so that its first rows and all of them take a single read; see `Engine.open`.
+
+    Args:
+        source: what to read; one in memory is returned as it is.
+        size: rows of a batch at most.
+        keep: bytes of x, y and w up to which the rows are kept.
+        callback: told how the read gets on, and when much memory is taken; or None.
+    """
+    if source.in_memory:
+        return source
+    reading = start_read(source, size, room=int(keep / (8 * (len(source.x_names) + 2))), callback=callback)
+    if callback is not None and isinstance(reading, BufferedRows) and reading.nbytes > ANNOUNCED:
+        size_in_mb = reading.nbytes / 1e6
+        callback.note(f"keeping {reading.n_rows:,} rows in memory, {size_in_mb:,.0f} MB: the table is read once")
+    return reading
+
+
+def first_rows(source: Source, n: int, size: int) -> Batch:
+    """Return the first rows of a source, n of them or all there are; see `Engine.head`.
+
+    Args:
+        source: a read under way goes on after them.
+        n: rows wanted.
+        size: rows of a batch at most, where the source is not in memory.
+    """
+    batches = iter(
+        source.first(n) if isinstance(source, StartedRead) else source.batches(n if source.in_memory else size)
+    )
+    parts: list[Batch] = []
+    while (missing := n - sum(map(len, parts))) > 0 and (batch := next(batches, None)) is not None:
+        if len(batch):
+            parts.append(_rows(batch, slice(0, missing)))
+    if not parts:
+        nothing = torch.zeros(0, dtype=torch.float64)
+        return Batch(nothing.new_zeros(0, len(source.x_names)), nothing)
+    return parts[0] if len(parts) == 1 else joined(tuple(parts))
 
 
 def every_nth(parts: tuple[Batch, ...], step: int) -> tuple[Batch, ...]:
@@ -125,22 +176,30 @@ def every_nth(parts: tuple[Batch, ...], step: int) -> tuple[Batch, ...]:
 def joined(parts: tuple[Batch, ...]) -> Batch:
     """Return the rows of all parts together, copied."""
     ys, ws = [part.y for part in parts if part.y is not None], [part.w for part in parts if part.w is not None]
-    x = torch.empty(sum(map(len, parts)), parts[0].x.shape[1], dtype=torch.float64)
+    x = parts[0].x.new_empty(sum(map(len, parts)), parts[0].x.shape[1])
     return Batch(torch.cat([part.x for part in parts], out=x), torch.cat(ys), torch.cat(ws) if ws else None)
 
 
-def _between(pieces: tuple[Batch, ...], start: int, stop: int) -> tuple[Batch, ...]:
-    """Return rows start to stop of all pieces together, without copying."""
-    ends = accumulate(map(len, pieces))
-    cuts = (
-        _cut(piece, max(start - end + len(piece), 0), max(stop - end + len(piece), 0))
-        for piece, end in zip(pieces, ends, strict=True)
-    )
-    return tuple(cut for cut in cuts if len(cut))
+def _between(pieces: tuple[Batch, ...], start: int, stop: int | None) -> tuple[Batch, ...]:
+    """Return rows start to stop (None: the end) of all pieces together, without copying.
+
+    What was left out of a piece is counted where the piece begins.
+    """
+    cuts: list[Batch] = []
+    for piece, end in zip(pieces, accumulate(map(len, pieces)), strict=True):
+        begin = end - len(piece)
+        cut = _rows(piece, slice(max(start - begin, 0), None if stop is None else max(stop - begin, 0)))
+        if begin >= start and (stop is None or begin < stop):
+            cut = replace(cut, dropped=piece.dropped, missing=piece.missing)
+        if len(cut) or cut.dropped:
+            cuts.append(cut)
+    return tuple(cuts)
 
 
 def _cut(batch: Batch, start: int, stop: int) -> Batch:
-    return _rows(batch, slice(start, stop))
+    """Return rows start to stop, and with the first of them what was left out of the batch."""
+    cut = _rows(batch, slice(start, stop))
+    return cut if start else replace(cut, dropped=batch.dropped, missing=batch.missing)
 
 
 def _rows(batch: Batch, rows: slice) -> Batch:

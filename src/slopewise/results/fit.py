@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from slopewise.data.design_source import DesignSource
 from slopewise.data.learn import check_columns
 from slopewise.data.open import as_table
-from slopewise.engine.local import LocalEngine
+from slopewise.engine.default import default_engine
 from slopewise.errors import DataError
 from slopewise.results import at_epoch
 from slopewise.results.fitted import Fitted, M
@@ -47,7 +47,7 @@ class Fit(Fitted[M]):
         predict.check_threshold(self.record, threshold)
         rows = as_table(table, table_name)
         check_columns(self.design, rows, with_target=True)
-        metrics = measure(self.record, LocalEngine(), DesignSource(rows, self.design), threshold)
+        metrics = measure(self.record, default_engine(), DesignSource(rows, self.design), threshold)
         if metrics.n == 0:
             raise DataError(f"{rows.label} has no rows to evaluate on; give one with complete rows.")
         return cast(M, metrics)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from slopewise.data.design_source import DesignSource
 from slopewise.data.source import PlainCsv
-from slopewise.engine.gather import gather
 from slopewise.errors import OptionError
 from slopewise.results.export.script import MOST_INLINE
 from slopewise.results.record import CsvRows, DataHandles, FitRecord, InlineRows, Origin
@@ -24,7 +23,7 @@ def origin_of(record: FitRecord, data: DataHandles | None) -> Origin | None:
         return _csv_rows(source, source.table.plain)
     if record.moments.n > MOST_INLINE:
         return None
-    rows = gather(source, MOST_INLINE)
+    rows = data.engine.gather(source)
     return InlineRows(rows.x, rows.y, rows.w)
 
 

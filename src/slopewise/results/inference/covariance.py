@@ -15,6 +15,8 @@ from torch import Tensor
 
 from slopewise.engine.engine import Engine
 from slopewise.errors import FitError, OptionError, check_choice
+from slopewise.losses.loss import Loss
+from slopewise.models.model import Model
 from slopewise.problem import Problem
 from slopewise.results.inference.leverage import orthonormal, scaled_columns
 from slopewise.results.record import Covariance
@@ -74,8 +76,8 @@ def covariance_of(
     check_choice("cov_type", kind, COV_TYPES if squared else COV_TYPES[:3])
     if kind == "nonrobust":
         return covariance_from(kind, basis, dispersion * basis.inner), math.nan
-    kernel = partial(meat, problem=problem, theta=solution.theta, basis=basis, leverage=kind)
-    sums = engine.sum(kernel, problem.source)
+    kernel = partial(meat, model=problem.model, loss=problem.loss, kind=kind)
+    sums = engine.reduce(kernel, problem.source, MeatOperands(basis, solution.theta))
     assert sums is not None  # the solver has read these rows
     if sums.alone:
         rows = "row has" if sums.alone == 1 else "rows have"
@@ -97,23 +99,24 @@ def covariance_from(kind: str, basis: Basis, inner: Tensor) -> Covariance:
     return Covariance(kind, m @ inner @ m.T, inner)
 
 
-def meat(batch: Batch, *, problem: Problem, theta: Tensor, basis: Basis, leverage: str = "") -> MeatSums:
-    """Return Σ s s' (d, d) of one batch, s = w · gradient ⊗ u in the coordinates z.
+class MeatOperands(NamedTuple):
+    """basis of the training rows; theta: estimates (p,) or (p, m), raw units."""
+
+    basis: Basis
+    theta: Tensor
+
+
+def meat(batch: Batch, operands: MeatOperands, *, model: Model, loss: Loss, kind: str) -> MeatSums:
+    """Return Σ s s' (d, d) of one batch, s = w · gradient ⊗ u in the coordinates z; kind: hc2, hc3 weigh by leverage.
 
     For squared loss the gradient is that of e² / 2, the residual.
-
-    Args:
-        batch: rows.
-        problem: whose loss it is.
-        theta: estimates (p,) or (p, m), raw units.
-        basis: of the training rows.
-        leverage: hc2 or hc3 to divide by 1 - leverage.
     """
     assert batch.y is not None
-    eta = problem.model.forward(theta, batch.x)
-    if problem.loss.name == "squared":
-        return _squared_meat(batch, batch.y - eta, basis, leverage)
-    gradient = problem.loss.gradient(eta, batch.y).reshape(len(batch), -1)
+    basis, theta = operands
+    eta = model.forward(theta, batch.x)
+    if loss.name == "squared":
+        return _squared_meat(batch, batch.y - eta, basis, kind)
+    gradient = loss.gradient(eta, batch.y).reshape(len(batch), -1)
     if batch.w is not None:
         gradient = gradient * batch.w[:, None]
     scores = (gradient[:, :, None] * scaled_columns(batch.x, basis)[:, None, :]).flatten(1) @ basis.r_inverse

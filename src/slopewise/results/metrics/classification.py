@@ -12,7 +12,7 @@ from torch import Tensor
 from slopewise.data.source import Source
 from slopewise.engine.engine import Engine
 from slopewise.errors import DataError
-from slopewise.results.prediction.scores import predicted
+from slopewise.results.prediction.scores import ScoreOperands, Scorer, scorer_of
 from slopewise.results.record import ClassificationMetrics, FitRecord
 from slopewise.types import Batch
 
@@ -43,7 +43,8 @@ def classification_metrics(
     Raises:
         DataError: a missing or infinite value; the column and row are named.
     """
-    sums = engine.sum(partial(class_sums, record=record, threshold=threshold), source, add=add_sums)
+    scorer, operands = scorer_of(record)
+    sums = engine.reduce(partial(class_sums, scorer=scorer, threshold=threshold), source, operands, add_sums)
     if sums is not None and not bool(sums.log_loss.isfinite()):
         raise source.first_invalid_value() or DataError(
             "scores overflowed: some values are beyond 1e150; look at the largest values of the table."
@@ -51,9 +52,9 @@ def classification_metrics(
     return finish_classes(sums, len(record.class_names))
 
 
-def class_sums(batch: Batch, *, record: FitRecord, threshold: float | None) -> ClassSums:
+def class_sums(batch: Batch, operands: ScoreOperands, *, scorer: Scorer, threshold: float | None) -> ClassSums:
     """Return the sums of one batch."""
-    return sums_of(predicted(record, batch.x), batch, threshold)
+    return sums_of(scorer.predicted(operands, batch.x), batch, threshold)
 
 
 def sums_of(logs: Tensor, batch: Batch, threshold: float | None) -> ClassSums:

@@ -11,7 +11,7 @@ from torch import Tensor
 from slopewise.data.source import Source
 from slopewise.engine.engine import Engine
 from slopewise.errors import DataError
-from slopewise.results.prediction.scores import predicted
+from slopewise.results.prediction.scores import ScoreOperands, Scorer, scorer_of
 from slopewise.results.record import FitRecord, RegressionMetrics
 from slopewise.types import Batch
 
@@ -33,7 +33,8 @@ def regression_metrics(record: FitRecord, engine: Engine, source: Source) -> Reg
     Raises:
         DataError: a missing or infinite value; the column and row are named.
     """
-    sums = engine.sum(partial(metric_sums, record=record), source, add=merge)
+    scorer, operands = scorer_of(record)
+    sums = engine.reduce(partial(metric_sums, scorer=scorer), source, operands, merge)
     if sums is None:
         return finish(MetricSums(0, 0.0, 0.0, 0.0, 0.0, 0.0))
     if not (math.isfinite(sums.rss) and math.isfinite(sums.yy)):
@@ -43,9 +44,9 @@ def regression_metrics(record: FitRecord, engine: Engine, source: Source) -> Reg
     return finish(sums)
 
 
-def metric_sums(batch: Batch, *, record: FitRecord) -> MetricSums:
+def metric_sums(batch: Batch, operands: ScoreOperands, *, scorer: Scorer) -> MetricSums:
     """Return the sums of one batch, yy about its own mean."""
-    return sums_of(predicted(record, batch.x), batch)
+    return sums_of(scorer.predicted(operands, batch.x), batch)
 
 
 def sums_of(prediction: Tensor, batch: Batch) -> MetricSums:

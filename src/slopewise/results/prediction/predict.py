@@ -21,7 +21,7 @@ from slopewise.data.design_source import DesignSource
 from slopewise.data.learn import check_columns
 from slopewise.data.open import as_table
 from slopewise.data.source import Chunk
-from slopewise.engine.local import one_torch_thread
+from slopewise.engine.threads import one_torch_thread
 from slopewise.errors import DataError, FitError, OptionError, check_choice
 from slopewise.results.inference.coefficients import Distribution, check_level
 from slopewise.results.inference.covariance import parameters_of

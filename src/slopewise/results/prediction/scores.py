@@ -2,38 +2,74 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
+from slopewise.losses.loss import Loss
+from slopewise.models.model import Model
 from slopewise.results.record import FitRecord
 
 
-def linear_predictor(record: FitRecord, x: Tensor) -> Tensor:
-    """Return eta (n,) or (n, m) for rows x (n, q), raw units, float64.
+class ScoreOperands(NamedTuple):
+    """theta: parameters; mean and scale (q,): of the columns of a network, None where theta is in raw units."""
 
-    A network takes (x - mean) / scale, in its own dtype, and where the target was scaled gives (y - y_mean) / y_scale.
-    """
+    theta: Tensor
+    mean: Tensor | None
+    scale: Tensor | None
+
+
+@dataclass(frozen=True, slots=True)
+class Scorer:
+    """What predictions are made by besides tensors: y_mean and y_scale of a network's target, 0 and 1 where raw."""
+
+    model: Model
+    loss: Loss
+    y_mean: float
+    y_scale: float
+
+    def linear_predictor(self, operands: ScoreOperands, x: Tensor) -> Tensor:
+        """Return eta (n,) or (n, m) for rows x (n, q), raw units, float64.
+
+        A network takes (x - mean) / scale, in its own dtype, and where the target was scaled gives (y - y_mean) /
+        y_scale.
+        """
+        theta, mean, scale = operands
+        if mean is None or scale is None:
+            return self.model.forward(theta, x)
+        with torch.no_grad():
+            u = ((x - mean) / scale).to(theta.dtype)
+            eta = self.model.forward(theta, u).to(torch.float64)
+        eta = eta[:, 0] if self.loss.outputs == 1 else eta
+        return eta if self.loss.classes else eta * self.y_scale + self.y_mean
+
+    def predicted(self, operands: ScoreOperands, x: Tensor) -> Tensor:
+        """Return the predicted numbers (n,), or the logarithms of the probabilities (n, k), not of rounded ones."""
+        eta = self.linear_predictor(operands, x)
+        if not self.loss.classes:
+            return self.loss.inverse_link(eta)
+        eta = eta.reshape(len(x), -1)
+        return torch.cat([eta.new_zeros(len(eta), 1), eta], dim=1).log_softmax(1)
+
+
+def scorer_of(record: FitRecord) -> tuple[Scorer, ScoreOperands]:
+    """Return what predictions of a fit are made by."""
     descent = record.descent
-    if record.is_solved:
-        return record.model.forward(record.theta, x)
-    assert descent is not None
-    dtype = descent.plan.torch_dtype
-    with torch.no_grad():
-        u = (x - descent.units.mean) / descent.units.scale
-        eta = record.model.forward(record.theta.to(dtype), u.to(dtype)).to(torch.float64)
-    eta = eta[:, 0] if record.loss.outputs == 1 else eta
-    return eta if record.class_names else eta * descent.y_scale + descent.y_mean
+    if record.is_solved or descent is None:
+        return Scorer(record.model, record.loss, 0.0, 1.0), ScoreOperands(record.theta, None, None)
+    operands = ScoreOperands(record.theta.to(descent.plan.torch_dtype), descent.units.mean, descent.units.scale)
+    return Scorer(record.model, record.loss, descent.y_mean, descent.y_scale), operands
+
+
+def linear_predictor(record: FitRecord, x: Tensor) -> Tensor:
+    """Return eta (n,) or (n, m) for rows x (n, q), raw units, float64."""
+    scorer, operands = scorer_of(record)
+    return scorer.linear_predictor(operands, x)
 
 
 def predicted(record: FitRecord, x: Tensor) -> Tensor:
-    """Return the predicted numbers (n,), or the logarithms of the probabilities (n, k), never of a rounded one.
-
-    Args:
-        record: of the fit.
-        x: rows (n, q), raw units.
-    """
-    eta = linear_predictor(record, x)
-    if not record.class_names:
-        return record.loss.inverse_link(eta)
-    eta = eta.reshape(len(x), -1)
-    return torch.cat([eta.new_zeros(len(eta), 1), eta], dim=1).log_softmax(1)
+    """Return the predicted numbers (n,), or the logarithms of the probabilities (n, k), for rows x (n, q)."""
+    scorer, operands = scorer_of(record)
+    return scorer.predicted(operands, x)

@@ -153,25 +153,22 @@ def _check_same(path: Path, stored: Mapping[str, str], problem: Mapping[str, str
 
 
 def fingerprint(
-    plan: DescentPlan, rows: Arrays, shapes: Mapping[str, object], about: Mapping[str, object]
+    plan: DescentPlan, digest: str, shapes: Mapping[str, object], about: Mapping[str, object]
 ) -> dict[str, str]:
-    """Return what must be equal for a run to be resumed, as text by name: everything but the number of epochs.
+    """Return what must be the same for a descent to go on: everything but the number of epochs, as texts.
 
-    Args:
-        plan: of the descent.
-        rows: x (n, q), y (n,) and w (n,) or None; stored as a hash.
-        shapes: of the parameters, by name.
-        about: see `Checkpoint`.
+    digest: a text that other rows do not have.
     """
     settings = asdict(plan)
     del settings["epochs"]
     texts = {
         name: json.dumps(value, default=str) for name, value in {**settings, "parameters": shapes, **about}.items()
     }
-    return {**texts, "rows": _digest(rows)}
+    return {**texts, "rows": digest}
 
 
-def _digest(rows: Arrays) -> str:
+def digest_of(rows: Arrays) -> str:
+    """Return a hash of rows in memory."""
     x, y, w = rows
     digest = hashlib.sha256(f"{tuple(x.shape)} {x.dtype}".encode())
     step = -(-x.nbytes // HASHED)

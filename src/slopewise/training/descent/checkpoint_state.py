@@ -18,8 +18,8 @@ from slopewise.training.descent.checkpoint import (
     pack_optimizer,
     unpack_optimizer,
 )
-from slopewise.training.descent.minibatches import Arrays
 from slopewise.training.descent.monitor import Monitor
+from slopewise.training.descent.rows import DescentRows
 
 MODULE = "module."
 
@@ -57,7 +57,7 @@ class CheckpointWriter:
 
 def open_checkpoint_writer(
     checkpoint: Checkpoint | None,
-    rows: Arrays,
+    rows: DescentRows,
     module: nn.Module,
     optimizer: torch.optim.Optimizer,
     scheduler: LRScheduler | None,
@@ -83,7 +83,9 @@ def open_checkpoint_writer(
     shapes = {name: list(value.shape) for name, value in module.state_dict().items()}
     moved = [list(part.shape) for part in optimizer.param_groups[0]["params"]]  # one tensor or several: history.as_one
     about = {**checkpoint.about, "numbers moved together": moved}
-    checkpoint_file, plain, tensors = open_checkpoint_file(checkpoint, fingerprint(monitor.plan, rows, shapes, about))
+    checkpoint_file, plain, tensors = open_checkpoint_file(
+        checkpoint, fingerprint(monitor.plan, rows.digest(), shapes, about)
+    )
     writer = CheckpointWriter(checkpoint_file, module, optimizer, scheduler, monitor)
     if not plain:
         if checkpoint.resume and monitor.callback is not None:

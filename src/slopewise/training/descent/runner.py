@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from time import perf_counter
 
 import torch
 from torch import Tensor, nn
 
-from slopewise.engine.local import one_torch_thread
+from slopewise.engine.threads import threads_for
 from slopewise.optimizers.plan import DescentPlan
 from slopewise.optimizers.schedules import build_scheduler
 from slopewise.optimizers.torch_optimizers import build_optimizer
@@ -17,25 +16,17 @@ from slopewise.training.descent.checkpoint import Checkpoint
 from slopewise.training.descent.checkpoint_state import open_checkpoint_writer
 from slopewise.training.descent.history import Recorder, as_one, is_chain, lay_flat, plan_rows
 from slopewise.training.descent.loop import descend
-from slopewise.training.descent.minibatches import batches_of, weighted_arrays
+from slopewise.training.descent.minibatches import weighted_arrays
 from slopewise.training.descent.monitor import Monitor
-from slopewise.training.descent.objective import Penalty, RowLoss, behaves_otherwise_in_training, idle_cost, whole_cost
+from slopewise.training.descent.objective import Penalty, RowLoss, behaves_otherwise_in_training
 from slopewise.training.descent.outcome import build_fit, interrupted
+from slopewise.training.descent.rows import DescentRows, RowsInMemory
 from slopewise.training.descent.stopping import StoppingRules, check_stopping
 from slopewise.types import Callback
-
-SMALL_STEP = 2**24
-"""Rows times parameters of a step below which one thread is used: two wait for each other longer than they compute,
-and on a busy machine a hundred times as long."""
 
 FEW = 2**15
 """Parameters up to which a chain of layers is stepped as one tensor: beyond, accumulating into zeros costs as much
 as the fewer calls save."""
-
-
-def threads_for(work: int) -> AbstractContextManager[None]:
-    """Return a context with the number of threads that is fastest for steps of `work` rows times parameters."""
-    return one_torch_thread() if work < SMALL_STEP else nullcontext()
 
 
 def run_loop(
@@ -88,9 +79,41 @@ def run_loop(
         KeyboardInterrupt: before the first cost was known.
     """
     check_stopping(plan.stopping, lowest=lowest, validation=validation)
+    return run_descent(
+        rows=RowsInMemory(weighted_arrays(x, y, w)),
+        module=module,
+        loss=loss,
+        plan=plan,
+        penalty=penalty,
+        callback=callback,
+        validation=None if validation is None else RowsInMemory(weighted_arrays(*validation)),
+        checkpoint=checkpoint,
+        optimum=optimum,
+        lowest=lowest,
+        gradients=gradients,
+        unit=unit,
+    )
+
+
+def run_descent(
+    *,
+    rows: DescentRows,
+    module: nn.Module,
+    loss: RowLoss,
+    plan: DescentPlan,
+    penalty: Penalty | None = None,
+    callback: Callback | None = None,
+    validation: DescentRows | None = None,
+    checkpoint: Checkpoint | None = None,
+    optimum: Tensor | None = None,
+    lowest: Tensor | None = None,
+    gradients: bool = True,
+    unit: float = 1.0,
+) -> Descended:
+    """Train `module`, in place, on rows in memory or streamed; arguments and errors are those of `run_loop`."""
+    check_stopping(plan.stopping, lowest=lowest, validation=validation)
     began = perf_counter()
-    rows = weighted_arrays(x, y, w)
-    batches = batches_of(rows, plan.batch_size, plan.seed)
+    batches = rows.batches(plan)
     flat = lay_flat(module.train())
     kept = plan_rows(epochs=plan.epochs, history_every=plan.history_every, p=len(flat), callback=callback)
     together = len(flat) <= FEW and is_chain(module)
@@ -100,7 +123,6 @@ def run_loop(
     scheduler = build_scheduler(optimizer, plan.schedule, plan.epochs)
     full_batch = plan.batch_size is None and not behaves_otherwise_in_training(module)
     with_gradient = full_batch or gradients or plan.stopping.grad_tol is not None
-    held_out = None if validation is None else weighted_arrays(*validation)
     monitor = Monitor(
         plan=plan,
         flat=flat,
@@ -108,14 +130,14 @@ def run_loop(
         recorder=Recorder(flat, parameters if with_gradient else [], kept, plan.history_every),
         rules=StoppingRules(plan.stopping, None if lowest is None else float(lowest)),
         validate=None
-        if held_out is None
-        else lambda: unit * whole_cost(module, held_out, loss, None, with_gradient=False),
-        nothing=unit * idle_cost(module, rows, loss),
+        if validation is None
+        else lambda: unit * validation.cost(module, loss, None, with_gradient=False),
+        nothing=unit * rows.idle_cost(module, loss),
         callback=callback,
         unit=unit,
         buffers=tuple(module.buffers()),
     )
-    with torch.random.fork_rng(devices=[]), threads_for(len(flat) * (plan.batch_size or len(y))):
+    with torch.random.fork_rng(devices=[]), threads_for(len(flat) * (plan.batch_size or rows.n)):
         torch.manual_seed(plan.seed)  # for modules that draw, such as dropout
         writer, first = open_checkpoint_writer(checkpoint, rows, module, optimizer, scheduler, monitor)
         try:
@@ -128,7 +150,7 @@ def run_loop(
                 penalty=penalty,
                 optimizer=optimizer,
                 scheduler=scheduler,
-                measure=lambda: whole_cost(module, rows, loss, penalty, with_gradient=with_gradient),
+                measure=lambda: rows.cost(module, loss, penalty, with_gradient=with_gradient),
                 monitor=monitor,
                 full_batch=full_batch,
                 writer=writer,

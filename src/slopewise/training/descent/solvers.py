@@ -10,9 +10,9 @@ from time import perf_counter
 import torch
 from torch import Tensor
 
+from slopewise.data.source import Source
 from slopewise.engine.engine import Engine
-from slopewise.engine.gather import gather
-from slopewise.engine.local import one_torch_thread
+from slopewise.engine.threads import one_torch_thread
 from slopewise.problem import Problem
 from slopewise.solution import Descended, DescentRecord, Moments, Solution
 from slopewise.training.descent.checkpoint import Checkpoint
@@ -20,10 +20,11 @@ from slopewise.training.descent.closed_form import descend_closed_form
 from slopewise.training.descent.linear import DescentSetup, conclude_computed
 from slopewise.training.descent.moment_descent import descend_moments
 from slopewise.training.descent.objective import ridge
-from slopewise.training.descent.runner import run_loop
+from slopewise.training.descent.rows import descent_rows, validation_rows
+from slopewise.training.descent.runner import run_descent
 from slopewise.training.moments.moments import read_moments
 from slopewise.training.moments.quadratic import Quadratic, cost_at
-from slopewise.training.moments.standardize import to_raw_scale, to_standard_scale
+from slopewise.training.moments.standardize import StandardizedRows, to_raw_scale, to_standard_scale
 from slopewise.training.requirements import (
     double_precision,
     full_batches,
@@ -136,20 +137,20 @@ class Loop(LinearDescent):
         self, problem: Problem, engine: Engine, setup: DescentSetup, moments: Moments, callback: Callback | None
     ) -> Descended:
         """Return the descent."""
-        dtype = setup.plan.torch_dtype
-        units, block = setup.units, engine.batch_rows
-        rows = gather(problem.source, block, mean=units.mean, scale=units.scale, dtype=dtype, callback=callback)
+        units, plan = setup.units, setup.plan
+
+        def standardized(source: Source, weight_factor: float) -> StandardizedRows:
+            return StandardizedRows(source, units.mean, units.scale, plan.torch_dtype, weight_factor=weight_factor)
+
+        rows = descent_rows(problem.source, engine, plan, moments, standardized, callback=callback)
         held_out = None
         if self.validation is not None:
-            kept = gather(self.validation.source, block, mean=units.mean, scale=units.scale, dtype=dtype)
-            held_out = (kept.x, kept.y, kept.w)
-        descended = run_loop(
-            x=rows.x,
-            y=rows.y,
-            w=rows.w,
-            module=problem.model.module(setup.start.to(dtype)),
+            held_out = validation_rows(self.validation.source, rows, engine, standardized)
+        descended = run_descent(
+            rows=rows,
+            module=problem.model.module(setup.start.to(plan.torch_dtype)),
             loss=problem.loss.value,
-            plan=setup.plan,
+            plan=plan,
             penalty=ridge(problem.penalty.strength, units.scale, moments.weight),
             callback=callback,
             validation=held_out,

@@ -7,7 +7,7 @@ its triangular factor, and factors are stacked and reduced again: TSQR, Demmel, 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -30,6 +30,20 @@ DEPENDENT = 1e-13
 
 Rounding leaves about 1e-15 of a dependent column; the worst of the NIST sets, Filip, keeps 1e-10.
 """
+
+
+class TriangleOperands(NamedTuple):
+    """mean (q,) and scale (q,) of the columns, y_mean ()."""
+
+    mean: Tensor
+    scale: Tensor
+    y_mean: Tensor
+
+
+class PairOperands(NamedTuple):
+    """mean (q,) of the columns."""
+
+    mean: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +72,7 @@ class QR(Solver):
         moments = moments or read_moments(problem, engine)
         scaled = scale_problem(problem, moments)
         y_mean = moments.y_mean if problem.intercept else torch.zeros_like(moments.y_mean)
-        kernel = partial(triangle, mean=scaled.mean, scale=scaled.scale, y_mean=y_mean)
-        sums = engine.sum(kernel, problem.source, add=stack)
+        sums = engine.reduce(triangle, problem.source, TriangleOperands(scaled.mean, scaled.scale, y_mean), stack)
         assert sums is not None
         q = len(scaled.mean)
         ridge = torch.cat([torch.diag(scaled.ridge.sqrt()), torch.zeros(q, 1, dtype=torch.float64)], dim=1)
@@ -82,9 +95,10 @@ class QR(Solver):
         )
 
 
-def triangle(batch: Batch, *, mean: Tensor, scale: Tensor, y_mean: Tensor) -> tuple[Tensor]:
+def triangle(batch: Batch, operands: TriangleOperands) -> tuple[Tensor]:
     """Return R of the batch's rows √w [(x - mean) / scale, y - y_mean], at most (q + 1, q + 1)."""
     assert batch.y is not None
+    mean, scale, y_mean = operands
     rows = torch.cat([(batch.x - mean) / scale, (batch.y - y_mean)[:, None]], dim=1)
     if batch.w is not None:
         rows = rows * batch.w.sqrt()[:, None]
@@ -102,7 +116,7 @@ def polish(basis: Basis, scaled: ScaledProblem, problem: Problem, engine: Engine
     With T = r_inverse of raw columns, H = T' (X'WX + ridge) T is the identity but for the error of T; its own
     Cholesky factor, which is well-conditioned, removes that error.
     """
-    sums = engine.sum(partial(pair_products, mean=scaled.mean), problem.source, add=add_pairs)
+    sums = engine.reduce(pair_products, problem.source, PairOperands(scaled.mean), add_pairs)
     assert sums is not None
     at = int(basis.intercept)
     inverse = basis.r_inverse[at:, at:]
@@ -116,12 +130,12 @@ def polish(basis: Basis, scaled: ScaledProblem, problem: Problem, engine: Engine
     return with_inner(replace(basis, r_inverse=polished), scaled)
 
 
-def pair_products(batch: Batch, *, mean: Tensor) -> tuple[Tensor, Tensor]:
+def pair_products(batch: Batch, operands: PairOperands) -> tuple[Tensor, Tensor]:
     """Return Σ w (x - mean)(x - mean)' of a batch, (q, q), as a pair of float64.
 
     The mean is rounded, but to second order only: its error is orthogonal to the true centred columns.
     """
-    x = double_double.two_sum(batch.x, -mean.expand_as(batch.x))
+    x = double_double.two_sum(batch.x, -operands.mean.expand_as(batch.x))
     wx = x if batch.w is None else double_double.multiply(x, batch.w[:, None].expand_as(batch.x))
     rows = [
         double_double.total(

@@ -11,7 +11,6 @@ longer grows with the condition number: Demmel, Hida, Riedy and Li (2009).
 
 from __future__ import annotations
 
-from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -28,6 +27,14 @@ from slopewise.training.exact.scaling import ScaledProblem
 from slopewise.types import Batch
 
 MOST_PASSES = 12
+
+
+class ResidualOperands(NamedTuple):
+    """slopes (q,) and intercept () as pairs, and mean (q,) of the columns."""
+
+    slopes: DoubleDouble
+    intercept: DoubleDouble
+    mean: Tensor
 
 
 class ResidualSums(NamedTuple):
@@ -78,10 +85,10 @@ def refine(
     intercept = (
         _intercept(slopes, moments) if problem.intercept else double_double.exact(torch.zeros((), dtype=torch.float64))
     )
-    kernel = extended_residuals if extended else partial(centred_residuals, mean=scaled.mean)
+    kernel = extended_residuals if extended else centred_residuals
     before = torch.inf
     while True:
-        sums = engine.sum(partial(kernel, slopes=slopes, intercept=intercept), problem.source, add=_add)
+        sums = engine.reduce(kernel, problem.source, ResidualOperands(slopes, intercept, scaled.mean), add_residuals)
         assert sums is not None
         passes += 1
         c = slopes.rounded() * scaled.scale
@@ -123,9 +130,10 @@ def refine(
     )
 
 
-def centred_residuals(batch: Batch, *, slopes: DoubleDouble, intercept: DoubleDouble, mean: Tensor) -> ResidualSums:
-    """Return the sums of one batch in float64, with columns and g centred at `mean` (q,)."""
+def centred_residuals(batch: Batch, operands: ResidualOperands) -> ResidualSums:
+    """Return the sums of one batch in float64, with columns about their mean and g likewise."""
     assert batch.y is not None
+    slopes, intercept, mean = operands
     x = batch.x - mean
     at_mean = intercept.rounded() + mean @ slopes.rounded()
     r = (batch.y - at_mean) - x @ slopes.hi - x @ slopes.lo
@@ -134,9 +142,10 @@ def centred_residuals(batch: Batch, *, slopes: DoubleDouble, intercept: DoubleDo
     return ResidualSums(wr.sum(), zero[:1].sum(), x.T @ wr, zero, r @ wr, _fractions(batch.x, batch.y))
 
 
-def extended_residuals(batch: Batch, *, slopes: DoubleDouble, intercept: DoubleDouble) -> ResidualSums:
-    """Return the sums of one batch with every product and sum in pairs of float64, columns not centred."""
+def extended_residuals(batch: Batch, operands: ResidualOperands) -> ResidualSums:
+    """Return the sums of one batch with every product and sum in pairs of float64, columns as they are."""
     assert batch.y is not None
+    slopes, intercept, _ = operands
     constant = DoubleDouble(intercept.hi.expand_as(batch.y), intercept.lo.expand_as(batch.y))
     r = double_double.subtract(double_double.exact(batch.y), constant)
     for j in range(batch.x.shape[1]):
@@ -155,7 +164,8 @@ def _fractions(x: Tensor, y: Tensor) -> Tensor:
     return torch.cat([(x != x.round()).sum(0), (y != y.round()).sum()[None]])
 
 
-def _add(a: ResidualSums, b: ResidualSums) -> ResidualSums:
+def add_residuals(a: ResidualSums, b: ResidualSums) -> ResidualSums:
+    """Return the sums of the rows of both, pairs added as pairs."""
     total = double_double.add(DoubleDouble(a.total_hi, a.total_lo), DoubleDouble(b.total_hi, b.total_lo))
     g = double_double.add(DoubleDouble(a.g_hi, a.g_lo), DoubleDouble(b.g_hi, b.g_lo))
     return ResidualSums(total.hi, total.lo, g.hi, g.lo, a.rss + b.rss, a.fractions + b.fractions)

@@ -14,13 +14,13 @@ from slopewise.types import Batch
 
 def balanced_class_weights(source: Source, engine: Engine, classes: int) -> tuple[float, ...]:
     """Return n / (k n_c) for each class c of k, from one pass over the rows; n counts row weights."""
-    sums = engine.sum(partial(class_sums, classes=classes), source)
+    sums = engine.reduce(partial(class_sums, classes=classes), source, None)
     assert sums is not None  # the classes were read from these rows
     rows = sums[0]
     return tuple((rows.sum() / (classes * rows)).tolist())
 
 
-def class_sums(batch: Batch, *, classes: int) -> tuple[Tensor]:
+def class_sums(batch: Batch, operands: None, *, classes: int) -> tuple[Tensor]:
     """Return the total row weight of each class (k,) in one batch."""
     assert batch.y is not None
     known = batch.y.isfinite()

@@ -8,7 +8,7 @@ rows in memory, by all threads: 1M x 20 from Parquet took 0.12 s so, and 0.15 s 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -16,14 +16,12 @@ import torch
 from torch import Tensor
 
 from slopewise.data.source import Source
-from slopewise.engine.buffered import BufferedRows, every_nth, joined, start_read
+from slopewise.engine.buffered import every_nth, joined
 from slopewise.engine.engine import Engine, add_tuples
-from slopewise.engine.gather import ANNOUNCED
-from slopewise.engine.local import LocalEngine
 from slopewise.errors import DataError
 from slopewise.problem import Problem
 from slopewise.solution import Moments
-from slopewise.training.moments.moments import MomentSums, checked, first_means, moment_sums
+from slopewise.training.moments.moments import MomentOperands, MomentSums, checked, first_means, moment_sums
 from slopewise.types import Batch
 
 SAMPLE_ROWS = 65536
@@ -48,7 +46,7 @@ class FirstPass:
     rows: Tensor
     weight: Tensor
     sample: Batch | None
-    buffered: BufferedRows | None = None
+    buffered: Source | None = None
 
     @property
     def counts(self) -> tuple[int, ...]:
@@ -86,14 +84,12 @@ def first_pass(problem: Problem, engine: Engine, *, keep: float = 0.0, sample: i
         DataError: as `read_moments`; a target that is not a class number.
     """
     source = problem.source
-    # The guess of the means needs the first rows; the pass continues from there, so that a file is opened once.
-    reading = source if source.in_memory else _begin(source, engine, int(keep / (8 * (len(source.x_names) + 2))))
-    buffered = reading if isinstance(reading, BufferedRows) and not source.in_memory else None
-    shift = first_means(replace(problem, source=reading), engine)
-    kernel = partial(first_sums, shift=shift, classes=problem.loss.classes, systematic=wanted(reading.n_rows, sample))
-    sums = engine.sum(kernel, reading, add=add)
-    if sums and buffered:
-        sums = sums._replace(moments=with_left_out(sums.moments, buffered.pieces))
+    # The guess of the means needs the first rows, and a file is not opened twice for them.
+    reading = engine.open(source, keep)
+    buffered = reading if reading.in_memory and not source.in_memory else None
+    shift = first_means(reading, engine)
+    kernel = partial(first_sums, classes=problem.loss.classes, systematic=wanted(reading.n_rows, sample))
+    sums = engine.reduce(kernel, reading, MomentOperands(shift), add)
     moments = checked(sums.moments if sums else None, shift, problem)
     assert sums is not None
     counted = int(sums.rows.sum())
@@ -103,16 +99,6 @@ def first_pass(problem: Problem, engine: Engine, *, keep: float = 0.0, sample: i
             "give the class of each row."
         )
     return FirstPass(moments, sums.rows, sums.weight, _sample(sums.sample, moments.n), buffered)
-
-
-def _begin(source: Source, engine: Engine, room: int) -> Source:
-    """Return the source with its read begun, or its buffered rows; a callback receives a note of much memory."""
-    callback = engine.callback if isinstance(engine, LocalEngine) else None
-    reading = start_read(source, engine.batch_rows, room=room, callback=callback)
-    if callback is not None and isinstance(reading, BufferedRows) and reading.nbytes > ANNOUNCED:
-        size = reading.nbytes / 1e6
-        callback.note(f"keeping {reading.n_rows:,} rows in memory, {size:,.0f} MB: the table is read once")
-    return reading
 
 
 def wanted(rows: int | None, sample: int) -> SystematicSample:
@@ -126,22 +112,8 @@ def wanted(rows: int | None, sample: int) -> SystematicSample:
     return SystematicSample((), stride if sample else 0, sample)
 
 
-def with_left_out(sums: MomentSums, pieces: tuple[Batch, ...]) -> MomentSums:
-    """Return the sums with the counts of rows dropped and values missing in the batches that were buffered."""
-    missing = [piece.missing for piece in pieces if piece.missing]
-    counts = torch.tensor(missing, dtype=torch.int64).sum(0) if missing else sums.missing
-    return sums._replace(dropped=sum(piece.dropped for piece in pieces), missing=counts)
-
-
-def first_sums(batch: Batch, *, shift: Tensor, classes: int, systematic: SystematicSample) -> FirstSums:
-    """Return the sums of one batch, and its rows of the sample.
-
-    Args:
-        batch: x (n, q), y (n,), w (n,) or None.
-        shift: (q + 1,), guesses of the means of x and y.
-        classes: k, 0 where the target is a number.
-        systematic: the stride of the sample.
-    """
+def first_sums(batch: Batch, operands: MomentOperands, *, classes: int, systematic: SystematicSample) -> FirstSums:
+    """Return the sums of one batch, and which of its rows `thinned` wants."""
     assert batch.y is not None
     rows = weight = batch.y.new_zeros(classes)
     if classes:
@@ -152,7 +124,7 @@ def first_sums(batch: Batch, *, shift: Tensor, classes: int, systematic: Systema
         weighed = rows if batch.w is None else torch.bincount(number, batch.w, minlength=classes + 1)[:classes]
         weight = weighed.to(torch.float64)
     sample = systematic._replace(parts=every_nth((batch,), systematic.stride) if systematic.stride else ())
-    return FirstSums(moment_sums(batch, shift=shift), rows, weight, sample)
+    return FirstSums(moment_sums(batch, operands), rows, weight, sample)
 
 
 def add(a: FirstSums, b: FirstSums) -> FirstSums:

@@ -15,12 +15,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from slopewise.engine.engine import Engine
 from slopewise.errors import FitError
+from slopewise.losses.loss import Loss
 from slopewise.problem import Problem
 from slopewise.solution import Moments, Solution, Status
 from slopewise.training.likelihood.checks import check_columns, refuse_warm
@@ -37,6 +39,14 @@ MOST_STEPS = 200
 
 LONGEST = 5.0
 """Largest change of a parameter in one step, in columns of standard deviation 1, as in Heinze's logistf."""
+
+
+class FirthOperands(NamedTuple):
+    """beta (p, 1): parameters in the columns r = [1, x - mean]; mean (q,); inverse T (p, p) with T T' = I⁻¹ in them."""
+
+    beta: Tensor
+    mean: Tensor
+    inverse: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,36 +125,24 @@ def _penalised(state: Derivatives) -> float:
 
 
 def _modified_score(problem: Problem, engine: Engine, columns: StandardizedColumns, c: Tensor, r: Tensor) -> Tensor:
-    kernel = partial(
-        firth_sums,
-        problem=problem,
-        beta=columns.beta(c),
-        mean=columns.units.mean,
-        inverse=torch.linalg.inv(r) / columns.scale[:, None],
-    )
-    sums = engine.sum(kernel, problem.source)
-    assert sums is not None  # the first pass found rows
+    inverse = torch.linalg.inv(r) / columns.scale[:, None]
+    operands = FirthOperands(columns.beta(c), columns.units.mean, inverse)
+    sums = engine.reduce(partial(firth_sums, loss=problem.loss), problem.source, operands)
+    assert sums is not None  # the first read has seen these rows
     return sums[0] / columns.scale
 
 
-def firth_sums(batch: Batch, *, problem: Problem, beta: Tensor, mean: Tensor, inverse: Tensor) -> tuple[Tensor]:
-    """Return Σ (h (½ - p) - w gradient) r (p,) of one batch.
-
-    Args:
-        batch: x (n, q), y (n,), w (n,) or None.
-        problem: whose loss it is.
-        beta: parameters (p, 1) in the columns r = [1, x - mean].
-        mean: (q,).
-        inverse: T (p, p) with T T' = I⁻¹ in those columns.
-    """
+def firth_sums(batch: Batch, operands: FirthOperands, *, loss: Loss) -> tuple[Tensor]:
+    """Return Σ (h (½ - p) - w gradient) r (p,) of one batch with x (n, q), y (n,), w (n,) or None."""
     assert batch.y is not None
+    beta, mean, inverse = operands
     ones = batch.y.new_ones(len(batch), len(beta) - len(mean))
     r = torch.cat([ones, batch.x - mean], dim=1)
     eta = (r @ beta)[:, 0]
     w = batch.y.new_ones(len(batch)) if batch.w is None else batch.w
-    variance = w * problem.loss.hessian(eta, batch.y)
-    h = variance * (r @ inverse).square().sum(1)
-    return (r.T @ (h * (0.5 - torch.sigmoid(eta)) - w * problem.loss.gradient(eta, batch.y)),)
+    basis = w * loss.hessian(eta, batch.y)
+    h = basis * (r @ inverse).square().sum(1)
+    return (r.T @ (h * (0.5 - torch.sigmoid(eta)) - w * loss.gradient(eta, batch.y)),)
 
 
 def _maximum(

@@ -18,7 +18,7 @@ from slopewise.training.likelihood.checks import check_columns
 from slopewise.training.likelihood.first_pass import KEPT, SAMPLE_ROWS, FirstPass
 from slopewise.training.likelihood.newton_iteration import Evaluate, NewtonState, newton_iteration
 from slopewise.training.likelihood.quasi_newton import QuasiNewtonResult, quasi_newton
-from slopewise.training.likelihood.score import Derivatives, derivatives, score_sums
+from slopewise.training.likelihood.score import Derivatives, ScoreOperands, derivatives, score_sums
 from slopewise.training.likelihood.separation import SeparationMonitor
 from slopewise.training.likelihood.setup import LikelihoodSetup, likelihood_setup
 from slopewise.training.likelihood.standardized_columns import StandardizedColumns
@@ -91,12 +91,12 @@ def _iterate(setup: LikelihoodSetup, engine: Engine, warm: Tensor | None) -> Sol
 
 
 def evaluate_rows(problem: Problem, engine: Engine, columns: StandardizedColumns, *, curved: bool = True) -> Evaluate:
-    """Return a function that computes value, score and, if `curved`, Hessian at c (d,) in one pass over the rows."""
+    """Return the function that reads all rows and returns the derivatives at c."""
+    kernel = partial(score_sums, loss=problem.loss, curved=curved)
 
     def evaluate(c: Tensor) -> Derivatives:
-        kernel = partial(score_sums, problem=problem, beta=columns.beta(c), mean=columns.units.mean, curved=curved)
-        sums = engine.sum(kernel, problem.source)
-        assert sums is not None  # the first pass found rows
+        sums = engine.reduce(kernel, problem.source, ScoreOperands(columns.beta(c), columns.units.mean))
+        assert sums is not None  # the first read has seen these rows
         return derivatives(sums, columns.outputs, columns.scale)
 
     return evaluate

@@ -12,13 +12,20 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from slopewise.problem import Problem
+from slopewise.losses.loss import Loss
 from slopewise.training.moments.gemm_width import gemm_width
 from slopewise.types import Batch
 
 BLOCK = 2**18
 """Numbers in one block of r, 2 MB of float64, which nearly fit a core's own cache. With 8 MB a pass over 1M x 20
 takes half as long again; with 1 MB operations are so short that threads may wait for Python's GIL."""
+
+
+class ScoreOperands(NamedTuple):
+    """beta (p, m): parameters in the columns r, p = q + 1 with an intercept. mean (q,): subtracted from x."""
+
+    beta: Tensor
+    mean: Tensor
 
 
 class ScoreSums(NamedTuple):
@@ -43,23 +50,23 @@ class Derivatives:
     wrong: int
 
 
-def score_sums(batch: Batch, *, problem: Problem, beta: Tensor, mean: Tensor, curved: bool = True) -> ScoreSums:
+def score_sums(batch: Batch, operands: ScoreOperands, *, loss: Loss, curved: bool = True) -> ScoreSums:
     """Return the sums of one batch.
 
     Args:
         batch: x (n, q), y (n,), w (n,) or None.
-        problem: whose loss it is.
-        beta: parameters (p, m) in the columns r; p = q + 1 with an intercept.
-        mean: subtracted from x (q,).
-        curved: whether to sum the Hessian too; there are no blocks otherwise.
+        operands: parameters and mean.
+        loss: of the rows.
+        curved: whether to sum the hessian too; it has no blocks otherwise.
     """
     assert batch.y is not None
-    (p, m), n, loss = beta.shape, len(batch), problem.loss
+    beta, mean = operands
+    (p, m), n = beta.shape, len(batch)
     pairs = [(a, b) for a in range(m) for b in range(a, m)] if curved else []
-    width, size = gemm_width(p) if curved else p, min(n, max(1024, BLOCK // p))
+    width, size = gemm_width(p) if curved else p, max(1, min(n, max(1024, BLOCK // p)))
     rows, wide = _scratch(batch.x, width, size), _scratch(batch.x, width, size)
     rows[:, 0], rows[:, p:] = 1, 0
-    value, wrong = beta.new_zeros(()), torch.zeros((), dtype=torch.int64)
+    value, wrong = beta.new_zeros(()), batch.x.new_zeros((), dtype=torch.int64)
     score, blocks = beta.new_zeros(p, m), beta.new_zeros(len(pairs), width, width)
     for start in range(0, n, size):
         block = slice(start, min(start + size, n))
@@ -89,7 +96,7 @@ def _wrong(eta: Tensor, y: Tensor, classes: int) -> Tensor:
     if classes > 2:
         best = eta.max(1)
         return (torch.where(best.values > 0, best.indices + 1, 0) != y).sum()
-    return torch.zeros((), dtype=torch.int64)
+    return y.new_zeros((), dtype=torch.int64)
 
 
 def _times(values: Tensor, w: Tensor) -> Tensor:

@@ -14,6 +14,8 @@ pass over the rows tells whether any row loses score along it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -24,6 +26,7 @@ from slopewise.problem import Problem
 from slopewise.training.likelihood.newton_iteration import NewtonState
 from slopewise.training.likelihood.score import Derivatives
 from slopewise.training.likelihood.standardized_columns import StandardizedColumns
+from slopewise.types import Batch
 
 PATIENCE = 16
 """Passes before separation is suspected: e^-16 of a row's weight is left then; other tables need fewer."""
@@ -49,6 +52,29 @@ LARGE_STEP = 1e-3
 
 INVOLVED = 0.02
 """Share of the direction's largest entry, in columns of standard deviation 1, above which a column is part of it."""
+
+
+class DirectionOperands(NamedTuple):
+    """beta (p, m): a direction in the columns [1, x - mean]; mean (q,)."""
+
+    beta: Tensor
+    mean: Tensor
+
+
+class DirectionSums(NamedTuple):
+    """rows, and how many of them gain and lose; low and high (k, q) of each class in each column.
+
+    least (k,): the least that a row of each class gains, inf if none does, and nearest (k,) int64, its number from 1,
+    0 if none does.
+    """
+
+    rows: int
+    gains: int
+    loses: int
+    least: Tensor
+    nearest: Tensor
+    low: Tensor
+    high: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,39 +140,57 @@ class SeparationMonitor:
 
 
 def check_direction(problem: Problem, engine: Engine, *, beta: Tensor, mean: Tensor) -> DirectionCheck:
-    """Return how the rows' scores change along beta (p, m) of the columns [1, x - mean]; one pass, in row order."""
-    k, p = problem.loss.classes, len(beta)
-    low = torch.full((k, len(mean)), torch.inf, dtype=torch.float64)
-    high, least, nearest = -low, [torch.inf] * k, [0] * k
-    rows = gains = loses = 0
-    for batch in problem.source.batches(engine.batch_rows):
-        if batch.y is None or not len(batch):
+    """Return what the rows do along the direction beta (p, m) of the columns [1, x - mean]; one read, in order."""
+    kernel = partial(direction_sums, classes=problem.loss.classes)
+    sums = engine.reduce(kernel, problem.source, DirectionOperands(beta, mean), add_directions)
+    assert sums is not None  # the first read has seen these rows
+    return DirectionCheck(sums.rows, sums.gains, sums.loses, tuple(sums.nearest.tolist()), sums.low, sums.high)
+
+
+def direction_sums(batch: Batch, operands: DirectionOperands, *, classes: int) -> DirectionSums:
+    """Return what the rows of one batch do."""
+    assert batch.y is not None
+    (beta, mean), k = operands, classes
+    p, q = len(beta), len(mean)
+    low = batch.x.new_full((k, q), torch.inf)
+    high, least, nearest = -low, batch.x.new_full((k,), torch.inf), batch.x.new_zeros(k, dtype=torch.int64)
+    if not len(batch):
+        return DirectionSums(0, 0, 0, least, nearest, low, high)
+    gain, loss = _margins((batch.x - mean) @ beta[p - q :] + beta[: p - q].sum(0), batch.y, k)
+    gaining = gain > LOSS_TOLERANCE
+    for level in range(k):
+        own = batch.y == level
+        if not bool(own.any()):
             continue
-        gain, loss = _margins((batch.x - mean) @ beta[p - len(mean) :] + beta[: p - len(mean)].sum(0), batch.y, k)
-        gaining = gain > LOSS_TOLERANCE
-        gains += int(gaining.sum())
-        loses += int((loss < -LOSS_TOLERANCE).sum())
-        for level in range(k):
-            own = batch.y == level
-            if not bool(own.any()):
-                continue
-            low[level] = torch.minimum(low[level], batch.x[own].amin(0))
-            high[level] = torch.maximum(high[level], batch.x[own].amax(0))
-            by = torch.where(own & gaining, loss.clamp(min=0) + gain, torch.inf)
-            if float(by.min()) < least[level]:
-                least[level], nearest[level] = float(by.min()), rows + int(by.argmin()) + 1
-        rows += len(batch)
-    return DirectionCheck(rows, gains, loses, tuple(nearest), low, high)
+        low[level], high[level] = batch.x[own].amin(0), batch.x[own].amax(0)
+        by = torch.where(own & gaining, loss.clamp(min=0) + gain, torch.inf)
+        row = by.argmin()
+        least[level] = by[row]
+        nearest[level] = torch.where(by[row].isfinite(), row + 1, 0)
+    return DirectionSums(len(batch), int(gaining.sum()), int((loss < -LOSS_TOLERANCE).sum()), least, nearest, low, high)
+
+
+def add_directions(a: DirectionSums, b: DirectionSums) -> DirectionSums:
+    """Return what the rows of both do, those of b following those of a."""
+    return DirectionSums(
+        rows=a.rows + b.rows,
+        gains=a.gains + b.gains,
+        loses=a.loses + b.loses,
+        least=torch.minimum(a.least, b.least),
+        nearest=torch.where(b.least < a.least, b.nearest + a.rows, a.nearest),
+        low=torch.minimum(a.low, b.low),
+        high=torch.maximum(a.high, b.high),
+    )
 
 
 def _margins(eta: Tensor, y: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """Return the largest and the smallest (n,) of the own class's score less another's, for scores eta (n, k - 1)."""
     scores = torch.cat([eta.new_zeros(len(eta), 1), eta], dim=1)
     own = y.to(torch.int64)[:, None]
-    difference = scores.gather(1, own) - scores
-    others = torch.arange(k)[None] != own
-    most = torch.where(others, difference, -torch.inf).amax(1)
-    least = torch.where(others, difference, torch.inf).amin(1)
+    apart = scores.gather(1, own) - scores
+    others = torch.arange(k, device=y.device)[None] != own
+    most = torch.where(others, apart, -torch.inf).amax(1)
+    least = torch.where(others, apart, torch.inf).amin(1)
     return most, least
 
 

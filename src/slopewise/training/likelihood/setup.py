@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from slopewise.engine.engine import Engine
-from slopewise.engine.local import one_torch_thread
+from slopewise.engine.threads import one_torch_thread
 from slopewise.problem import Problem
 from slopewise.training.likelihood.checks import check_classes
 from slopewise.training.likelihood.first_pass import KEPT, FirstPass, first_pass
 from slopewise.training.likelihood.newton_iteration import newton_iteration
-from slopewise.training.likelihood.score import Derivatives, derivatives, score_sums
+from slopewise.training.likelihood.score import Derivatives, ScoreOperands, derivatives, score_sums
 from slopewise.training.likelihood.standardized_columns import StandardizedColumns, standardized_columns
 from slopewise.types import Batch
 
@@ -82,8 +82,9 @@ def intercept_only(problem: Problem, first: FirstPass) -> tuple[Tensor, float]:
     table = Batch(torch.empty(k, 0, dtype=torch.float64), torch.arange(k, dtype=torch.float64), first.weight)
     nothing, one = torch.empty(0, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
 
-    def evaluate(intercepts: Tensor) -> Derivatives:
-        return derivatives(score_sums(table, problem=problem, beta=intercepts[None], mean=nothing), m, one)
+    def evaluate(shares: Tensor) -> Derivatives:
+        sums = score_sums(table, ScoreOperands(shares[None], nothing), loss=problem.loss)
+        return derivatives(sums, m, one)
 
     equal = torch.zeros(m, dtype=torch.float64)
     if not problem.intercept:

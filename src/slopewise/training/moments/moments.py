@@ -9,16 +9,14 @@ Youngs and Cramer (1971), Chan, Golub and LeVeque (1983) on why the shift matter
 
 from __future__ import annotations
 
-import threading
-from dataclasses import replace
-from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from slopewise.engine.buffered import start_read
+from slopewise.data.source import Source
 from slopewise.engine.engine import Engine
+from slopewise.engine.threads import kept_memory
 from slopewise.errors import DataError
 from slopewise.problem import Problem
 from slopewise.solution import Moments
@@ -29,9 +27,13 @@ CACHED_ROWS = 8192
 """Rows of one matrix product: with 20 columns of float64 they stay in a core's own cache between the operations."""
 
 HEAD_ROWS = 8192
-"""Rows of the first batch from which the means are guessed."""
+"""The first rows, of which the guess of the means is made."""
 
-_WORK_ARRAY = threading.local()
+
+class MomentOperands(NamedTuple):
+    """shift (q + 1,): guesses of the means of x and of y."""
+
+    shift: Tensor
 
 
 class MomentSums(NamedTuple):
@@ -50,11 +52,10 @@ def read_moments(problem: Problem, engine: Engine) -> Moments:
     Raises:
         DataError: no rows left; a missing or infinite value (the column and row are named); weights all zero.
     """
-    source = problem.source
-    # The guess of the means needs the first rows; the pass continues from there, so that a file is opened once.
-    reading = source if source.in_memory else start_read(source, engine.batch_rows)
-    shift = first_means(replace(problem, source=reading), engine)
-    return checked(engine.sum(partial(moment_sums, shift=shift), reading), shift, problem)
+    # The guess of the means needs the first rows, and a file is not opened twice for them.
+    reading = engine.open(problem.source)
+    shift = first_means(reading, engine)
+    return checked(engine.reduce(moment_sums, reading, MomentOperands(shift)), shift, problem)
 
 
 def checked(sums: MomentSums | None, shift: Tensor, problem: Problem) -> Moments:
@@ -80,40 +81,37 @@ def checked(sums: MomentSums | None, shift: Tensor, problem: Problem) -> Moments
     return center(sums, shift)
 
 
-def moment_sums(batch: Batch, *, shift: Tensor) -> MomentSums:
-    """Return the sums of one batch about `shift` (q + 1,), guesses of the means of x and of y."""
+def moment_sums(batch: Batch, operands: MomentOperands) -> MomentSums:
+    """Return the sums of one batch about the shift."""
     assert batch.y is not None
+    (shift,) = operands
     n, q = batch.x.shape
     width = gemm_width(q + 2)
-    products = torch.zeros(width, width, dtype=torch.float64)
+    products = batch.x.new_zeros(width, width)
     for start in range(0, n, CACHED_ROWS):
         block = slice(start, min(start + CACHED_ROWS, n))
         rows = _scratch(batch.x[block], q, width)
         torch.sub(batch.x[block], shift[:q], out=rows[:, :q])
         torch.sub(batch.y[block], shift[q], out=rows[:, q])
         products.addmm_(rows.T, rows if batch.w is None else rows * batch.w[block, None])
-    log_weight = torch.zeros((), dtype=torch.float64)
+    log_weight = batch.x.new_zeros(())
     if batch.w is not None:
         log_weight = batch.w[batch.w > 0].log().sum()
-    missing = torch.tensor(batch.missing, dtype=torch.int64) if batch.missing else torch.zeros(1, dtype=torch.int64)
+    missing = torch.tensor(batch.missing or (0,), dtype=torch.int64, device=batch.x.device)
     return MomentSums(products[: q + 2, : q + 2], n, batch.dropped, missing, log_weight)
 
 
 def _scratch(x: Tensor, q: int, width: int) -> Tensor:
-    """Return a work array (rows, width) for [x, y, 1, 0 …], in the memory order of x; each thread reuses its last one.
-
-    The system maps new memory of this size page by page, which takes as long as filling it.
-    """
+    """Return memory (rows, width) for [x, y, 1, 0 …], in the memory order of x; a thread keeps what it used last."""
     n = min(len(x), CACHED_ROWS)
     by_column = x.stride(0) == 1 and q > 1
-    kept = getattr(_WORK_ARRAY, "last", None)
-    if kept is None or kept[0] != (q, by_column) or len(kept[1]) < n:
-        array = (
-            torch.zeros(width, n, dtype=torch.float64).T if by_column else torch.zeros(n, width, dtype=torch.float64)
-        )
-        array[:, q + 1] = 1
-        kept = _WORK_ARRAY.last = (q, by_column), array
-    return kept[1][:n]
+
+    def make() -> Tensor:
+        rows = x.new_zeros(width, n).T if by_column else x.new_zeros(n, width)
+        rows[:, q + 1] = 1
+        return rows
+
+    return kept_memory(("moments", q, by_column, x.device), n, make)[:n]
 
 
 def center(sums: MomentSums, shift: Tensor) -> Moments:
@@ -144,14 +142,13 @@ def center(sums: MomentSums, shift: Tensor) -> Moments:
     )
 
 
-def first_means(problem: Problem, engine: Engine) -> Tensor:
-    """Return the means (q + 1,) of x and y over the first batch, zeros where they are not finite."""
-    for batch in problem.source.batches(engine.batch_rows):
-        if len(batch) and batch.y is not None:
-            rows = torch.cat([batch.x[:HEAD_ROWS], batch.y[:HEAD_ROWS, None]], dim=1)
-            means = rows.mean(0)
-            return torch.where(means.isfinite(), means, 0.0)
-    return torch.zeros(len(problem.source.x_names) + 1, dtype=torch.float64)
+def first_means(source: Source, engine: Engine) -> Tensor:
+    """Return the means (q + 1,) of x and y over the first rows, zeros where they are not finite."""
+    head = engine.head(source, HEAD_ROWS)
+    if not len(head) or head.y is None:
+        return torch.zeros(len(source.x_names) + 1, dtype=torch.float64)
+    means = torch.cat([head.x, head.y[:, None]], dim=1).mean(0)
+    return torch.where(means.isfinite(), means, 0.0)
 
 
 def spread_of(moments: Moments, intercept: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -7,7 +7,6 @@ independent steps. (One that mixes parameters, such as L-BFGS, could not be used
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from slopewise.engine.threads import cores
 from slopewise.optimizers.plan import DescentPlan
 from slopewise.optimizers.schedules import build_scheduler
 from slopewise.optimizers.torch_optimizers import build_optimizer
@@ -113,8 +113,8 @@ def groups_of(first: Tensor, values: int, memory: float = MEMORY) -> tuple[tuple
         ([2, 2, 2, 2], 1)
     """
     starts = len(first)
-    workers = min(os.cpu_count() or 1, starts) if starts * values >= SHARED else 1
-    # three times the activations: forward, saved for backward, and backward's own
+    workers = min(cores(), starts) if starts * values >= SHARED else 1
+    # three times the values: forward, kept for backward, and backward's own
     fitting = int(memory / (workers * 3 * values * first.element_size()))
     return torch.split(first, max(min(-(-starts // workers), fitting), 1)), workers
 

@@ -7,16 +7,15 @@ there are mini-batches, is the run's own and the same for all. batched.py comput
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from threading import Event
+from functools import partial
 from time import monotonic
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from slopewise.engine.local import one_torch_thread
+from slopewise.engine.threads import Stop, side_by_side
 from slopewise.errors import FitError, OptionError
 from slopewise.optimizers.plan import DescentPlan
 from slopewise.solution import Plateau
@@ -197,8 +196,8 @@ def _train_groups(
     workers: int,
     callback: Callback | None,
 ) -> tuple[list[BatchedResult], bool]:
-    """Return the trained groups, one core each, and whether Ctrl-C ended the training."""
-    stop = Event()
+    """Return the groups after their descent, each on one core, and whether Ctrl-C ended it."""
+    stop = Stop()
 
     def train(group: Tensor) -> BatchedResult:
         last_report = monotonic()
@@ -208,19 +207,11 @@ def _train_groups(
             if callback is not None and group is groups[0] and monotonic() - last_report >= REPORT_EVERY:
                 last_report = monotonic()
                 callback.epochs(epoch, plan.epochs, float(cost.nan_to_num(nan=torch.inf).min()))
-            return not stop.is_set()
+            return not stop.asked
 
         return descend_batched(model.forward, loss, rows, plan, group, ridge=ridge, goes_on=goes_on)
 
-    with one_torch_thread(), ThreadPoolExecutor(workers) as pool:
-        running: list[Future[BatchedResult]] = [pool.submit(train, group) for group in groups]
-        try:
-            return [future.result() for future in running], False
-        except KeyboardInterrupt:
-            stop.set()
-            return [future.result() for future in running], True
-        finally:
-            stop.set()
+    return side_by_side([partial(train, group) for group in groups], workers, stop)
 
 
 def _earlier(epoch: Tensor, costs: Tensor) -> Tensor:

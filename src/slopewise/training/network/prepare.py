@@ -10,12 +10,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from slopewise.data.source import Source
 from slopewise.engine.engine import Engine
-from slopewise.engine.gather import gather
+from slopewise.losses.loss import Loss
 from slopewise.optimizers.plan import DescentPlan
 from slopewise.optimizers.sgd_recurrence import SGD, sgd_of
 from slopewise.optimizers.sharpness import Sharpness
@@ -23,11 +25,12 @@ from slopewise.optimizers.stability import largest_lr
 from slopewise.problem import Problem
 from slopewise.solution import Moments, Standardization
 from slopewise.training.descent.linear import TORCH_LR
-from slopewise.training.descent.minibatches import Arrays, weighted_arrays
-from slopewise.training.moments.standardize import standardization
+from slopewise.training.descent.minibatches import Arrays
+from slopewise.training.descent.rows import DescentRows, StreamedRows, descent_rows, validation_rows
+from slopewise.training.moments.standardize import StandardizedRows, standardization
 from slopewise.training.network.decay import ridge_of
 from slopewise.training.network.sharpness import cost_at, hessian_bound, sharpness_at
-from slopewise.types import Callback
+from slopewise.types import Batch, Callback
 
 FALLBACK_LR = 0.1
 """Learning rate for sgd where the cost has no curvature at the start."""
@@ -37,16 +40,20 @@ FALLBACK_LR = 0.1
 class NetworkSetup:
     """Everything known before the first epoch.
 
-    plan: with its lr set. rows and validation: x (n, q) and y (n,) in the units of the descent, in its dtype, w (n,) of
-    mean 1 or None. units: of the columns. y_mean and y_scale: of the target, 0 and 1 where it is not standardised.
-    start (p,): initial parameters, float64. ridge (p,): ridge · theta² is added to the mean loss. shared_by: number of
-    classes whose coefficients are shrunk towards their mean (see decay.py), 0 for none. largest_lr: the largest stable
-    one for sgd at the start, NaN for adaptive optimizers. sharpness: at the start, for sgd and hidden layers.
+    plan: its lr settled. data and validation: rows in the units and the dtype of the descent. targets: y (r,) and w
+    (r,) or None, in those units, on which the null model costs what it costs on all training rows; counts (k,):
+    training rows of each class, none where the target is a number. units of the columns; y_mean and y_scale of the
+    target, 0 and 1 where it is left alone. start (p,) float64. ridge (p,): ridge · theta² is added to the mean
+    loss; shared_by: classes whose coefficients are shrunk about their mean (see decay.py), 0 for none. largest_lr:
+    the largest stable one for sgd at the start, NaN for optimizers that set their own steps. sharpness: of a bent
+    model at its start, for sgd.
     """
 
     plan: DescentPlan
-    rows: Arrays
-    validation: Arrays | None
+    data: DescentRows
+    validation: DescentRows | None
+    targets: tuple[Tensor, Tensor | None]
+    counts: tuple[int, ...]
     units: Standardization
     y_mean: float
     y_scale: float
@@ -55,6 +62,11 @@ class NetworkSetup:
     shared_by: int
     largest_lr: float
     sharpness: Sharpness | None = None
+
+    @property
+    def rows(self) -> Arrays:
+        """x, y and w of the training rows that are in memory: all, or where they are streamed the first."""
+        return self.data.first
 
     @property
     def unit(self) -> float:
@@ -76,6 +88,7 @@ def prepare_network(
     start: Tensor,
     is_linear: bool,
     validation: Problem | None = None,
+    may_stream: bool = True,
     callback: Callback | None = None,
 ) -> NetworkSetup:
     """Return the set-up of a network's training.
@@ -85,13 +98,14 @@ def prepare_network(
 
     Args:
         problem: its model maps the units of the descent to eta.
-        engine: reads the rows, a number of them at a time.
+        engine: reads the rows.
         moments: of the training rows.
         plan: optimizer, schedule, units, dtype.
         start: (p,) float64.
-        is_linear: the model has no hidden layers, so that the penalty can be on coefficients in raw units.
-        validation: the problem of the held-out rows, or None.
-        callback: receives the progress of the read, and a note when much memory is used.
+        is_linear: no layer lies between columns and eta, so that the penalty can be on coefficients in raw units.
+        validation: the same question put to rows held out, or None.
+        may_stream: whether mini-batches may be read anew in every epoch, where the rows are too many to keep.
+        callback: told how the read gets on, and when much memory is taken.
 
     Raises:
         DataError: no rows; a missing or infinite value.
@@ -99,15 +113,20 @@ def prepare_network(
     units = standardization(moments, standardize=plan.standardize, intercept=True)
     y_mean, y_scale = target_units(problem, moments, standardize=plan.standardize)
     dtype = plan.torch_dtype
-    read = partial(_read, engine=engine, units=units, y_mean=y_mean, y_scale=y_scale, dtype=dtype)
-    rows = read(problem, callback=callback)
-    held_out = None if validation is None else read(validation, callback=None)
+
+    def standardized(source: Source, weight_factor: float) -> StandardizedRows:
+        return StandardizedRows(source, units.mean, units.scale, dtype, y_mean, y_scale, weight_factor)
+
+    rows = descent_rows(problem.source, engine, plan, moments, standardized, may_stream=may_stream, callback=callback)
+    targets, counts = _targets(rows, problem.loss)
     module = problem.model.module(start.to(dtype))
     shared_by = problem.loss.classes if is_linear and problem.loss.classes > 2 and problem.penalty.strength else 0
     setup = NetworkSetup(
         plan=plan,
-        rows=rows,
-        validation=held_out,
+        data=rows,
+        validation=None if validation is None else validation_rows(validation.source, rows, engine, standardized),
+        targets=targets,
+        counts=counts,
         units=units,
         y_mean=y_mean,
         y_scale=y_scale,
@@ -119,20 +138,46 @@ def prepare_network(
     return _with_limit(setup, problem, moments, is_linear) if plan.optimizer == "sgd" else _with_lr(setup, math.nan)
 
 
-def _read(
-    problem: Problem,
-    *,
-    engine: Engine,
-    units: Standardization,
-    y_mean: float,
-    y_scale: float,
-    dtype: torch.dtype,
-    callback: Callback | None,
-) -> Arrays:
-    mean, scale = units.mean, units.scale
-    arrays = gather(problem.source, engine.batch_rows, mean=mean, scale=scale, callback=callback)
-    y = (arrays.y - y_mean) / y_scale
-    return weighted_arrays(arrays.x.to(dtype), y.to(dtype), None if arrays.w is None else arrays.w.to(dtype))
+class TargetSums(NamedTuple):
+    """ys and ws, where all targets are asked for: those of every batch; rows and weight (k,) of each class."""
+
+    ys: tuple[Tensor, ...]
+    ws: tuple[Tensor, ...]
+    rows: Tensor
+    weight: Tensor
+
+
+def target_sums(batch: Batch, operands: None, *, classes: int) -> TargetSums:
+    """Return what one batch says of the targets: rows and weight of each class, or the numbers themselves."""
+    assert batch.y is not None
+    w = batch.y.new_ones(len(batch)) if batch.w is None else batch.w
+    if not classes:
+        return TargetSums((batch.y,), (w,), batch.y.new_zeros(0), batch.y.new_zeros(0))
+    number = batch.y.to(torch.int64)
+    rows = torch.bincount(number, minlength=classes)
+    return TargetSums((), (), rows, torch.bincount(number, w.to(torch.float64), minlength=classes))
+
+
+def _targets(rows: DescentRows, loss: Loss) -> tuple[tuple[Tensor, Tensor | None], tuple[int, ...]]:
+    """Return `targets` and `counts` of a setup; of streamed rows from one read, or where the loss is squared from none.
+
+    Of streamed rows the targets are the classes, weighed by their rows; for squared loss two numbers with the mean and
+    the variance of all; for any other loss all numbers, 16 bytes a row.
+    """
+    k = loss.classes
+    if not isinstance(rows, StreamedRows):
+        _, y, w = rows.first
+        return (y, w), tuple(torch.bincount(y.to(torch.int64), minlength=k).tolist()) if k else ()
+    if loss.name == "squared":
+        found, source = rows.moments, rows.source
+        mean = (found.y_mean - source.y_mean) / source.y_scale
+        deviation = (found.yy / found.weight).sqrt() / source.y_scale
+        return (torch.stack([mean - deviation, mean + deviation]).to(source.dtype), None), ()
+    sums = rows.engine.reduce(partial(target_sums, classes=k), rows.source, None)
+    assert sums is not None  # their moments are known
+    if not k:
+        return (torch.cat(sums.ys), torch.cat(sums.ws)), ()
+    return (torch.arange(k, dtype=rows.source.dtype), sums.weight.to(rows.source.dtype)), tuple(sums.rows.tolist())
 
 
 def _with_limit(setup: NetworkSetup, problem: Problem, moments: Moments, is_linear: bool) -> NetworkSetup:

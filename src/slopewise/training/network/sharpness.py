@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from slopewise.engine.local import one_torch_thread
+from slopewise.engine.threads import one_torch_thread
 from slopewise.errors import OptionError
 from slopewise.optimizers.sgd_recurrence import SGD
 from slopewise.optimizers.sharpness import Cost, Sharpness, sharpness

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import torch
 from torch import Tensor
 
 from slopewise.engine.engine import Engine
@@ -73,10 +72,10 @@ class NetworkLoop(Solver):
             start=self.start if warm is None else warm,
             is_linear=problem.model.is_linear,
             validation=self.validation,
+            may_stream=self.n_init == 1,
             callback=callback,
         )
-        _, y, w = setup.rows
-        null_cost = setup.unit * null_model_cost(problem.loss, y, w)
+        null_cost = setup.unit * null_model_cost(problem.loss, *setup.targets)
         trained = self._trained(problem, setup, null_cost, callback)
         return _solution(problem, setup, trained, moments, null_cost)
 
@@ -103,7 +102,7 @@ def _solution(
         advice=descended.advice,
         passes=2,
         moments=moments,
-        counts=_counts(setup.rows[1], problem.loss.classes),
+        counts=setup.counts,
         model=problem.model.trained(trained.module),
         descent=_record(setup, descended, trained, null_cost),
     )
@@ -139,7 +138,3 @@ def _report(starts: MultistartResult) -> StartsReport:
         seeds=starts.seeds,
         cost=starts.cost,
     )
-
-
-def _counts(y: Tensor, classes: int) -> tuple[int, ...]:
-    return tuple(torch.bincount(y.to(torch.int64), minlength=classes).tolist()) if classes else ()

@@ -15,8 +15,7 @@ from slopewise.optimizers.sgd_recurrence import sgd_of
 from slopewise.problem import Problem
 from slopewise.solution import Descended, History, Plateau, SharpnessHistory, Status
 from slopewise.training.descent.checkpoint import Checkpoint
-from slopewise.training.descent.objective import whole_cost
-from slopewise.training.descent.runner import run_loop
+from slopewise.training.descent.runner import run_descent
 from slopewise.training.network.decay import penalty_of
 from slopewise.training.network.multistart import MultistartResult, Network, train_multistart
 from slopewise.training.network.prepare import NetworkSetup
@@ -61,13 +60,10 @@ def train_one(
         FitError: the cost of the start is not finite.
         StoreError: the checkpoint cannot be written or resumed.
     """
-    x, y, w = setup.rows
     module = problem.model.module(setup.start.to(setup.dtype))
     penalty = penalty_of(module, setup.ridge, setup.shared_by)
-    descended = run_loop(
-        x=x,
-        y=y,
-        w=w,
+    descended = run_descent(
+        rows=setup.data,
         module=module,
         loss=problem.loss.value,
         plan=setup.plan,
@@ -79,7 +75,7 @@ def train_one(
         unit=setup.unit,
     )
     if not bool((descended.history.epoch == descended.best_epoch).any()):
-        cost = whole_cost(module, setup.rows, problem.loss.value, penalty, with_gradient=False)
+        cost = setup.data.cost(module, problem.loss.value, penalty, with_gradient=False)
         descended = replace(descended, cost=setup.unit * cost)
     if descended.status is Status.DIVERGED and setup.plan.lr > setup.largest_lr:
         safe = f"{setup.largest_lr / 2:.2g}"
