@@ -16,6 +16,7 @@ PACKAGE = ROOT / "src" / "slopewise"
 
 ANYONE = ("errors", "types", "version", "wording")
 CONTRACTS = ("data/source", "models/model", "losses/loss", "losses/penalty")
+LOSS_CONTRACTS = ("losses/loss", "losses/log_link")
 STAGES = ("data", "models", "losses", "optimizers")
 BELOW_RESULTS = ("training", "engine", "problem", "solution", *STAGES)
 
@@ -32,7 +33,7 @@ LAW: dict[str, tuple[str, ...]] = {
     "problem": CONTRACTS,
     "solution": CONTRACTS,
     "engine": ("data/source",),
-    "training": ("optimizers", "engine", "problem", "solution", "atomic_file", "data/source"),
+    "training": ("optimizers", "engine", "problem", "solution", "atomic_file", "data/source", *LOSS_CONTRACTS),
     "results": ("training", "optimizers", "models", "losses", "engine", "problem", "solution", "data", "atomic_file"),
     "view": ("results", "atomic_file", *BELOW_RESULTS),
     "doctor": ("results", "atomic_file", *BELOW_RESULTS),

@@ -37,8 +37,9 @@ class Batch:
     """Rows ready for arithmetic: float64, finite unless the table itself is not.
 
     x (n, q), in any strides; y (n,) or None where a target is not asked for; w (n,) or None for
-    equal weights. `dropped` rows were left out while this batch was made, and `missing` counts the
-    missing values met in each used column, in the design's order of columns.
+    equal weights; offset (n,), added to eta, or None for 0. `dropped` rows were left out while this
+    batch was made, and `missing` counts the missing values met in each used column, in the design's
+    order of columns.
     """
 
     x: Tensor
@@ -46,6 +47,7 @@ class Batch:
     w: Tensor | None = None
     dropped: int = 0
     missing: tuple[int, ...] = ()
+    offset: Tensor | None = None
 
     def __len__(self) -> int:
         return self.x.shape[0]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from slopewise.data.source import Source
-from slopewise.errors import DataError
+from slopewise.errors import DataError, OptionError
 from slopewise.types import Batch, Callback
 
 ANNOUNCED = 100e6
@@ -45,6 +45,7 @@ def gather(
 
     Raises:
         DataError: the source has no rows, or a value is missing or infinite.
+        OptionError: the rows have an offset, which nothing that gathers them takes.
     """
     parts: list[Batch] = []
     done = 0
@@ -52,6 +53,8 @@ def gather(
         if len(batch):
             x = batch.x if mean is None or scale is None else (batch.x - mean) / scale
             assert batch.y is not None
+            if batch.offset is not None:
+                raise OptionError("offset and exposure are for solvers 'newton', 'lbfgs' and 'coordinate_descent'.")
             parts.append(Batch(x.to(dtype), batch.y.to(dtype), None if batch.w is None else batch.w.to(dtype)))
         done += len(batch) + batch.dropped
         if callback is not None and not source.in_memory:

@@ -40,7 +40,8 @@ KEPT = 512e6
 class FirstPass:
     """moments; rows (k,) and weight (k,) of each class, none where the target is a number; sample, or None.
 
-    held: all rows where they were kept, None where reading them again costs no input or they are too many.
+    buffered: all rows where they were kept, None where reading them again costs no input or they are too many.
+    has_offset: whether something is added to eta.
     """
 
     moments: Moments
@@ -48,6 +49,7 @@ class FirstPass:
     weight: Tensor
     sample: Batch | None
     buffered: BufferedRows | None = None
+    has_offset: bool = False
 
     @property
     def counts(self) -> tuple[int, ...]:
@@ -70,6 +72,8 @@ class FirstSums(NamedTuple):
     rows: Tensor
     weight: Tensor
     sample: SystematicSample
+    offset: Tensor | None = None
+    """Sum of the offsets (), None where there are none."""
 
 
 def first_pass(problem: Problem, engine: Engine, *, keep: float = 0.0, sample: int = SAMPLE_ROWS) -> FirstPass:
@@ -82,26 +86,30 @@ def first_pass(problem: Problem, engine: Engine, *, keep: float = 0.0, sample: i
         sample: rows of the sample, 0 for none.
 
     Raises:
-        DataError: as `read_moments`; a target that is no class number.
+        DataError: as `read_moments`; a target that the loss cannot take; a missing or infinite offset.
+        OptionError: an offset where the loss takes none.
     """
     source = problem.source
     # The guess of the means needs the first rows, and a file is not opened twice for them.
     reading = source if source.in_memory else _begin(source, engine, int(keep / (8 * (len(source.x_names) + 2))))
     buffered = reading if isinstance(reading, BufferedRows) and not source.in_memory else None
     shift = first_means(replace(problem, source=reading), engine)
-    look = partial(first_sums, shift=shift, classes=problem.loss.classes, systematic=wanted(reading.n_rows, sample))
+    look = partial(first_sums, problem=problem, shift=shift, systematic=wanted(reading.n_rows, sample))
     sums = engine.sum(look, reading, add=add)
     if sums and buffered:
         sums = sums._replace(moments=with_left_out(sums.moments, buffered.pieces))
     moments = checked(sums.moments if sums else None, shift, problem)
     assert sums is not None
+    if sums.offset is not None and not bool(sums.offset.isfinite()):
+        raise problem.source.first_invalid_value() or DataError("an offset is missing or infinite; correct it.")
     counted = int(sums.rows.sum())
     if problem.loss.classes and counted != moments.n:
         raise DataError(
             f"{moments.n - counted} targets are not class numbers from 0 to {problem.loss.classes - 1}; "
             "give the class of each row."
         )
-    return FirstPass(moments, sums.rows, sums.weight, _sample(sums.sample, moments.n), buffered)
+    sample_rows = _sample(sums.sample, moments.n)
+    return FirstPass(moments, sums.rows, sums.weight, sample_rows, buffered, sums.offset is not None)
 
 
 def _begin(source: Source, engine: Engine, room: int) -> Source:
@@ -127,9 +135,17 @@ def with_left_out(sums: MomentSums, pieces: tuple[Batch, ...]) -> MomentSums:
     return sums._replace(dropped=sum(piece.dropped for piece in pieces), missing=counts)
 
 
-def first_sums(batch: Batch, *, shift: Tensor, classes: int, systematic: SystematicSample) -> FirstSums:
-    """Return the sums of one batch, and which of its rows `thinned` wants."""
+def first_sums(batch: Batch, *, problem: Problem, shift: Tensor, systematic: SystematicSample) -> FirstSums:
+    """Return the sums of one batch, and the rows of it that belong to the sample.
+
+    Raises:
+        DataError: a target that the loss cannot take.
+    """
     assert batch.y is not None
+    classes = problem.loss.classes
+    wrong = None if classes else problem.loss.check_target(batch.y)
+    if wrong is not None:
+        raise DataError(wrong)
     rows = weight = batch.y.new_zeros(classes)
     if classes:
         # What is no class number goes into one place too many and is missed when the classes are counted.
@@ -139,13 +155,15 @@ def first_sums(batch: Batch, *, shift: Tensor, classes: int, systematic: Systema
         weighed = rows if batch.w is None else torch.bincount(number, batch.w, minlength=classes + 1)[:classes]
         weight = weighed.to(torch.float64)
     sample = systematic._replace(parts=every_nth((batch,), systematic.stride) if systematic.stride else ())
-    return FirstSums(moment_sums(batch, shift=shift), rows, weight, sample)
+    offset = None if batch.offset is None else batch.offset.sum()
+    return FirstSums(moment_sums(batch, shift=shift), rows, weight, sample, offset)
 
 
 def add(a: FirstSums, b: FirstSums) -> FirstSums:
     """Return the sums of the rows of both."""
     sample = _join(a.sample, b.sample)
-    return FirstSums(add_tuples(a.moments, b.moments), a.rows + b.rows, a.weight + b.weight, sample)
+    offset = a.offset if b.offset is None else b.offset if a.offset is None else a.offset + b.offset
+    return FirstSums(add_tuples(a.moments, b.moments), a.rows + b.rows, a.weight + b.weight, sample, offset)
 
 
 def _join(a: SystematicSample, b: SystematicSample) -> SystematicSample:

@@ -18,10 +18,11 @@ from slopewise.training.likelihood.checks import check_columns, refuse_l1
 from slopewise.training.likelihood.first_pass import KEPT, SAMPLE_ROWS, FirstPass
 from slopewise.training.likelihood.newton_iteration import Evaluate, NewtonState, newton_iteration
 from slopewise.training.likelihood.quasi_newton import QuasiNewtonResult, quasi_newton
-from slopewise.training.likelihood.score import Derivatives, derivatives, score_sums
+from slopewise.training.likelihood.score import Derivatives, HessianOf, derivatives, score_sums
 from slopewise.training.likelihood.separation import SeparationMonitor
 from slopewise.training.likelihood.setup import LikelihoodSetup, likelihood_setup
 from slopewise.training.likelihood.standardized_columns import StandardizedColumns
+from slopewise.training.likelihood.working_response import working_start
 from slopewise.training.solver import Climber
 
 SAMPLE_TOLERANCE = 1.0
@@ -69,6 +70,9 @@ class Newton(Climber):
         near = QuasiNewtonResult(setup.null if self.start is None else columns.scaled(self.start), 0, math.inf)
         if self.start is None and first.sample is not None:
             near = from_sample(problem, engine, columns, first, setup.null)
+        elif self.start is None:
+            start = working_start(problem, engine, columns, ridge=columns.ridge, y_mean=float(first.moments.y_mean))
+            near = near if start is None else QuasiNewtonResult(start, 1, math.inf)
         monitor = SeparationMonitor(problem, engine, columns, self.levels)
         rows = evaluate_rows(problem, engine, columns)
         stale = STALE if first.sample is not None else 0.0
@@ -84,11 +88,19 @@ class Newton(Climber):
         return maximum(setup, top, near.passes)
 
 
-def evaluate_rows(problem: Problem, engine: Engine, columns: StandardizedColumns, *, curved: bool = True) -> Evaluate:
-    """Return the function that reads all rows and returns the derivatives at c."""
+def evaluate_rows(
+    problem: Problem,
+    engine: Engine,
+    columns: StandardizedColumns,
+    *,
+    curved: bool = True,
+    hessian_of: HessianOf | None = None,
+) -> Evaluate:
+    """Return the function that reads all rows and returns the derivatives at c, with another Hessian if asked for."""
+    kernel = partial(score_sums, problem=problem, mean=columns.units.mean, curved=curved, hessian_of=hessian_of)
 
     def evaluate(c: Tensor) -> Derivatives:
-        look = partial(score_sums, problem=problem, beta=columns.beta(c), mean=columns.units.mean, curved=curved)
+        look = partial(kernel, beta=columns.beta(c))
         sums = engine.sum(look, problem.source)
         assert sums is not None  # the first read has seen these rows
         return derivatives(sums, columns.outputs, columns.scale)
@@ -101,10 +113,14 @@ def from_sample(
 ) -> QuasiNewtonResult:
     """Return a place near the optimum that the sample of the rows leads to, `start` (d,) where the sample has none.
 
-    The sample is climbed by the same thought, on every 16th of its own rows first.
+    On the sample itself, every 16th of its own rows comes first.
     """
     sample, top, share = first.sample, None, 1.0
     assert sample is not None
+    ridge = columns.ridge * (len(sample) if sample.w is None else float(sample.w.sum())) / first.moments.weight
+    rows_of_sample = replace(problem, source=BufferedRows((sample,)))
+    working = working_start(rows_of_sample, engine, columns, ridge=ridge, y_mean=float(first.moments.y_mean))
+    start = start if working is None else working
     for stride in (16, 1):
         (rows,) = every_nth((sample,), stride)
         evaluate = evaluate_rows(replace(problem, source=BufferedRows((rows,))), engine, columns)

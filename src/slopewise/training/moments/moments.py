@@ -19,7 +19,7 @@ from torch import Tensor
 
 from slopewise.engine.buffered import start_read
 from slopewise.engine.engine import Engine
-from slopewise.errors import DataError
+from slopewise.errors import DataError, OptionError
 from slopewise.problem import Problem
 from slopewise.solution import Moments
 from slopewise.training.moments.gemm_width import gemm_width
@@ -136,8 +136,17 @@ def center(sums: MomentSums, shift: Tensor) -> Moments:
 
 
 def first_means(problem: Problem, engine: Engine) -> Tensor:
-    """Return the means (q + 1,) of x and y over the first batch, zeros where they are not finite."""
+    """Return the means (q + 1,) of x and y over the first batch, zeros where they are not finite.
+
+    Raises:
+        OptionError: the rows have an offset, and the loss is for numbers or classes.
+    """
     for batch in problem.source.batches(engine.batch_rows):
+        if batch.offset is not None and problem.loss.response in ("number", "class"):
+            raise OptionError(
+                f"offset and exposure are for counts and positive targets, and loss {problem.loss.name!r} is for "
+                f"{'numbers' if problem.loss.response == 'number' else 'classes'}; leave them out."
+            )
         if len(batch) and batch.y is not None:
             rows = torch.cat([batch.x[:HEAD_ROWS], batch.y[:HEAD_ROWS, None]], dim=1)
             means = rows.mean(0)

@@ -35,7 +35,7 @@ TOLERANCE = 1e-4
 """Relative error of the sharpness of a network: a learning rate is not chosen more finely."""
 
 MAX_HESSIAN = {"squared": 2.0, "logistic": 0.25, "softmax": 0.5}
-"""Largest curvature of a loss in eta, whatever eta; softmax: Böhning, Ann. Inst. Statist. Math. 44 (1992)."""
+"""Of `Loss.max_hessian`, for results/export, which knows a loss by its name only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,9 @@ class SharpnessHistory:
 
 
 def hessian_bound(problem: Problem, moments: Moments, units: Standardization, ridge: Tensor) -> float | None:
-    """Return the most that the cost of a model without hidden layers is curved anywhere; None of an unknown loss.
+    """Return the largest Hessian eigenvalue of a model without hidden layers anywhere; None where no bound exists.
 
-    bend λmax(Σ w u u' / Σ w) + 2 max ridge, u = [1, (x - mean) / scale]: 1/4 λmax for the logistic loss.
+    max_hessian λmax(Σ w u u' / Σ w) + 2 max ridge, u = [1, (x - mean) / scale]: 1/4 λmax for the logistic loss.
 
     Args:
         problem: whose loss it is.
@@ -63,14 +63,13 @@ def hessian_bound(problem: Problem, moments: Moments, units: Standardization, ri
         ridge: (p,), ridge · theta² is added to the mean loss.
     """
     loss = problem.loss
-    if loss.name not in MAX_HESSIAN:
+    if loss.max_hessian is None:
         return None
     centre = (moments.mean - units.mean) / units.scale
     second = moments.gram / moments.weight / torch.outer(units.scale, units.scale) + torch.outer(centre, centre)
     one = torch.ones(1, 1, dtype=torch.float64)
     whole = torch.cat([torch.cat([one, centre[None]], 1), torch.cat([centre[:, None], second], 1)])
-    max_hessian = MAX_HESSIAN[loss.name] * max(getattr(loss, "class_weights", None) or (1.0,))
-    return max_hessian * float(torch.linalg.eigvalsh(whole)[-1]) + 2 * float(ridge.max())
+    return loss.max_hessian * float(torch.linalg.eigvalsh(whole)[-1]) + 2 * float(ridge.max())
 
 
 def measured_rows(p: int) -> int:
