@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from slopewise.losses.loss import Loss
+
 
 class Status(Enum):
     """How a solver ended. The values are the user's messages."""
@@ -140,14 +142,27 @@ class Basis:
 
 
 @dataclass(frozen=True, slots=True)
+class Nuisance:
+    """A parameter of the loss that was estimated with the coefficients: name, value, and standard error, NaN if none.
+
+    scale: the residuals' normalised MAD, in the target's units. alpha: the overdispersion of a negative binomial.
+    """
+
+    name: str
+    value: float
+    std_error: float
+
+
+@dataclass(frozen=True, slots=True)
 class Maximum:
-    """What a road returns that climbs a likelihood, or goes down any other loss of a linear model.
+    """What a solver returns that maximises a likelihood, or minimises any other loss of a linear model.
 
     theta (p,), or (p, m) for m > 1 outputs, raw units. loss = Σ w · loss, without the penalty, which is apart;
     null_loss is that of the intercept alone (of equal probabilities without one), NaN where it is not known.
     counts (k,) training rows of each class, none where the target is a number. decrement: how far the optimum may
     still be, in standard errors. evidence, the number that proves the status, in words; advice, the one thing to
-    change ("" when nothing is). curvature is None where a penalty with corners leaves no covariance to speak of.
+    change ("" when nothing is). basis is None where an L1 penalty leaves no covariance to speak of. fitted_loss: the
+    problem's loss with the parameters that were estimated, `nuisance`; None where none was.
     """
 
     theta: Tensor
@@ -162,3 +177,5 @@ class Maximum:
     passes: int
     moments: Moments
     basis: Basis | None
+    fitted_loss: Loss | None = None
+    nuisance: tuple[Nuisance, ...] = ()

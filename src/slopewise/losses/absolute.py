@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from slopewise.losses.loss import EACH_ROW, Loss, Reduction, check_shapes, weighted_quantile
+from slopewise.losses.loss import EACH_ROW, PiecewiseLinear, Reduction, check_shapes, weighted_quantile
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
-class Absolute(Loss):
+class Absolute(PiecewiseLinear):
     """value |eta - y|, gradient its sign (0 at the kink), Hessian 0; as torch.nn.L1Loss. Twice Quantile(0.5)."""
 
     name = "absolute"
@@ -22,6 +22,7 @@ class Absolute(Loss):
     response = "number"
     distribution = None
     max_hessian = None
+    prices = (1.0, 1.0)
 
     def value(self, eta: Tensor, y: Tensor) -> Tensor:
         """Return |eta - y| (n,)."""

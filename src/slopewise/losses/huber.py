@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from slopewise.errors import OptionError
-from slopewise.losses.loss import EACH_ROW, Reduction, Scaled, check_shapes
+from slopewise.losses.loss import EACH_ROW, Reduction, Robust, check_shapes
 from slopewise.losses.null_model import search
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Huber(Scaled):
+class Huber(Robust):
     """value ½ e² where |e| ≤ delta, else delta (|e| - ½ delta), with e = eta - y; as torch.nn.HuberLoss.
 
     Gradient e clamped to ±delta; Hessian 1 inside and 0 outside. Huber (1964), Robust estimation of a location
@@ -40,14 +40,14 @@ class Huber(Scaled):
             if not 0 < value < float("inf"):
                 raise OptionError(f"{name} is {value:g}, and must be a positive number.")
 
-    @property
-    def parameter(self) -> float:
-        """The delta of the loss."""
-        return self.delta
-
-    def with_parameter(self, value: float) -> Huber:
+    def with_delta(self, delta: float) -> Huber:
         """Return the loss with another delta."""
-        return replace(self, delta=value)
+        return replace(self, delta=delta)
+
+    def irls_weight(self, eta: Tensor, y: Tensor) -> Tensor:
+        """Return 1 where |e| ≤ delta, else delta / |e| (n,)."""
+        check_shapes(eta, y)
+        return self.delta / (eta - y).abs().clamp(min=self.delta)
 
     def value(self, eta: Tensor, y: Tensor) -> Tensor:
         """Return ½ e² or delta (|e| - ½ delta) (n,)."""

@@ -88,17 +88,34 @@ class Loss(ABC):
         """
 
 
-class Scaled(Loss):
-    """A loss with one positive parameter in the target's terms: Huber's delta, the overdispersion alpha."""
+class Robust(Loss):
+    """A loss of the residual e = eta - y that is ½ e² up to |e| = delta and grows no faster than |e| beyond.
+
+    delta is in the units of the target; where `estimates` is `scale`, it is tuning · scale of the residuals.
+    """
+
+    delta: float
+    tuning: float
+
+    @abstractmethod
+    def with_delta(self, delta: float) -> Robust:
+        """Return the same loss with another delta."""
+
+    @abstractmethod
+    def irls_weight(self, eta: Tensor, y: Tensor) -> Tensor:
+        """Return gradient / e (n,), 1 at e = 0: no quadratic through a row's value and gradient needs more."""
+
+
+class PiecewiseLinear(Loss):
+    """A loss over · (y - eta) where y > eta, else under · (eta - y).
+
+    Its optimum is the over / (over + under) quantile.
+    """
 
     @property
     @abstractmethod
-    def parameter(self) -> float:
-        """The parameter."""
-
-    @abstractmethod
-    def with_parameter(self, value: float) -> Scaled:
-        """Return the same loss with another value of it."""
+    def prices(self) -> tuple[float, float]:
+        """(over, under), both positive."""
 
 
 def check_shapes(eta: Tensor, y: Tensor) -> None:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import torch
 
 from slopewise.errors import OptionError
-from slopewise.losses.loss import Loss, Reduction, check_shapes, weighted_quantile
+from slopewise.losses.loss import PiecewiseLinear, Reduction, check_shapes, weighted_quantile
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
-class Quantile(Loss):
+class Quantile(PiecewiseLinear):
     """value tau (y - eta) where y > eta, else (1 - tau) (eta - y); Hessian 0.
 
     Koenker and Bassett (1978), Regression quantiles.
@@ -34,6 +34,11 @@ class Quantile(Loss):
     def __post_init__(self) -> None:
         if not 0 < self.tau < 1:
             raise OptionError(f"tau is {self.tau:g}, and a quantile lies between 0 and 1, such as 0.5 for the median.")
+
+    @property
+    def prices(self) -> tuple[float, float]:
+        """(tau, 1 - tau)."""
+        return self.tau, 1 - self.tau
 
     def value(self, eta: Tensor, y: Tensor) -> Tensor:
         """Return max(tau (y - eta), (tau - 1) (y - eta)) (n,)."""

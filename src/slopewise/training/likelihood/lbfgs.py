@@ -10,8 +10,9 @@ from torch import Tensor
 
 from slopewise.engine.engine import Engine
 from slopewise.errors import FitError
+from slopewise.losses.log_link import LogLink
 from slopewise.problem import Problem
-from slopewise.solution import Basis, Maximum, Status
+from slopewise.solution import Basis, Maximum, Moments, Status
 from slopewise.training.likelihood.checks import refuse_l1
 from slopewise.training.likelihood.first_pass import FirstPass
 from slopewise.training.likelihood.newton import basis_of, evaluate_rows
@@ -28,8 +29,8 @@ GRADIENT = 1e-9
 MOST_PASSES = 2000
 MEMORY = 20
 
-CURVATURE = 0.25
-"""Largest curvature of the logistic loss, and the right size for the others."""
+CLASS_HESSIAN = 0.25
+"""Size of a row's Hessian: the largest of the logistic loss, and about right for several classes."""
 
 NEAR = 1e-3
 """Newton step at the end, in standard errors, that a line search stopped by rounding may leave."""
@@ -78,8 +79,11 @@ class Lbfgs(Climber):
             problem, columns = setup.problem, setup.columns
             start = setup.null if self.start is None else columns.scaled(self.start)
             monitor = SeparationMonitor(problem, engine, columns, self.levels)
-            evaluate = activations_of(evaluate_rows(problem, engine, columns, curved=False), monitor)
-            end = minimise(evaluate, start, columns.ridge, weight=setup.first.moments.weight, gradient=self.gradient)
+            evaluate = watched(evaluate_rows(problem, engine, columns, curved=False), monitor)
+            weight, (hessian, unit) = setup.first.moments.weight, typical_size(problem, setup.first.moments)
+            end = minimise(
+                evaluate, start, columns.ridge, weight=weight, gradient=self.gradient, hessian=hessian, unit=unit
+            )
         c, basis, decrement, small = end.c, None, math.nan, len(end.c) <= FACTORED
         if small:  # beyond `with`, for a matrix of this size is worth every core
             c, basis, decrement = _polished(problem, engine, columns, end.c, monitor)
@@ -101,7 +105,17 @@ class Lbfgs(Climber):
         )
 
 
-def activations_of(evaluate: Evaluate, monitor: SeparationMonitor) -> Evaluate:
+def typical_size(problem: Problem, moments: Moments) -> tuple[float, float]:
+    """Return the Hessian of a row, about, and the size of eta."""
+    loss = problem.loss
+    if loss.response == "class":
+        return CLASS_HESSIAN, 1.0
+    if isinstance(loss, LogLink):
+        return float(loss.expected_hessian(moments.y_mean.log())), 1.0
+    return loss.max_hessian or 1.0, math.sqrt(float(moments.yy) / moments.weight) or 1.0
+
+
+def watched(evaluate: Evaluate, monitor: SeparationMonitor) -> Evaluate:
     """Return `evaluate` that raises when the rows it reads turn out to be separated."""
 
     def look(c: Tensor) -> Derivatives:
@@ -112,7 +126,16 @@ def activations_of(evaluate: Evaluate, monitor: SeparationMonitor) -> Evaluate:
     return look
 
 
-def minimise(evaluate: Evaluate, start: Tensor, ridge: Tensor, *, weight: float, gradient: float) -> LbfgsResult:
+def minimise(
+    evaluate: Evaluate,
+    start: Tensor,
+    ridge: Tensor,
+    *,
+    weight: float,
+    gradient: float,
+    hessian: float = CLASS_HESSIAN,
+    unit: float = 1.0,
+) -> LbfgsResult:
     """Return the minimum of the summed loss + c' ridge c. Nocedal and Wright (2006), algorithm 7.5.
 
     Args:
@@ -120,10 +143,13 @@ def minimise(evaluate: Evaluate, start: Tensor, ridge: Tensor, *, weight: float,
         start: c (d,).
         ridge: (d, d).
         weight: total weight of the rows, by which everything is divided.
-        gradient: largest entry of the gradient of the mean at which to stop.
+        gradient: largest entry of the gradient of the mean at which to stop, in units of the target.
+        hessian: of a row, about.
+        unit: size of eta and of the target, by which both are divided.
     """
-    # A penalty on columns of small scale bends far more than the loss does; unit curvature suits the first step.
-    stretch = 1 / (CURVATURE + 2 * ridge.diagonal() / weight).sqrt()
+    # A penalty on columns of small scale is far steeper than the loss; a Hessian of one suits the first step.
+    stretch = unit / (hessian + 2 * ridge.diagonal() / weight).sqrt()
+    weight = weight * unit**2
     v = start / stretch
     passes = 0
 

@@ -1,0 +1,39 @@
+"""The covariance that belongs to a loss: which one, and from what it is made."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from slopewise.engine.engine import Engine
+from slopewise.losses.log_link import LogLink
+from slopewise.losses.loss import PiecewiseLinear, Robust
+from slopewise.problem import Problem
+from slopewise.solution import Basis, Maximum
+from slopewise.training.likelihood.information import expected_basis, glm_statistics
+from slopewise.training.likelihood.robust import h1_basis
+from slopewise.training.likelihood.sparsity import quantile_basis
+
+
+def sampling_basis(problem: Problem, maximum: Maximum, engine: Engine) -> Basis | None:
+    """Return the basis of the loss's own covariance, M inner M' with M the map from its coordinates to raw units.
+
+    Classes: the inverse Hessian. Losses with a log link: the inverse expected information times the dispersion. Robust
+    losses: H1. Quantiles: the sandwich with a kernel density. None where the solver left no Hessian it could have.
+
+    Args:
+        problem: as it was solved.
+        maximum: its solution.
+        engine: sums over the rows.
+    """
+    problem = replace(problem, loss=maximum.fitted_loss or problem.loss)
+    loss = problem.loss
+    if isinstance(loss, PiecewiseLinear):
+        return quantile_basis(problem, maximum, engine)
+    if maximum.basis is None or loss.response == "class":
+        return maximum.basis
+    if isinstance(loss, LogLink):
+        dispersion = loss.dispersion
+        if dispersion is None:
+            dispersion = glm_statistics(problem, maximum, engine).dispersion
+        return expected_basis(problem, maximum, engine, dispersion=dispersion)
+    return h1_basis(problem, maximum, engine) if isinstance(loss, Robust) else maximum.basis
