@@ -13,7 +13,7 @@ from slopewise.losses.huber import Huber
 from slopewise.losses.logistic import Logistic
 from slopewise.losses.loss import Loss
 from slopewise.losses.poisson import Poisson
-from slopewise.losses.quantile import Quantile
+from slopewise.losses.registry import make_loss
 from slopewise.losses.softmax import Softmax
 from slopewise.losses.squared import Squared
 
@@ -50,7 +50,11 @@ LOSSES = [
     LossEntry(Squared(), nn.MSELoss(reduction="none"), "number"),
     LossEntry(Absolute(), nn.L1Loss(reduction="none"), "number"),
     LossEntry(Huber(1.5), nn.HuberLoss(reduction="none", delta=1.5), "number"),
-    LossEntry(Quantile(0.2), lambda eta, y: torch.where(y > eta, 0.2 * (y - eta), 0.8 * (eta - y)), "number"),
+    LossEntry(
+        make_loss("quantile", {"tau": 0.2}),
+        lambda eta, y: torch.where(y > eta, 0.2 * (y - eta), 0.8 * (eta - y)),
+        "number",
+    ),
     LossEntry(Poisson(), nn.PoissonNLLLoss(reduction="none"), "count"),
     LossEntry(Logistic(), nn.BCEWithLogitsLoss(reduction="none"), "class"),
     LossEntry(Logistic((0.5, 3.0)), weighted_bce(0.5, 3.0), "class"),

@@ -40,7 +40,7 @@ class LogLink(Loss):
     def expected_hessian(self, eta: Tensor) -> Tensor:
         """Return mu² / V(mu) (n,), the Hessian's mean over y."""
         mu = eta.exp()
-        return mu**2 / self.variance(mu)
+        return mu / (self.variance(mu) / mu)
 
     def inverse_link(self, eta: Tensor) -> Tensor:
         """Return the mean exp(eta) (n,)."""
