@@ -20,11 +20,15 @@ from slopewise.losses.squared import Squared
 
 @dataclass(frozen=True)
 class LossEntry:
-    """A loss, torch's own of eta and y (per row), and what kind of target it takes."""
+    """A loss, and torch's own of eta and y (per row)."""
 
     loss: Loss
     torchs: object
-    target: str  # as the loss's response
+
+    @property
+    def target(self) -> str:
+        """What kind of target it takes."""
+        return self.loss.response
 
     def __str__(self) -> str:
         return self.loss.name + ("-weighted" if getattr(self.loss, "class_weights", None) else "")
@@ -47,19 +51,15 @@ def weighted_bce(zero: float, one: float) -> object:
 
 
 LOSSES = [
-    LossEntry(Squared(), nn.MSELoss(reduction="none"), "number"),
-    LossEntry(Absolute(), nn.L1Loss(reduction="none"), "number"),
-    LossEntry(Huber(1.5), nn.HuberLoss(reduction="none", delta=1.5), "number"),
-    LossEntry(
-        make_loss("quantile", {"tau": 0.2}),
-        lambda eta, y: torch.where(y > eta, 0.2 * (y - eta), 0.8 * (eta - y)),
-        "number",
-    ),
-    LossEntry(Poisson(), nn.PoissonNLLLoss(reduction="none"), "count"),
-    LossEntry(Logistic(), nn.BCEWithLogitsLoss(reduction="none"), "class"),
-    LossEntry(Logistic((0.5, 3.0)), weighted_bce(0.5, 3.0), "class"),
-    LossEntry(Softmax(3), softmax_by_torch(), "class"),
-    LossEntry(Softmax(4, (1.0, 2.0, 0.5, 3.0)), softmax_by_torch((1.0, 2.0, 0.5, 3.0)), "class"),
+    LossEntry(Squared(), nn.MSELoss(reduction="none")),
+    LossEntry(Absolute(), nn.L1Loss(reduction="none")),
+    LossEntry(Huber(1.5), nn.HuberLoss(reduction="none", delta=1.5)),
+    LossEntry(make_loss("quantile", {"tau": 0.2}), lambda t, y: torch.where(y > t, 0.2 * (y - t), 0.8 * (t - y))),
+    LossEntry(Poisson(), nn.PoissonNLLLoss(reduction="none")),
+    LossEntry(Logistic(), nn.BCEWithLogitsLoss(reduction="none")),
+    LossEntry(Logistic((0.5, 3.0)), weighted_bce(0.5, 3.0)),
+    LossEntry(Softmax(3), softmax_by_torch()),
+    LossEntry(Softmax(4, (1.0, 2.0, 0.5, 3.0)), softmax_by_torch((1.0, 2.0, 0.5, 3.0))),
 ]
 
 
