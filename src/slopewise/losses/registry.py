@@ -55,6 +55,7 @@ REGISTRY: dict[str, LossEntry] = {
     "logistic": LossEntry("logistic.Logistic", "the probabilities of two classes", CLASSES),
     "softmax": LossEntry("softmax.Softmax", "the probabilities of several classes", CLASSES),
     "poisson": LossEntry("poisson.Poisson", "the mean of counts, log link", SMOOTH),
+    "gamma": LossEntry("gamma.Gamma", "the mean of positive numbers, log link", SMOOTH),
 }
 
 
