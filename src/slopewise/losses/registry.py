@@ -41,6 +41,7 @@ class LossEntry:
 
 
 DELTA = Parameter("delta", None, "residual from which the loss is linear; left out: 1.345 times their MAD", "scale")
+ALPHA = Parameter("alpha", None, "variance = mean + alpha · mean²; left out: by maximum likelihood", "alpha")
 TAU = Parameter("tau", 0.5, "which quantile, between 0 and 1")
 
 EXACT = ("cholesky", "qr", "coordinate_descent", "gd")
@@ -55,6 +56,7 @@ REGISTRY: dict[str, LossEntry] = {
     "logistic": LossEntry("logistic.Logistic", "the probabilities of two classes", CLASSES),
     "softmax": LossEntry("softmax.Softmax", "the probabilities of several classes", CLASSES),
     "poisson": LossEntry("poisson.Poisson", "the mean of counts, log link", SMOOTH),
+    "negative_binomial": LossEntry("negative_binomial.NegativeBinomial", "counts of larger variance", SMOOTH, (ALPHA,)),
     "gamma": LossEntry("gamma.Gamma", "the mean of positive numbers, log link", SMOOTH),
 }
 
