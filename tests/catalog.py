@@ -56,7 +56,10 @@ LOSSES = [
     LossEntry(Huber(1.5), nn.HuberLoss(reduction="none", delta=1.5)),
     LossEntry(make_loss("quantile", {"tau": 0.2}), lambda t, y: torch.where(y > t, 0.2 * (y - t), 0.8 * (t - y))),
     LossEntry(Poisson(), nn.PoissonNLLLoss(reduction="none")),
-    LossEntry(make_loss("negative_binomial", {"alpha": 2}), lambda t, y: (y + 0.5) * (2 * t.exp()).log1p() - y * t),
+    LossEntry(
+        make_loss("negative_binomial", {"alpha": 2}),
+        lambda t, y: t.exp().mul(2).log1p() / 2 + y * ((-t).exp() / 2).log1p(),
+    ),
     LossEntry(make_loss("gamma"), lambda t, y: y / t.exp() + t),
     LossEntry(Logistic(), nn.BCEWithLogitsLoss(reduction="none")),
     LossEntry(Logistic((0.5, 3.0)), weighted_bce(0.5, 3.0)),

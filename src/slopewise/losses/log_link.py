@@ -7,7 +7,7 @@ expected Hessian in eta is mu² / V(mu), V the variance function. McCullagh and 
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from slopewise.losses.loss import Loss, weighted_mean
 
@@ -49,3 +49,26 @@ class LogLink(Loss):
     def null_eta(self, y: Tensor, w: Tensor | None = None) -> Tensor:
         """Return the logarithm of the mean ()."""
         return weighted_mean(y, w).log()
+
+
+class AlphaDerivatives(NamedTuple):
+    """Of -log probability of each row (n,): value, first and second derivative in log alpha, and that in eta too."""
+
+    value: Tensor
+    first: Tensor
+    second: Tensor
+    cross: Tensor
+
+
+class Overdispersed(LogLink):
+    """A loss with a parameter alpha that raises the variance; it may be estimated, and `estimates` is `alpha` then."""
+
+    alpha: float
+
+    @abstractmethod
+    def with_alpha(self, alpha: float) -> Overdispersed:
+        """Return the same loss with another alpha."""
+
+    @abstractmethod
+    def alpha_derivatives(self, eta: Tensor, y: Tensor) -> AlphaDerivatives:
+        """Return the derivatives in log alpha, constants that depend on alpha included."""

@@ -10,7 +10,7 @@ import torch
 from torch.nn.functional import softplus
 
 from slopewise.errors import OptionError
-from slopewise.losses.log_link import LogLink
+from slopewise.losses.log_link import AlphaDerivatives, Overdispersed
 from slopewise.losses.loss import Reduction, check_shapes, first_offence
 
 if TYPE_CHECKING:
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class NegativeBinomial(LogLink):
-    """value (y + 1 / alpha) log(1 + alpha exp(eta)) - y eta: NB2, of variance mu + alpha mu².
+class NegativeBinomial(Overdispersed):
+    """value -log(1 - p) / alpha - y log p with p = alpha mu / (1 + alpha mu): NB2, of variance mu + alpha mu².
 
-    With p = alpha mu / (1 + alpha mu): gradient p / alpha - y (1 - p), Hessian (y + 1 / alpha) p (1 - p). What no
-    coefficient changes is left out. estimates: `alpha` where a solver is to find alpha together with the coefficients.
+    Gradient p / alpha - y (1 - p), Hessian (y + 1 / alpha) p (1 - p). What eta does not change is left out.
+    estimates: `alpha` where a solver is to find alpha together with the coefficients.
 
     Raises:
         OptionError: alpha is not positive.
@@ -47,10 +47,11 @@ class NegativeBinomial(LogLink):
         return replace(self, alpha=alpha)
 
     def value(self, eta: Tensor, y: Tensor) -> Tensor:
-        """Return (y + 1 / alpha) log(1 + alpha exp(eta)) - y eta (n,)."""
+        """Return -log(1 - p) / alpha - y log p (n,)."""
         check_shapes(eta, y)
         # torch's softplus returns its argument beyond the threshold; at 40 that is exact in float64
-        return (y + 1 / self.alpha) * softplus(self._logit(eta), threshold=40) - y * eta
+        logit = self._logit(eta)
+        return softplus(logit, threshold=40) / self.alpha + y * softplus(-logit, threshold=40)
 
     def gradient(self, eta: Tensor, y: Tensor) -> Tensor:
         """Return p / alpha - y (1 - p) = (mu - y) / (1 + alpha mu) (n,)."""
@@ -70,9 +71,9 @@ class NegativeBinomial(LogLink):
 
     def deviance(self, mu: Tensor, y: Tensor) -> Tensor:
         """Return 2 (y log(y / mu) - (y + 1 / alpha) log((1 + alpha y) / (1 + alpha mu))) (n,)."""
-        rest = (y + 1 / self.alpha) * (self.alpha * (y - mu) / (1 + self.alpha * mu)).log1p()
-        logs: Tensor = torch.special.xlog1py(y, (y - mu) / mu)
-        return 2 * (logs - rest)
+        # y times the two logarithms together, as one log1p: apart they cancel the digits of large counts
+        logs: Tensor = torch.special.xlog1py(y, (y - mu) / (mu * (1 + self.alpha * y)))
+        return 2 * (logs - (self.alpha * (y - mu) / (1 + self.alpha * mu)).log1p() / self.alpha)
 
     def log_density(self, mu: Tensor, y: Tensor, dispersion: float) -> Tensor:
         """Return log of Gamma(y + 1 / alpha) / (Gamma(1 / alpha) y!) p^y (1 - p)^(1 / alpha) (n,)."""
@@ -80,14 +81,25 @@ class NegativeBinomial(LogLink):
         ways = torch.lgamma(y + size) - math.lgamma(size) - torch.lgamma(y + 1)
         return ways + torch.xlogy(y, mu / (size + mu)) - size * (self.alpha * mu).log1p()
 
+    def alpha_derivatives(self, eta: Tensor, y: Tensor) -> AlphaDerivatives:
+        """Return the derivatives in log alpha, by way of those in the size a = 1 / alpha."""
+        check_shapes(eta, y)
+        a, mu = torch.full_like(eta, 1 / self.alpha), eta.exp()
+        share = mu / (a + mu)
+        first = torch.digamma(y + a) - torch.digamma(a) - (mu / a).log1p() - (y - mu) / (a + mu)
+        second = torch.polygamma(1, y + a) - torch.polygamma(1, a) + share / a + (y - mu) / (a + mu) ** 2
+        return AlphaDerivatives(
+            -self.log_density(mu, y, 1.0), a * first, -(a**2) * second - a * first, a * share * (y - mu) / (a + mu)
+        )
+
     def check_target(self, y: Tensor) -> str | None:
         """Return a sentence if a count is negative."""
         return first_offence(y, y < 0, "zero or positive", self.title)
 
     def torch_expression(self, reduction: Reduction = "mean") -> str:
         """Return the value as text."""
-        logit = f"torch.nn.functional.softplus(H + {math.log(self.alpha)!r})"
-        rows = f"((Y + {1 / self.alpha!r}) * {logit} - Y * H)"
+        softplus, log_alpha = "torch.nn.functional.softplus", math.log(self.alpha)
+        rows = f"({softplus}(H + {log_alpha!r}) / {self.alpha!r} + Y * {softplus}(-H - {log_alpha!r}))"
         return rows if reduction == "none" else f"{rows}.mean()"
 
     def _logit(self, eta: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from slopewise.errors import OptionError, check_choice
+from slopewise.losses.log_link import Overdispersed
 from slopewise.losses.loss import Robust
 from slopewise.losses.registry import REGISTRY
 from slopewise.problem import Problem
@@ -14,6 +15,7 @@ from slopewise.training.likelihood.firth import Firth
 from slopewise.training.likelihood.interior_point import InteriorPoint
 from slopewise.training.likelihood.lbfgs import Lbfgs
 from slopewise.training.likelihood.newton import Newton
+from slopewise.training.likelihood.overdispersion import OverdispersedNewton
 from slopewise.training.likelihood.proximal_newton import Coordinate
 from slopewise.training.likelihood.robust import RobustNewton
 from slopewise.training.solver import Climber
@@ -101,6 +103,8 @@ def newton_of(problem: Problem, start: Tensor | None, levels: tuple[str, ...]) -
     """Return Newton's method as it suits the loss."""
     if isinstance(problem.loss, Robust):
         return RobustNewton(start=start)
+    if isinstance(problem.loss, Overdispersed) and problem.loss.estimates is not None:
+        return OverdispersedNewton(start=start)
     return Newton(start=start, levels=levels)
 
 

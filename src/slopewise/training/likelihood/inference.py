@@ -17,8 +17,9 @@ from slopewise.training.likelihood.sparsity import quantile_basis
 def sampling_basis(problem: Problem, maximum: Maximum, engine: Engine) -> Basis | None:
     """Return the basis of the loss's own covariance, M inner M' with M the map from its coordinates to raw units.
 
-    Classes: the inverse Hessian. Losses with a log link: the inverse expected information times the dispersion. Robust
-    losses: H1. Quantiles: the sandwich with a kernel density. None where the solver left no Hessian it could have.
+    Classes: the inverse Hessian. Losses with a log link: the inverse expected information times the dispersion; with
+    alpha estimated, the coefficients' part of the inverse joint Hessian. Robust losses: H1. Quantiles: the sandwich
+    with a kernel density. None where the solver left no Hessian that the loss could have.
 
     Args:
         problem: as it was solved.
@@ -29,7 +30,7 @@ def sampling_basis(problem: Problem, maximum: Maximum, engine: Engine) -> Basis 
     loss = problem.loss
     if isinstance(loss, PiecewiseLinear):
         return quantile_basis(problem, maximum, engine)
-    if maximum.basis is None or loss.response == "class":
+    if maximum.basis is None or loss.response == "class" or any(each.name == "alpha" for each in maximum.nuisance):
         return maximum.basis
     if isinstance(loss, LogLink):
         dispersion = loss.dispersion

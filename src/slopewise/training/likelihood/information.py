@@ -45,10 +45,11 @@ def glm_statistics(problem: Problem, maximum: Maximum, engine: Engine) -> GlmSta
     """Return the statistics of a fit whose loss has a log link. One pass, two where the dispersion is estimated.
 
     Args:
-        problem: what was asked; its loss with the parameters that were estimated.
-        maximum: the optimum, of which theta, loss, null_loss and moments are used.
+        problem: as it was solved.
+        maximum: its solution, of which theta, loss, null_loss, fitted_loss and moments are used.
         engine: sums over the rows.
     """
+    problem = replace(problem, loss=maximum.fitted_loss or problem.loss)
     loss = problem.loss
     assert isinstance(loss, LogLink)
     dispersion = 1.0 if loss.dispersion is None else loss.dispersion

@@ -257,7 +257,7 @@ def h1_basis(problem: Problem, maximum: Maximum, engine: Engine) -> Basis:
     k = 1 + p (1 - m) / (n m). Huber (1981), section 7.6.
 
     Args:
-        problem: with the loss at its delta, given or estimated.
+        problem: with the loss at its delta, given or estimated, as `Maximum.fitted_loss` has it.
         maximum: the optimum, of which theta and moments are used.
         engine: sums over the rows.
     """
