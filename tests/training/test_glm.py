@@ -280,3 +280,17 @@ def test_offsets_that_cannot_be_are_refused() -> None:
     exposure[9] = np.nan
     with pytest.raises(DataError, match="column 'exposure' holds 1 missing value .*the first in row 10"):
         Newton().solve(problem_of(x, y, loss=Poisson(), exposure=exposure), ENGINE)
+
+
+@pytest.mark.parametrize("loss", [Poisson(), NegativeBinomial(0.5)], ids=str)
+@pytest.mark.parametrize("solver", [Newton(), Lbfgs()], ids=lambda solver: solver.name)
+def test_zeros_that_a_column_tells_apart_have_no_finite_answer(loss: Loss, solver: Newton | Lbfgs) -> None:
+    make = np.random.default_rng(50)
+    x = make.normal(size=(500, 2))
+    y = make.poisson(np.exp(0.5 * x[:, 0])).astype(float)
+    apart = (make.random(500) < 0.1) & (y == 0)
+    problem = problem_of(np.column_stack([x, apart]), y, loss=loss)
+    with pytest.raises(FitError, match=rf"{apart.sum()} rows, all with target 0, are told apart by 'x3': the smaller"):
+        solver.solve(problem, ENGINE)
+    shrunken = problem_of(np.column_stack([x, apart]), y, loss=loss, penalty=L2(0.1))
+    assert float(Newton().solve(shrunken, ENGINE).theta[3]) < -1

@@ -29,7 +29,7 @@ FACTORED = 500
 
 @dataclass(frozen=True, slots=True)
 class Ascent:
-    """A climber and the reason for it, in the user's words."""
+    """A solver and the reason for it, in the user's words."""
 
     climber: Climber
     reason: str
@@ -43,7 +43,7 @@ def choose_ascent(
     firth: bool = False,
     start: Tensor | None = None,
 ) -> Ascent:
-    """Return the climber for a linear model with any loss that has a curvature.
+    """Return the solver for a linear model with any loss but the squared one.
 
     Args:
         problem: what was asked.
@@ -90,7 +90,8 @@ def choose_ascent(
         return Ascent(made["newton"], f"{problem.loss.estimates} is estimated together with the coefficients")
     if problem.penalty.l1:
         return Ascent(
-            made["coordinate_descent"], f"l1 {problem.penalty.l1:g} has corners, which coordinate descent stops at"
+            made["coordinate_descent"],
+            f"l1 {problem.penalty.l1:g} is not differentiable at 0, which coordinate descent takes into account",
         )
     parameters = len(problem.names) * problem.loss.outputs
     if parameters > FACTORED:

@@ -105,7 +105,7 @@ class InteriorPoint(Climber):
             )
         with likelihood_setup(problem, engine, first=self.first) as setup:
             check_columns(setup.problem, setup.first.moments)
-        return self._solve(setup, engine)
+            return self._solve(setup, engine)
 
     def _solve(self, setup: LikelihoodSetup, engine: Engine) -> Maximum:
         problem, columns, moments = setup.problem, setup.columns, setup.first.moments
@@ -230,10 +230,8 @@ def _direction(
 
 def _room(values: Tensor, step: Tensor) -> float:
     """Return the share of a step that keeps positive values positive, at most 1."""
-    falls = step < 0
-    if not bool(falls.any()):
-        return 1.0
-    return min(1.0, SHORT * float((values[falls] / -step[falls]).min()))
+    fastest = float((-step / values).max())
+    return 1.0 if fastest <= SHORT else SHORT / fastest
 
 
 def _factor(x: Tensor, weight: Tensor) -> Tensor | None:

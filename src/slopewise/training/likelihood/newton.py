@@ -52,9 +52,9 @@ class Newton(Climber):
         """Return the optimum.
 
         1. Read moments, class counts and a thin sample of the rows once; from here on a file's rows are in memory, if
-        they fit. 2. Refuse columns that cannot be told apart. 3. Start from `start`, or from the intercept alone. 4.
-        Where the table is large, climb on the sample first, and from there approach by gradients alone where reading
-        costs nothing. 5. Climb on all rows, watching for classes that are separated.
+        they fit. 2. Refuse columns that cannot be told apart. 3. Start from `start`, else from working responses where
+        the link is log, else from the intercept alone. 4. Where the table is large, iterate on the sample first, and
+        from there by gradients alone where reading costs nothing. 5. Iterate on all rows, watching for separation.
 
         Raises:
             FitError: dependent columns, separated classes, or no convergence.

@@ -1,4 +1,4 @@
-"""Classes that a line separates: no finite maximum of the likelihood exists, and why.
+"""Classes that a plane separates, and zeros among counts that one tells apart: no finite maximum exists, and why.
 
 Complete: some parameters score every row's own class highest. Doubling them makes every row more probable, without
 end. Quasi-complete: there is a direction along which no row's own class loses score and some rows' gains. Then the
@@ -14,6 +14,7 @@ read of the rows tells whether any row loses by it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -24,6 +25,7 @@ from slopewise.problem import Problem
 from slopewise.training.likelihood.newton_iteration import NewtonState
 from slopewise.training.likelihood.score import Derivatives
 from slopewise.training.likelihood.standardized_columns import StandardizedColumns
+from slopewise.types import Batch
 
 PATIENCE = 16
 """Passes before a crawl is suspected: e^-16 of a row's weight is left then, and no table needs so many."""
@@ -69,7 +71,7 @@ class DirectionCheck:
 
 @dataclass(frozen=True, slots=True)
 class SeparationMonitor:
-    """Looks over a climb's shoulder and raises FitError when the classes turn out to be separated."""
+    """Detects separation during the iterations, and raises FitError."""
 
     problem: Problem
     engine: Engine
@@ -83,7 +85,7 @@ class SeparationMonitor:
 
     def step(self, state: NewtonState) -> None:
         """Raise FitError if the last steps crawl along a direction in which no row loses."""
-        if not self.problem.loss.classes or self.problem.penalty.strength or state.passes < PATIENCE:
+        if not self._can_happen() or state.passes < PATIENCE:
             return
         late = state.decrements[-BACK - 1 :]
         ratios = [b / a for a, b in zip(late, late[1:], strict=False)]
@@ -98,19 +100,55 @@ class SeparationMonitor:
 
     def last(self, step: Tensor) -> None:
         """Raise FitError if the Newton step from a supposed optimum still moves separated rows, and none loses."""
-        if self.problem.loss.classes and not self.problem.penalty.strength and float(step.abs().max()) > MOVES:
+        if self._can_happen() and float(step.abs().max()) > MOVES:
             self._raise(step, complete=False)
+
+    def _can_happen(self) -> bool:
+        return self.problem.loss.response in ("class", "count") and not self.problem.penalty.strength
 
     def _raise(self, direction: Tensor, *, complete: bool) -> None:
         beta = self.columns.beta(direction)
+        if not self.problem.loss.classes:
+            apart = [self.problem.names[int(self.problem.intercept) :][j] for j in self._involved(direction)]
+            refuse_zeros_apart(self.problem, self.engine, beta=beta[:, 0], mean=self.columns.units.mean, names=apart)
+            return
         found = check_direction(self.problem, self.engine, beta=beta, mean=self.columns.units.mean)
         if not found.gains or (found.loses and not complete):
             return
-        size = direction.reshape(self.columns.outputs, -1)[:, int(self.problem.intercept) :].abs().amax(0)
-        involved = [j for j in size.argsort(descending=True).tolist() if size[j] > INVOLVED * size.max()]
+        involved = self._involved(direction)
         levels = self.levels or tuple(str(k) for k in range(self.problem.loss.classes))
         names = self.problem.names[int(self.problem.intercept) :]
         raise FitError(sentence(found, involved, names, levels, complete=complete))
+
+    def _involved(self, direction: Tensor) -> list[int]:
+        """Return the columns that are part of a direction (d,), the largest entry first."""
+        size = direction.reshape(self.columns.outputs, -1)[:, int(self.problem.intercept) :].abs().amax(0)
+        return [j for j in size.argsort(descending=True).tolist() if size[j] > INVOLVED * size.max()]
+
+
+def refuse_zeros_apart(problem: Problem, engine: Engine, *, beta: Tensor, mean: Tensor, names: list[str]) -> None:
+    """Raise FitError if along beta (p,) the means of some rows, all with target 0, fall, and those of no others change.
+
+    Their likelihood grows for ever as their means go to 0. Santos Silva and Tenreyro (2010), On the existence of the
+    maximum likelihood estimates in Poisson regression.
+    """
+    sums = engine.sum(partial(zeros_apart, beta=beta, mean=mean), problem.source)
+    assert sums is not None  # the first pass has seen these rows
+    falls, others = map(int, sums)
+    if falls and not others:
+        raise FitError(
+            f"{falls} rows, all with target 0, are told apart by {quoted(names)}: the smaller their mean, the better "
+            "the fit, and no finite answer exists; leave out those rows or columns, or set l2 above zero."
+        )
+
+
+def zeros_apart(batch: Batch, *, beta: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
+    """Return how many rows of target 0 fall along beta (p,) of [1, x - mean], and how many others move or rise."""
+    assert batch.y is not None
+    p, q = len(beta), len(mean)
+    moves = (batch.x - mean) @ beta[p - q :] + beta[: p - q].sum()
+    zero = batch.y == 0
+    return (zero & (moves < -LOSES)).sum(), torch.where(zero, moves > LOSES, moves.abs() > LOSES).sum()
 
 
 def check_direction(problem: Problem, engine: Engine, *, beta: Tensor, mean: Tensor) -> DirectionCheck:
