@@ -19,6 +19,7 @@ from slopewise.losses.huber import Huber
 from slopewise.losses.logistic import Logistic
 from slopewise.losses.loss import Loss
 from slopewise.losses.poisson import Poisson
+from slopewise.losses.registry import make_loss
 from slopewise.losses.softmax import Softmax
 from slopewise.losses.squared import Squared
 from slopewise.types import Batch, Callback
@@ -26,11 +27,15 @@ from slopewise.types import Batch, Callback
 
 @dataclass(frozen=True)
 class LossEntry:
-    """A loss, torch's own of eta and y (per row), and what kind of target it takes."""
+    """A loss, and torch's own of eta and y (per row)."""
 
     loss: Loss
     torchs: object
-    target: str  # number, count or class
+
+    @property
+    def target(self) -> str:
+        """What kind of target it takes."""
+        return self.loss.response
 
     def __str__(self) -> str:
         return self.loss.name + ("-weighted" if getattr(self.loss, "class_weights", None) else "")
@@ -53,14 +58,20 @@ def weighted_bce(zero: float, one: float) -> object:
 
 
 LOSSES = [
-    LossEntry(Squared(), nn.MSELoss(reduction="none"), "number"),
-    LossEntry(Absolute(), nn.L1Loss(reduction="none"), "number"),
-    LossEntry(Huber(1.5), nn.HuberLoss(reduction="none", delta=1.5), "number"),
-    LossEntry(Poisson(), nn.PoissonNLLLoss(reduction="none"), "count"),
-    LossEntry(Logistic(), nn.BCEWithLogitsLoss(reduction="none"), "class"),
-    LossEntry(Logistic((0.5, 3.0)), weighted_bce(0.5, 3.0), "class"),
-    LossEntry(Softmax(3), softmax_by_torch(), "class"),
-    LossEntry(Softmax(4, (1.0, 2.0, 0.5, 3.0)), softmax_by_torch((1.0, 2.0, 0.5, 3.0)), "class"),
+    LossEntry(Squared(), nn.MSELoss(reduction="none")),
+    LossEntry(Absolute(), nn.L1Loss(reduction="none")),
+    LossEntry(Huber(1.5), nn.HuberLoss(reduction="none", delta=1.5)),
+    LossEntry(make_loss("quantile", {"tau": 0.2}), lambda t, y: torch.where(y > t, 0.2 * (y - t), 0.8 * (t - y))),
+    LossEntry(Poisson(), nn.PoissonNLLLoss(reduction="none")),
+    LossEntry(
+        make_loss("negative_binomial", {"alpha": 2}),
+        lambda t, y: t.exp().mul(2).log1p() / 2 + y * ((-t).exp() / 2).log1p(),
+    ),
+    LossEntry(make_loss("gamma"), lambda t, y: y / t.exp() + t),
+    LossEntry(Logistic(), nn.BCEWithLogitsLoss(reduction="none")),
+    LossEntry(Logistic((0.5, 3.0)), weighted_bce(0.5, 3.0)),
+    LossEntry(Softmax(3), softmax_by_torch()),
+    LossEntry(Softmax(4, (1.0, 2.0, 0.5, 3.0)), softmax_by_torch((1.0, 2.0, 0.5, 3.0))),
 ]
 
 

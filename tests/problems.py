@@ -10,7 +10,7 @@ from torch import Tensor
 
 from slopewise.data.design_source import DesignSource
 from slopewise.data.learn import learn_design
-from slopewise.data.memory import matrix_table
+from slopewise.data.memory import dict_table, matrix_table
 from slopewise.data.split import Split
 from slopewise.engine.local import LocalEngine
 from slopewise.losses.logistic import Logistic
@@ -33,10 +33,16 @@ def problem_of(
     loss: Loss | None = None,
     penalty: L2 | ElasticNet | None = None,
     intercept: bool = True,
+    offset: object = None,
+    exposure: object = None,
 ) -> Problem:
     """A problem with columns x1 … xq; logistic for two class numbers in y, softmax for more."""
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     table = matrix_table(x, y, w)
+    if offset is not None or exposure is not None:
+        columns = {f"x{j + 1}": x[:, j] for j in range(x.shape[1])}
+        others = {"y": y, "weights": w, "offset": offset, "exposure": exposure}
+        table = dict_table({**columns, **{name: column for name, column in others.items() if column is not None}})
     design = learn_design(
         table,
         target="y",
@@ -45,9 +51,12 @@ def problem_of(
         intercept=intercept,
         missing="error",
         split=Split(0.0),
+        offset=None if offset is None else "offset",
+        exposure=None if exposure is None else "exposure",
     )
-    classes = int(y.max()) + 1
-    loss = loss or (Logistic() if classes <= 2 else Softmax(classes))
+    if loss is None:
+        classes = int(y.max()) + 1
+        loss = Logistic() if classes <= 2 else Softmax(classes)
     return Problem(DesignSource(table, design), Linear(intercept), loss, penalty or L2(), design.names, intercept)
 
 

@@ -16,6 +16,7 @@ PACKAGE = ROOT / "src" / "slopewise"
 
 ANYONE = ("errors", "types", "version", "wording")
 CONTRACTS = ("data/source", "models/model", "losses/loss", "losses/penalty")
+LOSS_CONTRACTS = ("losses/loss", "losses/log_link", "losses/registry")
 STAGES = ("data", "models", "losses", "optimizers")
 BELOW_RESULTS = ("training", "engine", "problem", "solution", *STAGES)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,8 @@ from slopewise.optimizers.plan import DescentPlan
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from slopewise.losses.loss import Loss
 
 
 class Status(Enum):
@@ -82,6 +84,36 @@ class Basis:
     inner: Tensor
     intercept: bool
     outputs: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Nuisance:
+    """A parameter of the loss that was estimated with the coefficients: name, value, and standard error, NaN if none.
+
+    scale: the residuals' normalised MAD, in the target's units. alpha: the overdispersion of a negative binomial.
+    """
+
+    name: str
+    value: float
+    std_error: float
+
+
+@dataclass(frozen=True, slots=True)
+class GlmStatistics:
+    """What a generalized linear model reports of itself; weights count as repeated rows.
+
+    pearson = Σ w (y - mu)² / V(mu); deviance = Σ w unit deviance, null_deviance that of the null model; df_resid =
+    Σ w - p. dispersion is the loss's own where it has one, else pearson / df_resid, NaN without a degree of freedom.
+    loglik is the log likelihood at that dispersion, its constants included; null_loglik that of the null model.
+    """
+
+    pearson: float
+    deviance: float
+    null_deviance: float
+    df_resid: float
+    dispersion: float
+    loglik: float
+    null_loglik: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,8 +274,8 @@ class Solution:
     class. decrement: how far the optimum may still be, in standard errors. basis: None where there is no covariance to
     speak of. digits (p,): estimated correct decimal digits, None where they are not estimated. condition of the scaled
     columns (2-norm). descent: the record of a gradient descent, None for other solvers. model: as trained, where
-    it may hold numbers besides theta. dispersion and shape parameters
-    of the distribution that were estimated beside theta are in `extra`, by name.
+    it may hold numbers besides theta. fitted_loss: the problem's loss with the parameters that were estimated,
+    `nuisance`; None where none was.
     """
 
     theta: Tensor
@@ -262,7 +294,8 @@ class Solution:
     decrement: float = math.nan
     descent: DescentRecord | None = None
     model: Model | None = None
-    extra: dict[str, float] = field(default_factory=dict)
+    fitted_loss: Loss | None = None
+    nuisance: tuple[Nuisance, ...] = ()
 
     @property
     def rows(self) -> Moments:

@@ -37,8 +37,9 @@ class Batch:
     """Rows as float64 tensors, finite unless the table itself is not.
 
     x (n, q), in any strides; y (n,) or None where the target is not read; w (n,) or None for
-    equal weights. `dropped` rows were left out while this batch was made, and `missing` counts the
-    missing values in each used column, in the design's order of columns.
+    equal weights; offset (n,), added to eta, or None for 0. `dropped` rows were left out while this
+    batch was made, and `missing` counts the missing values in each used column, in the design's
+    order of columns.
     """
 
     x: Tensor
@@ -46,6 +47,7 @@ class Batch:
     w: Tensor | None = None
     dropped: int = 0
     missing: tuple[int, ...] = ()
+    offset: Tensor | None = None
 
     def __len__(self) -> int:
         return self.x.shape[0]

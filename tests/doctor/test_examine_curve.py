@@ -83,7 +83,9 @@ def test_the_page_and_the_json() -> None:
 
 def test_a_network_without_hidden_layers_is_a_line() -> None:
     report = slopewise.check(PENGUINS, **MASS, model="mlp")
-    assert report.model == "linear" and report.holds.startswith("for all parameters: the Hessian of a linear model")
+    assert report.model == "Linear regression" and report.holds.startswith(
+        "for all parameters: the Hessian of the loss"
+    )
 
 
 def test_adam_has_no_limit_to_be_beyond() -> None:

@@ -8,6 +8,8 @@ from catalog import LOSSES, LossEntry
 from torch import Tensor
 
 from slopewise.errors import DataError
+from slopewise.losses.log_link import LogLink
+from slopewise.losses.null_model import null_model_cost
 
 ROWS = 64
 
@@ -26,6 +28,8 @@ def rows(entry: LossEntry, dtype: torch.dtype = torch.float64, size: float = 2.0
         y = torch.randint(0, loss.classes, (ROWS,), generator=make).to(torch.float64)
     elif entry.target == "count":
         y = torch.randint(0, 5, (ROWS,), generator=make).to(torch.float64)
+    elif entry.target == "positive":
+        y = 0.1 + 5 * torch.rand(ROWS, generator=make, dtype=torch.float64)
     else:
         y = torch.randn(ROWS, generator=make, dtype=torch.float64)
     return eta.to(dtype), y.to(dtype)
@@ -95,7 +99,7 @@ def test_unequal_shapes_are_refused(entry: LossEntry) -> None:
 def test_far_out_nothing_overflows(entry: LossEntry) -> None:
     eta, y = rows(entry)
     # exp(1000), the mean that a count's eta of 1000 claims, is beyond float64 itself.
-    far = (500 if entry.target == "count" else 1000) * eta.sign()
+    far = (500 if entry.target in ("count", "positive") else 1000) * eta.sign()
     for verb in (entry.loss.value, entry.loss.gradient, entry.loss.hessian):
         assert bool(verb(far, y).isfinite().all())
 
@@ -115,3 +119,77 @@ def test_probabilities_sum_to_one(entry: LossEntry) -> None:
     chances = entry.loss.inverse_link(eta)
     assert chances.shape == (ROWS, entry.loss.classes)
     torch.testing.assert_close(chances.sum(1), torch.ones(ROWS, dtype=eta.dtype), rtol=0, atol=1e-14)
+
+
+@every
+def test_no_hessian_is_beyond_its_bound(entry: LossEntry) -> None:
+    eta, y = rows(entry, size=3.0)
+    hessian = entry.loss.hessian(eta, y)
+    largest = torch.linalg.eigvalsh(hessian)[:, -1] if hessian.ndim == 3 else hessian
+    assert bool((largest >= 0).all())
+    if entry.loss.max_hessian is not None:
+        assert float(largest.max()) <= entry.loss.max_hessian * (1 + 1e-12)
+
+
+@every
+@pytest.mark.parametrize("weighted", [False, True])
+def test_no_other_eta_costs_less_than_the_null_model(entry: LossEntry, weighted: bool) -> None:
+    _, y = rows(entry)
+    w = torch.rand(ROWS, generator=torch.Generator().manual_seed(4), dtype=torch.float64) if weighted else None
+    null = entry.loss.null_eta(y, w)
+    assert null.shape == (() if entry.loss.outputs == 1 else (entry.loss.outputs,))
+    lowest = null_model_cost(entry.loss, y, w)
+    for step in (-0.5, -1e-3, 1e-3, 0.5):
+        for j in range(entry.loss.outputs):
+            eta = null.clone().reshape(-1)
+            eta[j] += step
+            values = entry.loss.value(eta.reshape(null.shape).expand(ROWS, *null.shape), y)
+            assert float(values.mean() if w is None else w @ values / w.sum()) >= lowest - 1e-12
+
+
+@every
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_its_text_is_plain_pytorch(entry: LossEntry, reduction: str) -> None:
+    eta, y = rows(entry)
+    columns = eta[:, None] if eta.ndim == 1 else eta
+    text = entry.loss.torch_expression(reduction)
+    found = eval(text, {"torch": torch, "H": columns, "Y": y[:, None]})
+    wanted = entry.loss.value(eta, y)
+    torch.testing.assert_close(found.squeeze(-1), wanted.mean() if reduction == "mean" else wanted)
+
+
+@every
+def test_it_knows_the_targets_it_takes(entry: LossEntry) -> None:
+    _, y = rows(entry)
+    missing = torch.tensor([torch.nan], dtype=torch.float64)
+    assert entry.loss.check_target(torch.cat([y, missing])) is None  # what is missing is found elsewhere
+    wrong = entry.loss.check_target(torch.cat([y, torch.tensor([-2.0, -3.0])]))
+    assert wrong is None if entry.target == "number" else "the target holds -2, and " in wrong
+    zero = entry.loss.check_target(torch.zeros(1))
+    assert (zero is not None) == (entry.target == "positive")
+
+
+likelihoods = pytest.mark.parametrize("entry", [e for e in LOSSES if isinstance(e.loss, LogLink)], ids=str)
+
+
+@likelihoods
+def test_the_log_density_and_the_deviance_are_those_of_the_value(entry: LossEntry) -> None:
+    eta, y = rows(entry)
+    mu = eta.exp()
+    by_value = entry.loss.value(eta, y) - entry.loss.value(torch.zeros_like(eta), y)
+    one = torch.ones_like(mu)
+    by_density = entry.loss.log_density(one, y, 1.0) - entry.loss.log_density(mu, y, 1.0)
+    torch.testing.assert_close(by_density, by_value, rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close((entry.loss.deviance(mu, y) - entry.loss.deviance(one, y)) / 2, by_value)
+    torch.testing.assert_close(entry.loss.deviance(y.clamp(min=1e-300), y), torch.zeros_like(y), rtol=0, atol=1e-12)
+    affine = (entry.loss.value(eta, 2 * y + 1) - entry.loss.value(eta, y)) - entry.loss.value(eta, y + 1)
+    torch.testing.assert_close(affine, -entry.loss.value(eta, 0 * y), rtol=1e-10, atol=1e-10)
+
+
+@likelihoods
+def test_the_expected_hessian_is_the_hessian_at_the_mean(entry: LossEntry) -> None:
+    eta, y = rows(entry)
+    expected = entry.loss.expected_hessian(eta)  # every Hessian is affine in y, so its mean is that at y = mu
+    torch.testing.assert_close(expected, entry.loss.hessian(eta, eta.exp()), rtol=1e-12, atol=1e-12)
+    if entry.loss.canonical:
+        torch.testing.assert_close(expected, entry.loss.hessian(eta, y), rtol=1e-12, atol=1e-12)

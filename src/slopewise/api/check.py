@@ -39,7 +39,7 @@ def check(table: Any, *, model: str = "auto", task: str = "auto", **options: Unp
     """
     resolved = resolve_options(CheckOptions, model=model, task=task, given=options, solver="gd")
     data = prepare_data(table, resolved)
-    if resolved.model == "mlp" or data.is_classification:
+    if resolved.model == "mlp" or data.is_classification or resolved["loss"] not in (None, "squared"):
         from slopewise.api.network import check_network
 
         return check_network(data, resolved)

@@ -61,6 +61,8 @@ def prepare_data(table: Any, options: ResolvedOptions) -> TrainingData:
         target=_target_of(table, target),
         features=features,
         weights=weights,
+        offset=options["offset"],
+        exposure=options["exposure"],
         intercept=options["intercept"],
         missing=options["missing"],
         split=split,

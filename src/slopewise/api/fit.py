@@ -48,6 +48,12 @@ def fit(table: Any, *, model: str = "auto", task: str = "auto", **options: Unpac
             are, text as categories against the first level in sorted order.
         weights: the name of a column of weights; beside a pair of matrices, the weights (n,) themselves.
         table_name: which table of a database file.
+        offset: a column added to the linear predictor, with losses of counts and positive numbers; `predict` needs it.
+        exposure: a column of positive numbers whose logarithm is added likewise.
+        loss: squared, huber, absolute, quantile, logistic, softmax, poisson, negative_binomial or gamma (log link).
+        tau: which quantile, between 0 and 1; 0.5 is the median.
+        delta: residual from which Huber's loss is linear; left out, 1.345 times their normalised MAD.
+        overdispersion: alpha of the negative binomial, variance mean + alpha mean²; estimated if left out.
         intercept: whether the line may miss the origin.
         missing: "error", "drop" the row, or "mean" (of the training rows; the commonest level of a category).
         test_size: share of the rows to hold out, chosen by seed and row number alone.
@@ -101,7 +107,8 @@ def fit(table: Any, *, model: str = "auto", task: str = "auto", **options: Unpac
     if resolved["l1"] and resolved.descends:
         raise OptionError("l1 has corners, where a gradient descent never stops; leave out the options of a descent.")
     checkpoint = _checkpoint(resolved, data)
-    if resolved.model == "mlp" or (data.is_classification and resolved.descends):
+    own_loss = resolved["loss"] not in (None, "squared")
+    if resolved.model == "mlp" or ((data.is_classification or own_loss) and resolved.descends):
         from slopewise.api.network import fit_network
 
         return fit_network(data, resolved, warm_start=warm_start, checkpoint=checkpoint)
@@ -109,6 +116,10 @@ def fit(table: Any, *, model: str = "auto", task: str = "auto", **options: Unpac
         from slopewise.api.classification import fit_classification
 
         return fit_classification(data, resolved, warm_start=warm_start)
+    if own_loss:
+        from slopewise.api.loss import fit_loss
+
+        return fit_loss(data, resolved, warm_start=warm_start)
     return fit_linear(data, resolved, warm_start=warm_start, checkpoint=checkpoint)
 
 

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from slopewise.api.classification import check_model, loss_of
 from slopewise.api.dataset import TrainingData
-from slopewise.api.linear import asked_of, plain, refuse_class_weight
+from slopewise.api.linear import asked_of, plain
+from slopewise.api.loss import number_loss
 from slopewise.api.options import ResolvedOptions
 from slopewise.doctor.after_network import examine_network_after
 from slopewise.doctor.before_network import examine_network_before
@@ -19,7 +20,6 @@ from slopewise.doctor.examine import Report
 from slopewise.errors import OptionError
 from slopewise.losses.loss import Loss
 from slopewise.losses.penalty import L2
-from slopewise.losses.squared import Squared
 from slopewise.models.build import build_network, in_dtype, start_of
 from slopewise.models.sizes import hidden_sizes
 from slopewise.optimizers.plan import DescentPlan
@@ -150,8 +150,13 @@ def _problem(data: TrainingData, options: ResolvedOptions) -> Problem:
 
 def _loss(data: TrainingData, options: ResolvedOptions) -> Loss:
     if not data.is_classification:
-        refuse_class_weight(data, options)
-        return Squared()
+        loss = number_loss(data, options)
+        if loss.estimates is not None:
+            raise OptionError(
+                f"gradient descent does not estimate the {loss.estimates} of loss {loss.name!r}; give "
+                f"{'delta' if loss.name == 'huber' else 'overdispersion'}."
+            )
+        return loss
     check_model(data, options.model)
     return loss_of(data, options["class_weight"])
 

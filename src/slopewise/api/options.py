@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
 
 from slopewise.engine.local import BATCH_ROWS
 from slopewise.errors import OptionError, check_choice, nearest
+from slopewise.losses.registry import REGISTRY, LossEntry
 from slopewise.results.build import check_inference
 from slopewise.training.registry import CHOICES, names_of
 
@@ -32,6 +33,8 @@ class DataOptions(TypedDict, total=False):
     target: str | None
     features: Sequence[str] | None
     weights: Any
+    offset: str | None
+    exposure: str | None
     table_name: str | None
     intercept: bool
     missing: Literal["error", "drop", "mean"]
@@ -43,6 +46,10 @@ class DataOptions(TypedDict, total=False):
 class ModelOptions(TypedDict, total=False):
     """What may be said about the model, whatever solves it."""
 
+    loss: str | None
+    tau: float | None
+    delta: float | None
+    overdispersion: float | None
     l2: float
     class_weight: Literal["balanced"] | None
     hidden: Sequence[int] | str | None
@@ -127,6 +134,9 @@ DEFAULTS: dict[str, Any] = {
 }
 """What an option is where it is not given; None where it is not listed."""
 
+LOSS_OPTIONS = {"tau": "tau", "delta": "delta", "overdispersion": "alpha"}
+"""The parameters of losses: what the option is called, and what the loss calls it."""
+
 NETWORK = ("hidden", "activation", "dropout", "n_init", "module")
 """Options that only a network has; any of them chooses one."""
 
@@ -151,6 +161,11 @@ class ResolvedOptions:
 
     def __getitem__(self, name: str) -> Any:
         return self.given[name]
+
+    @property
+    def loss_parameters(self) -> dict[str, float]:
+        """The parameters of the loss that were given, by the loss's names."""
+        return {own: self[name] for name, own in LOSS_OPTIONS.items() if self[name] is not None}
 
     def plan(self, init: str = "zeros") -> DescentPlan:
         """Return the plan of the descent; `init` is the start where none was given."""
@@ -199,6 +214,7 @@ def resolve_options(
     check_choice("model", model, MODELS)
     check_choice("task", task, TASKS)
     check_choice("solver", filled["solver"], CHOICES)
+    model = _model_of_loss(filled, model)
     check_inference(filled["cov_type"], filled["confidence_level"])
     _check_numbers(filled)
     return _chosen(filled, frozenset(said), model, task)
@@ -236,8 +252,39 @@ def _chosen(filled: dict[str, Any], said: frozenset[str], model: str, task: str)
     )
 
 
+def _model_of_loss(filled: Mapping[str, Any], model: str) -> str:
+    """Return the model that the loss decides, where it decides one.
+
+    Raises:
+        OptionError: no such loss; a parameter that it does not take; one that contradicts the model.
+    """
+    loss = filled["loss"]
+    if loss is None:
+        given = [name for name in LOSS_OPTIONS if filled[name] is not None]
+        if given:
+            owners = [name for name, entry in REGISTRY.items() if LOSS_OPTIONS[given[0]] in _parameters(entry)]
+            raise OptionError(f"{given[0]} is of loss {' and '.join(map(repr, owners))}; choose it with loss= too.")
+        return model
+    entry = REGISTRY[check_choice("loss", loss, REGISTRY)]
+    for name, own in LOSS_OPTIONS.items():
+        if filled[name] is not None and own not in _parameters(entry):
+            raise OptionError(f"loss {loss!r} takes no {name}; leave it out.")
+    if model == "mlp":
+        return model
+    own_model = loss if loss in ("logistic", "softmax") else "linear"
+    if model not in ("auto", own_model):
+        raise OptionError(f"loss {loss!r} is for model {own_model!r}, and model is {model!r}; leave one of them out.")
+    return own_model
+
+
+def _parameters(entry: LossEntry) -> tuple[str, ...]:
+    return tuple(parameter.name for parameter in entry.parameters)
+
+
 def _is_classification(model: str, task: str, filled: Mapping[str, Any]) -> bool | None:
-    solver = filled["solver"]
+    solver, loss = filled["solver"], filled["loss"]
+    if loss is not None:
+        return loss in ("logistic", "softmax")
     if model in ("logistic", "softmax") or task == "classification" or solver in ("newton", "lbfgs", "firth"):
         if model == "linear" or task == "regression":
             raise OptionError(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from slopewise.errors import OptionError
+from slopewise.losses.registry import REGISTRY
 from slopewise.training.registry import CHOICES
 
 DATA, MODEL, NETWORK, OUTPUT = "Data", "Model and inference", "Network", "Output"
@@ -100,8 +101,44 @@ Ridge = Annotated[
 ]
 if TYPE_CHECKING:
     SolverName = str
+    LossName = str
 else:
     SolverName = Literal[CHOICES]
+    LossName = Literal[tuple(REGISTRY)]
+Loss = Annotated[
+    LossName | None,
+    typer.Option(help="What is minimised; by default squared for numbers.", rich_help_panel=MODEL),
+]
+Tau = Annotated[
+    float | None,
+    typer.Option(parser=number, metavar="SHARE", help="Of --loss quantile: which one.", rich_help_panel=MODEL),
+]
+Delta = Annotated[
+    float | None,
+    typer.Option(
+        parser=number,
+        metavar="NUMBER",
+        help="Of --loss huber: residual from which it is linear; estimated by default.",
+        rich_help_panel=MODEL,
+    ),
+]
+Overdispersion = Annotated[
+    float | None,
+    typer.Option(
+        parser=number,
+        metavar="ALPHA",
+        help="Of --loss negative_binomial: variance mean + alpha mean²; estimated by default.",
+        rich_help_panel=MODEL,
+    ),
+]
+Offset = Annotated[
+    str | None,
+    typer.Option(metavar="COLUMN", help="Column added to the linear predictor.", rich_help_panel=DATA),
+]
+Exposure = Annotated[
+    str | None,
+    typer.Option(metavar="COLUMN", help="Column whose logarithm is added to it.", rich_help_panel=DATA),
+]
 Solver = Annotated[
     SolverName, typer.Option(help="Solver; auto reports its choice and the reason.", rich_help_panel=MODEL)
 ]

@@ -52,7 +52,8 @@ class Design:
     """The mapping of a table to x (n, q), y (n,) and w (n,).
 
     Where the target is one of several classes, `target_levels` names them, sorted, and y is the number of the class;
-    for a target of numbers there are none.
+    for a target of numbers there are none. The column `offset`, and the logarithm of the column `exposure`, are added
+    to eta, with no coefficient of their own; unseen rows must have them too.
     """
 
     features: tuple[Feature, ...]
@@ -62,6 +63,8 @@ class Design:
     missing: str = "error"
     target_kind: Kind = "number"
     target_levels: tuple[str, ...] = ()
+    offset: str | None = None
+    exposure: str | None = None
 
     @property
     def x_names(self) -> tuple[str, ...]:
@@ -90,9 +93,10 @@ class Design:
         return torch.tensor(fills, dtype=torch.float64)
 
     def used(self, with_target: bool = True) -> tuple[str, ...]:
-        """Columns of the table that are read: features, then target and weights unless with_target is False."""
+        """Columns of the table that are read: features, target and weights if asked for, offset and exposure."""
         extra = (self.target, *((self.weights,) if self.weights else ())) if with_target else ()
-        return tuple(dict.fromkeys((*(feature.name for feature in self.features), *extra)))
+        added = (name for name in (self.offset, self.exposure) if name)
+        return tuple(dict.fromkeys((*(feature.name for feature in self.features), *extra, *added)))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -116,7 +120,7 @@ def make_batch(design: Design, chunk: Chunk, *, keep: np.ndarray | None, with_ta
         drop: leave out rows with a missing value where the design drops or fills them; otherwise they stay, as NaN.
 
     Raises:
-        DataError: a level that the training rows do not have; a negative weight.
+        DataError: a level that the training rows do not have; a negative weight; an exposure that is not positive.
     """
     x = _features(design, chunk, keep)
     y = w = None
@@ -129,17 +133,20 @@ def make_batch(design: Design, chunk: Chunk, *, keep: np.ndarray | None, with_ta
                 f"weights column {design.weights!r} is {float(w[row])} in row {chunk.start + row + 1}; "
                 "weights must be zero or positive."
             )
+    added = _added(design, chunk)
     if keep is not None:
         mask = torch.from_numpy(keep)
         x = x[mask]
+        added = tuple(column[mask] for column in added)
         y = y[mask] if y is not None else None
         w = w[mask] if w is not None else None
     if design.missing == "error":
-        return Batch(x, y, w)
-    counts = _missing_counts(design, x, y, w)
+        return Batch(x, y, w, offset=_total(added))
+    counts = _missing_counts(design, x, y, w, *added)
     if design.missing == "mean":
         x = torch.where(x.isnan(), design.fill_row, x)
-    return _drop_missing(x, y, w, counts) if drop else Batch(x, y, w, missing=counts)
+    offset = _total(added)
+    return _drop_missing(x, y, w, offset, counts) if drop else Batch(x, y, w, missing=counts, offset=offset)
 
 
 def _target(design: Design, chunk: Chunk, keep: np.ndarray | None) -> Tensor:
@@ -150,19 +157,43 @@ def _target(design: Design, chunk: Chunk, keep: np.ndarray | None) -> Tensor:
     return class_numbers(codes, design.target_levels, target=design.target, start=chunk.start, keep=keep)
 
 
-def _missing_counts(design: Design, x: Tensor, y: Tensor | None, w: Tensor | None) -> tuple[int, ...]:
-    """Return how many values are missing in each used column: features in order, target, weights."""
+def _added(design: Design, chunk: Chunk) -> tuple[Tensor, ...]:
+    """Return offset (n,) and log exposure (n,), those of them that the design has."""
+    columns = []
+    if design.offset:
+        columns.append(chunk.numbers((design.offset,))[:, 0])
+    if design.exposure:
+        exposure = chunk.numbers((design.exposure,))[:, 0]
+        if bool((exposure <= 0).any()):
+            row = int((exposure <= 0).nonzero()[0])
+            raise DataError(
+                f"exposure column {design.exposure!r} is {float(exposure[row]):g} in row {chunk.start + row + 1}; "
+                "exposures must be positive, for their logarithm is added."
+            )
+        columns.append(exposure.log())
+    return tuple(columns)
+
+
+def _total(added: tuple[Tensor, ...]) -> Tensor | None:
+    """Return the sum of the columns (n,), None of none."""
+    return None if not added else added[0] if len(added) == 1 else added[0] + added[1]
+
+
+def _missing_counts(design: Design, x: Tensor, *others: Tensor | None) -> tuple[int, ...]:
+    """Return how many values are missing in each used column: features, target, weights, offset, exposure."""
     per_column = x.isnan().sum(0).tolist()
     counts, at = [], 0
     for feature in design.features:
         counts.append(per_column[at])
         at += len(feature.columns)
-    return (*counts, *(int(column.isnan().sum()) for column in (y, w) if column is not None))
+    return (*counts, *(int(column.isnan().sum()) for column in others if column is not None))
 
 
-def _drop_missing(x: Tensor, y: Tensor | None, w: Tensor | None, counts: tuple[int, ...]) -> Batch:
+def _drop_missing(
+    x: Tensor, y: Tensor | None, w: Tensor | None, offset: Tensor | None, counts: tuple[int, ...]
+) -> Batch:
     good = ~x.isnan().any(1)
-    for column in (y, w):
+    for column in (y, w, offset):
         if column is not None:
             good &= ~column.isnan()
     dropped = len(good) - int(good.sum())
@@ -170,7 +201,8 @@ def _drop_missing(x: Tensor, y: Tensor | None, w: Tensor | None, counts: tuple[i
         x = x[good]
         y = y[good] if y is not None else None
         w = w[good] if w is not None else None
-    return Batch(x, y, w, dropped=dropped, missing=counts)
+        offset = offset[good] if offset is not None else None
+    return Batch(x, y, w, dropped=dropped, missing=counts, offset=offset)
 
 
 def _features(design: Design, chunk: Chunk, keep: np.ndarray | None) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -37,19 +37,23 @@ def learn_design(
     missing: str,
     split: Split,
     classes: bool | None = False,
+    offset: str | None = None,
+    exposure: str | None = None,
 ) -> Design:
     """Return the design, learned on the training rows, that maps the table to x, y and w.
 
     Args:
         table: the user's table.
         target: the column to predict.
-        features: the columns to predict from; None takes all but target and weights.
+        features: the columns to predict from; None takes all but target, weights, offset and exposure.
         weights: a column of weights, or None.
         intercept: whether the model has one.
         missing: `error`, `drop` rows, or `mean` (training mean of a number, most frequent level of a category).
         split: which rows are held out; they are not used here.
         classes: whether the target is one of several classes; None decides from the data: text, booleans and numbers
             that are all 0 or 1 are classes.
+        offset: a column added to the linear predictor, or None.
+        exposure: a column of positive numbers whose logarithm is added to it, or None.
 
     Raises:
         ColumnError: a column is not in the table.
@@ -57,11 +61,15 @@ def learn_design(
             class only, or is an identifier.
     """
     check_choice("missing", missing, MISSING)
-    chosen = _choose_features(table, target, features, weights)
+    others = {"weights": weights, "offset": offset, "exposure": exposure}
+    chosen = _choose_features(table, target, features, others)
     if classes is None:
         classes = is_classes(table, target)
-    for name in (*(() if classes else (target,)), *([weights] if weights else [])):
-        _require_numbers(table, name, "target" if name == target else "weights column")
+    if not classes:
+        _require_numbers(table, target, "target")
+    for role, column in others.items():
+        if column:
+            _require_numbers(table, column, f"{role} column")
     plain = [Feature(name, table.schema.kind(name)) for name in chosen]
     categories = [f.name for f in plain if f.kind == "category"]
     for name in categories:
@@ -74,7 +82,7 @@ def learn_design(
     learned = tuple(_learn_feature(f, statistics, missing) for f in plain)
     kind = table.schema.kind(target)
     levels = learn_classes(table, target, split) if classes else ()
-    return Design(learned, target, weights, intercept, missing, kind, levels)
+    return Design(learned, target, weights, intercept, missing, kind, levels, offset, exposure)
 
 
 def check_columns(design: Design, table: Table, *, with_target: bool) -> None:
@@ -106,17 +114,22 @@ def check_columns(design: Design, table: Table, *, with_target: bool) -> None:
             )
 
 
-def _choose_features(table: Table, target: str, features: Sequence[str] | None, weights: str | None) -> list[str]:
+def _choose_features(
+    table: Table, target: str, features: Sequence[str] | None, others: Mapping[str, str | None]
+) -> list[str]:
     names = table.schema.names
-    for role, name in (("target", target), ("weights", weights), *(("feature", f) for f in features or ())):
+    for role, name in (("target", target), *others.items(), *(("feature", f) for f in features or ())):
         if name is not None and name not in names:
             raise ColumnError(f"{role} {name!r} is not a column of {table.label}.{nearest(name, names)}")
-    chosen = [n for n in names if n not in (target, weights)] if features is None else list(features)
+    chosen = [n for n in names if n not in (target, *others.values())] if features is None else list(features)
     if not chosen:
         raise DataError(f"no feature column is left: {table.label} has {quoted(names)}; name at least one feature.")
     repeated = [name for name, count in Counter(chosen).items() if count > 1]
     if repeated:
         raise DataError(f"feature {quoted(repeated)} is named twice; name each feature once.")
+    for role in ("offset", "exposure"):
+        if others[role] is not None and others[role] in (target, others["weights"], *chosen):
+            raise DataError(f"{role} {others[role]!r} has another part in the model too; give it one only.")
     if target in chosen:
         raise DataError(
             f"target {target!r} is also named as a feature, from which it would be predicted exactly; "

@@ -22,9 +22,8 @@ from slopewise.training.network.prepare import largest_curvature, with_learning_
 from slopewise.training.network.sharpness import measured_rows
 
 LIMIT_OF_CLASSES = "for all parameters: the curvature is largest where all classes are equally likely."
-LIMIT_OF_SQUARED = "for all parameters: the Hessian of a linear model with squared loss is constant."
-LIMIT_AT_START = "at the start, on the first {rows:,} rows: a network's limit changes during training."
-KINDS = {"squared": "linear", "logistic": "logistic regression", "softmax": "softmax regression"}
+LIMIT_OF_LINEAR = "for all parameters: the Hessian of the loss is nowhere larger."
+LIMIT_AT_START = "at the start, on the first {rows:,} rows: the limit changes during training."
 
 
 def examine_network_before(
@@ -61,7 +60,9 @@ def examine_network_before(
         rare = imbalance(first.counts, labels)
         separated = None if problem.penalty.strength or not is_linear else _separated(rows, moments.n)
         findings += [finding for finding in (separated, rare) if finding is not None]
-    where = LIMIT_OF_CLASSES if labels else LIMIT_OF_SQUARED
+    at_start = LIMIT_AT_START.format(rows=min(measured_rows(len(start)), moments.n))
+    bounded = is_linear and problem.loss.max_hessian is not None
+    where = (LIMIT_OF_CLASSES if labels else LIMIT_OF_LINEAR) if bounded else at_start
     return Report(
         n=moments.n,
         names=problem.names,
@@ -70,10 +71,10 @@ def examine_network_before(
         standard=standard,
         needed=None,
         findings=ranked(findings),
-        model=KINDS[problem.loss.name] if is_linear else model.describe(),
+        model=problem.loss.title if is_linear else model.describe(),
         classes=labels,
         counts=first.counts,
-        holds=where if is_linear else LIMIT_AT_START.format(rows=min(measured_rows(len(start)), moments.n)),
+        holds=where,
     )
 
 

@@ -50,7 +50,7 @@ class BufferedRows(Source):
     @property
     def nbytes(self) -> int:
         """Bytes that the rows take."""
-        columns = (column for piece in self.pieces for column in (piece.x, piece.y, piece.w))
+        columns = (column for piece in self.pieces for column in (piece.x, piece.y, piece.w, piece.offset))
         return sum(column.nbytes for column in columns if column is not None)
 
 
@@ -176,8 +176,14 @@ def every_nth(parts: tuple[Batch, ...], step: int) -> tuple[Batch, ...]:
 def joined(parts: tuple[Batch, ...]) -> Batch:
     """Return the rows of all parts together, copied."""
     ys, ws = [part.y for part in parts if part.y is not None], [part.w for part in parts if part.w is not None]
+    offsets = [part.offset for part in parts if part.offset is not None]
     x = parts[0].x.new_empty(sum(map(len, parts)), parts[0].x.shape[1])
-    return Batch(torch.cat([part.x for part in parts], out=x), torch.cat(ys), torch.cat(ws) if ws else None)
+    return Batch(
+        torch.cat([part.x for part in parts], out=x),
+        torch.cat(ys),
+        torch.cat(ws) if ws else None,
+        offset=torch.cat(offsets) if offsets else None,
+    )
 
 
 def _between(pieces: tuple[Batch, ...], start: int, stop: int | None) -> tuple[Batch, ...]:
@@ -204,4 +210,5 @@ def _cut(batch: Batch, start: int, stop: int) -> Batch:
 
 def _rows(batch: Batch, rows: slice) -> Batch:
     assert batch.y is not None
-    return Batch(batch.x[rows], batch.y[rows], None if batch.w is None else batch.w[rows])
+    w = None if batch.w is None else batch.w[rows]
+    return Batch(batch.x[rows], batch.y[rows], w, offset=None if batch.offset is None else batch.offset[rows])

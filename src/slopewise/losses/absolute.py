@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from slopewise.losses.loss import Loss, check_shapes
+from slopewise.losses.loss import EACH_ROW, PiecewiseLinear, Reduction, check_shapes, weighted_quantile
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
-class Absolute(Loss):
-    """value |eta - y|, gradient its sign (0 where eta = y), hessian 0; as torch.nn.L1Loss.
-
-    With a zero hessian Newton's method does not apply; it is fitted by gradient descent.
-    """
+class Absolute(PiecewiseLinear):
+    """value |eta - y|, gradient its sign (0 at the kink), Hessian 0; as torch.nn.L1Loss. Twice Quantile(0.5)."""
 
     name = "absolute"
     title = "Median regression"
-    classes = 0
+    response = "number"
+    distribution = None
+    max_hessian = None
+    prices = (1.0, 1.0)
 
     def value(self, eta: Tensor, y: Tensor) -> Tensor:
         """Return |eta - y| (n,)."""
@@ -42,3 +42,15 @@ class Absolute(Loss):
     def inverse_link(self, eta: Tensor) -> Tensor:
         """Return eta: the link is the identity."""
         return eta
+
+    def null_eta(self, y: Tensor, w: Tensor | None = None) -> Tensor:
+        """Return the lower median ()."""
+        return weighted_quantile(y, w, 0.5)
+
+    def check_target(self, y: Tensor) -> str | None:
+        """Return None: any number will do."""
+        return None
+
+    def torch_expression(self, reduction: Reduction = "mean") -> str:
+        """Return the text of torch's own function."""
+        return f"torch.nn.functional.l1_loss(H, Y{EACH_ROW[reduction]})"

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn.functional import softplus
 
-from slopewise.losses.loss import Loss, check_shapes
+from slopewise.losses.loss import EACH_ROW, Loss, Reduction, check_shapes, first_offence
+from slopewise.losses.null_model import log_shares
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,17 +19,21 @@ if TYPE_CHECKING:
 class Logistic(Loss):
     """value c_y (log(1 + exp(eta)) - y eta), as torch's BCEWithLogitsLoss; y is 0 or 1.
 
-    With p = 1 / (1 + exp(-eta)): gradient c_y (p - y), hessian c_y p (1 - p). The probability is never rounded
-    before its logarithm is taken. class_weights (c_0, c_1) weight the rows of each class, None for 1.
-
-    >>> Logistic().gradient(torch.tensor([0.0, 0.0]), torch.tensor([0.0, 1.0]))
-    tensor([ 0.5000, -0.5000])
+    With p = 1 / (1 + exp(-eta)): gradient c_y (p - y), Hessian c_y p (1 - p). The probability is never rounded
+    before its logarithm is taken. class_weights (c_0, c_1) weigh the rows of each class, None for 1.
     """
 
     class_weights: tuple[float, float] | None = None
     name = "logistic"
     title = "Logistic regression"
+    response = "class"
+    distribution = "bernoulli"
     classes = 2
+
+    @property
+    def max_hessian(self) -> float:
+        """¼ of the larger class weight, at p = ½."""
+        return max(self.class_weights or (1.0,)) / 4
 
     def value(self, eta: Tensor, y: Tensor) -> Tensor:
         """Return c_y (log(1 + exp(eta)) - y eta) (n,)."""
@@ -51,6 +56,24 @@ class Logistic(Loss):
     def inverse_link(self, eta: Tensor) -> Tensor:
         """Return the probabilities (n, 2) of the two classes."""
         return torch.stack([torch.sigmoid(-eta), torch.sigmoid(eta)], dim=-1)
+
+    def null_eta(self, y: Tensor, w: Tensor | None = None) -> Tensor:
+        """Return the log odds () of the second class's share, class weights counted in."""
+        weight = self._weighted(torch.ones_like(y), y)
+        return log_shares(y, weight if w is None else w * weight, 2)[0]
+
+    def check_target(self, y: Tensor) -> str | None:
+        """Return a sentence if a target is neither 0 nor 1."""
+        return first_offence(y, (y != 0) & (y != 1) & ~y.isnan(), "0 or 1", self.title)
+
+    def torch_expression(self, reduction: Reduction = "mean") -> str:
+        """Return the text of torch's own function, times the class weights where there are any."""
+        function = "torch.nn.functional.binary_cross_entropy_with_logits(H, Y{})"
+        if self.class_weights is None:
+            return function.format(EACH_ROW[reduction])
+        zero, one = self.class_weights
+        rows = f"torch.where(Y == 1, {one!r}, {zero!r}) * {function.format(EACH_ROW['none'])}"
+        return rows if reduction == "none" else f"({rows}).mean()"
 
     def _weighted(self, values: Tensor, y: Tensor) -> Tensor:
         if self.class_weights is None:

@@ -1,8 +1,7 @@
-"""Cost of the null model, which predicts the same for every row; ln 2 for two classes of equal size."""
+"""The null model, one eta for all rows: its cost, and the search for it where there is no formula."""
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,16 +13,13 @@ if TYPE_CHECKING:
 
     from slopewise.losses.loss import Loss
 
-STEPS = 50
-RELATIVE_TOLERANCE = 1e-13
-"""Relative decrease of the cost below which the iterations stop."""
+STEPS = 200
+ENOUGH = 1e-14
+"""Length of the bracket, relative to the numbers in it, that ends the search."""
 
 
 def null_model_cost(loss: Loss, y: Tensor, w: Tensor | None = None) -> float:
     """Return the lowest mean loss that one eta for all rows can reach.
-
-    Classes: eta_j = ln(share_j / share_0) in closed form, class weights included. Numbers: Newton's method in one
-    dimension from the best of 0, the median and ln(mean), with halving; absolute loss stays at its median.
 
     Args:
         loss: per row.
@@ -41,42 +37,45 @@ def null_model_cost(loss: Loss, y: Tensor, w: Tensor | None = None) -> float:
         raise DataError(
             "the cost of the null model needs at least one row, and there is zero; check the filters and the split."
         )
+    eta = loss.null_eta(y, w)
+    values = loss.value(eta.expand(len(y), *eta.shape), y)
+    return float(values.mean() if w is None else (w * values).sum() / w.sum())
+
+
+def log_shares(y: Tensor, weight: Tensor, k: int) -> Tensor:
+    """Return log(share_j / share_0) (k - 1,) of the classes 1 … k - 1.
+
+    Args:
+        y: class numbers (n,).
+        weight: of each row (n,).
+        k: classes.
+    """
+    shares = torch.zeros(k, dtype=weight.dtype).index_add_(0, y.to(torch.int64), weight)
+    shares = (shares / shares.sum()).clamp(min=torch.finfo(weight.dtype).tiny)
+    return (shares[1:] / shares[0]).log()
+
+
+def search(loss: Loss, y: Tensor, w: Tensor | None = None) -> Tensor:
+    """Return the eta () of lowest summed loss, between the least and the largest target.
+
+    Newton's method in one dimension; where its step leaves the bracket that the gradient's signs give, bisection.
+
+    Args:
+        loss: convex, with its lowest point in y for each row.
+        y: (n,).
+        w: (n,), or None for equal weights.
+    """
     weights = torch.ones_like(y) if w is None else w
-    if loss.classes:
-        return _cost(loss, _by_shares(loss, y, weights), y, weights)
-    return _by_newton(loss, y, weights)
-
-
-def _cost(loss: Loss, eta: Tensor, y: Tensor, w: Tensor) -> float:
-    return float((w * loss.value(eta, y)).sum() / w.sum())
-
-
-def _by_shares(loss: Loss, y: Tensor, w: Tensor) -> Tensor:
-    """Return the etas, (n,) or (n, m), of the classes' shares."""
-    # at eta = 0 a row's loss is its class weight times ln k: the class weight follows from that
-    zero = y.new_zeros(len(y)) if loss.outputs == 1 else y.new_zeros(len(y), loss.outputs)
-    class_weighted = w * loss.value(zero, y) / math.log(loss.classes)
-    shares = torch.zeros(loss.classes, dtype=y.dtype).index_add_(0, y.to(torch.int64), class_weighted)
-    shares = (shares / shares.sum()).clamp(min=torch.finfo(y.dtype).tiny)
-    eta = (shares[1:] / shares[0]).log()
-    return eta.expand(len(y)) if loss.outputs == 1 else eta.expand(len(y), -1)
-
-
-def _by_newton(loss: Loss, y: Tensor, w: Tensor) -> float:
-    mean = (w * y).sum() / w.sum()
-    starts = [torch.zeros_like(mean), y.median(), *([mean.log()] if float(mean) > 0 else [])]
-    cost, eta = min(((_cost(loss, start.expand(len(y)), y, w), start) for start in starts), key=lambda pair: pair[0])
+    low, high = y.min(), y.max()
+    eta = y.median()
     for _ in range(STEPS):
-        every = eta.expand(len(y))
-        gradient, hessian = (w * loss.gradient(every, y)).sum(), (w * loss.hessian(every, y)).sum()
-        if not float(hessian) > 0:
-            return cost
-        step = gradient / hessian
-        lower = _cost(loss, (eta - step).expand(len(y)), y, w)
-        while lower > cost and float(step.abs()) > RELATIVE_TOLERANCE * (1 + float(eta.abs())):
-            step = step / 2
-            lower = _cost(loss, (eta - step).expand(len(y)), y, w)
-        if cost - lower <= RELATIVE_TOLERANCE * abs(cost):
-            return min(cost, lower)
-        cost, eta = lower, eta - step
-    return cost
+        everywhere = eta.expand(len(y))
+        gradient = (weights * loss.gradient(everywhere, y)).sum()
+        hessian = (weights * loss.hessian(everywhere, y)).sum()
+        low, high = (eta, high) if float(gradient) < 0 else (low, eta)
+        there = eta - gradient / hessian if float(hessian) > 0 else (low + high) / 2
+        there = there if bool(low <= there) and bool(there <= high) else (low + high) / 2
+        if float(gradient) == 0 or float((there - eta).abs()) <= ENOUGH * float(eta.abs() + there.abs()):
+            return there if float(gradient) else eta
+        eta = there
+    return eta

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from slopewise.errors import DataError
-from slopewise.losses.loss import Loss
+from slopewise.losses.loss import EACH_ROW, Loss, Reduction, first_offence
+from slopewise.losses.null_model import log_shares
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,13 +21,20 @@ class Softmax(Loss):
 
     y holds class numbers 0 … classes - 1, eta (n, classes - 1) the scores against the first class, as statsmodels'
     MNLogit. With p the probabilities of the classes after the first and e_y the indicator of y among them:
-    gradient c_y (p - e_y), hessian c_y (diag(p) - p p'). class_weights (k,) weight the rows of each class.
+    gradient c_y (p - e_y), Hessian c_y (diag(p) - p p'). class_weights (k,) weigh the rows of each class.
     """
 
     classes: int
     class_weights: tuple[float, ...] | None = None
     name = "softmax"
     title = "Softmax regression"
+    response = "class"
+    distribution = "categorical"
+
+    @property
+    def max_hessian(self) -> float:
+        """½ of the largest class weight. Böhning, Ann. Inst. Statist. Math. 44 (1992)."""
+        return max(self.class_weights or (1.0,)) / 2
 
     def value(self, eta: Tensor, y: Tensor) -> Tensor:
         """Return c_y (log Σ_j exp(s_j) - s_y) (n,)."""
@@ -52,6 +60,25 @@ class Softmax(Loss):
         """Return the probabilities (n, classes)."""
         top, later, total = exponentials(eta)
         return torch.cat([(-top).exp()[:, None], later], dim=1) / total[:, None]
+
+    def null_eta(self, y: Tensor, w: Tensor | None = None) -> Tensor:
+        """Return log(share_j / share_0) (classes - 1,), class weights counted in."""
+        weight = self._weighted(torch.ones_like(y), y)
+        return log_shares(y, weight if w is None else w * weight, self.classes)
+
+    def check_target(self, y: Tensor) -> str | None:
+        """Return a sentence if a target is no class number."""
+        known = (y >= 0) & (y < self.classes) & (y == y.floor()) | y.isnan()
+        return first_offence(y, ~known, f"class numbers from 0 to {self.classes - 1}", self.title)
+
+    def torch_expression(self, reduction: Reduction = "mean") -> str:
+        """Return the text of torch's own function on scores with the first class's 0; the mean is over rows."""
+        scores = "torch.cat([torch.zeros_like(H[:, :1]), H], dim=1)"
+        if self.class_weights is None:
+            return f"torch.nn.functional.cross_entropy({scores}, Y[:, 0].long(){EACH_ROW[reduction]})"
+        weight = f"weight=torch.tensor({list(self.class_weights)!r}, dtype=H.dtype)"
+        rows = f"torch.nn.functional.cross_entropy({scores}, Y[:, 0].long(), {weight}{EACH_ROW['none']})"
+        return rows if reduction == "none" else f"{rows}.mean()"
 
     def _is_class(self, y: Tensor) -> Tensor:
         """Return e_y (n, classes - 1); class 0 has no column, so its rows are zero. Column-major."""

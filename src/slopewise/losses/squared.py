@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional
 
-from slopewise.losses.loss import Loss, check_shapes
+from slopewise.losses.loss import EACH_ROW, Loss, Reduction, check_shapes, weighted_mean
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Squared(Loss):
-    """value (eta - y)², gradient 2 (eta - y), hessian 2. No factor one half, as torch.nn.MSELoss."""
+    """value (eta - y)², gradient 2 (eta - y), Hessian 2. No factor one half, as torch.nn.MSELoss."""
 
     name = "squared"
     title = "Linear regression"
-    classes = 0
+    response = "number"
+    distribution = "gaussian"
+    max_hessian = 2.0
 
     def value(self, eta: Tensor, y: Tensor) -> Tensor:
         """Return (eta - y)² (n,)."""
@@ -40,3 +42,15 @@ class Squared(Loss):
     def inverse_link(self, eta: Tensor) -> Tensor:
         """Return eta: the link is the identity."""
         return eta
+
+    def null_eta(self, y: Tensor, w: Tensor | None = None) -> Tensor:
+        """Return the mean ()."""
+        return weighted_mean(y, w)
+
+    def check_target(self, y: Tensor) -> str | None:
+        """Return None: any number will do."""
+        return None
+
+    def torch_expression(self, reduction: Reduction = "mean") -> str:
+        """Return the text of torch's own function."""
+        return f"torch.nn.functional.mse_loss(H, Y{EACH_ROW[reduction]})"

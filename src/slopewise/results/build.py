@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from slopewise.data.design import Design
-from slopewise.errors import check_choice
+from slopewise.errors import OptionError, check_choice
+from slopewise.losses.log_link import LogLink
+from slopewise.losses.loss import PiecewiseLinear
 from slopewise.problem import Problem
 from slopewise.results.fit import Fit
 from slopewise.results.inference.coefficients import check_level
@@ -15,6 +17,8 @@ from slopewise.results.inference.statistics import residual_sum, residual_varian
 from slopewise.results.metrics.regression import MetricSums, finish
 from slopewise.results.record import Covariance, DataHandles, FitRecord, RegressionMetrics
 from slopewise.solution import Solution
+from slopewise.training.likelihood.inference import sampling_basis
+from slopewise.training.likelihood.information import glm_statistics
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,10 @@ def build_fit(
     """
     asked = asked or Asked()
     check_inference(asked.cov_type, asked.confidence_level)
+    glm = None
+    if isinstance(problem.loss, LogLink) and solution.descent is None:
+        glm = glm_statistics(problem, solution, data.engine)
+    solution = _with_basis(problem, solution, data, asked.cov_type)
     covariance, exact_covariance, train = _covariances(problem, solution, data, solver, asked.cov_type)
     record = FitRecord(
         design=design,
@@ -78,8 +86,28 @@ def build_fit(
         l1=problem.penalty.l1,
         library=asked.library,
         train=train,
+        glm=glm,
     )
     return Fit(record, data)
+
+
+def _with_basis(problem: Problem, solution: Solution, data: DataHandles, kind: str) -> Solution:
+    """Return the solution with the basis of its loss's own covariance, where that is not the Hessian.
+
+    Raises:
+        OptionError: robust errors of a quantile, whose errors are robust already.
+    """
+    loss = problem.loss
+    if solution.descent is not None or loss.name == "squared" or loss.response == "class":
+        return solution
+    if kind == "nonrobust":
+        return replace(solution, basis=sampling_basis(problem, solution, data.engine))
+    if isinstance(loss, PiecewiseLinear):
+        raise OptionError(
+            f"cov_type={kind!r} needs a Hessian, and loss {loss.name!r} has none; its standard errors are robust to "
+            "unequal variances already: leave cov_type out."
+        )
+    return solution
 
 
 def _covariances(

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from slopewise.data.design import Design
 from slopewise.errors import DataError
 from slopewise.results.inference.coefficients import CoefficientTable, coefficient_columns, table_of
-from slopewise.results.inference.covariance import parameters_of
 from slopewise.results.inference.statistics import Statistics, statistics_of
 from slopewise.results.metrics.measure import measure
 from slopewise.results.prediction import frames
@@ -127,8 +126,7 @@ class Fitted(Generic[M]):
     @cached_property
     def inferred(self) -> CoefficientTable:
         """The coefficient table as tensors (d,), class after class."""
-        dof = self.n - parameters_of(self.solution) if self.solution.basis is not None else float("nan")
-        return table_of(self.record, dof)
+        return table_of(self.record)
 
     @property
     def coefficients(self) -> Any:

@@ -13,7 +13,7 @@ from slopewise.data.split import Split
 from slopewise.losses.loss import Loss
 from slopewise.models.linear import Linear
 from slopewise.models.model import Model
-from slopewise.solution import DescentRecord, Moments, Solution
+from slopewise.solution import DescentRecord, GlmStatistics, Moments, Solution
 
 if TYPE_CHECKING:
     from slopewise.data.source import Source
@@ -117,7 +117,7 @@ class FitRecord:
     exact_covariance: that of the exact solution which a descent goes towards. confidence_level of the intervals; l2 and
     l1, the penalties. library: the one whose frames come out. findings: the doctor's, as plain values. train, test and
     validation: metrics on those rows, as far as they have been measured. origin: where a script finds the training
-    rows.
+    rows. glm: deviance, dispersion and the like of a loss with log link.
     """
 
     design: Design
@@ -138,6 +138,7 @@ class FitRecord:
     test: Metrics | None = None
     validation: Metrics | None = None
     origin: Origin | None = None
+    glm: GlmStatistics | None = None
 
     @property
     def theta(self) -> Tensor:

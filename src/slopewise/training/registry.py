@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from slopewise.errors import OptionError, check_choice
+from slopewise.losses.registry import REGISTRY
 
 if TYPE_CHECKING:
+    from slopewise.losses.loss import Loss
     from slopewise.optimizers.plan import DescentPlan
     from slopewise.problem import Problem
     from slopewise.solution import Moments
@@ -55,6 +57,12 @@ ENTRIES = (
         _class("likelihood.proximal_newton", "CoordinateDescent"),
     ),
     Entry("firth", "likelihood", "Firth's penalised likelihood", _class("likelihood.firth", "Firth")),
+    Entry(
+        "interior_point",
+        "likelihood",
+        "quantiles, as a linear program",
+        _class("likelihood.interior_point", "InteriorPoint"),
+    ),
     Entry("gd_closed_form", "descent", "SGD on a line, every epoch at once", _class("descent.solvers", "ClosedForm")),
     Entry("gd_moments", "descent", "any optimizer on the moments of a line", _class("descent.solvers", "OnMoments")),
     Entry("gd_loop", "descent", "the plain training loop", _class("descent.solvers", "Loop")),
@@ -74,16 +82,26 @@ def names_of(*kinds: Kind) -> tuple[str, ...]:
     return tuple(entry.name for entry in ENTRIES if entry.kind in kinds)
 
 
+def solver_class(name: str, loss: Loss) -> type[Solver]:
+    """Return the class of a solver as it suits a loss: Newton's method also estimates what the loss leaves open."""
+    if name == "newton" and loss.estimates == "alpha":
+        return _class("likelihood.overdispersion", "OverdispersedNewton")()
+    if name == "newton" and loss.name == "huber":
+        return _class("likelihood.robust", "RobustNewton")()
+    return SOLVERS[name].load()
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A solver's name and the reason for it, in the user's words; `make` returns the solver from its settings."""
+    """A solver's name and class, and the reason for it, in the user's words; `make` returns it from its settings."""
 
     name: str
     reason: str
+    solver: type[Solver]
 
     def make(self, **settings: Any) -> Solver:
         """Return the solver with these settings."""
-        return SOLVERS[self.name].load()(**settings)
+        return self.solver(**settings)
 
 
 def select_solver(
@@ -115,37 +133,52 @@ def select_solver(
     if firth and wanted not in ("auto", "firth"):
         raise OptionError(f"firth has a solver of its own, and solver {wanted!r} is not it; leave one of them out.")
     if firth or wanted == "firth":
-        return _checked(Choice("firth", "Firth's penalty was asked for"), problem, None)
+        return _checked("firth", "Firth's penalty was asked for", problem)
     if wanted == "auto":
-        return _auto(problem, moments)
-    choice = _checked(Choice(wanted, "asked for"), problem, None)
+        return _checked(*_auto(problem, moments), problem)
+    choice = _checked(wanted, "asked for", problem)
     if SOLVERS[wanted].kind == "exact":
-        _auto(problem, moments, wanted)
+        _exact(problem, moments, wanted)
     return choice
 
 
-def _auto(problem: Problem, moments: Moments | None, wanted: str = "auto") -> Choice:
-    l1 = problem.penalty.l1
+def _auto(problem: Problem, moments: Moments | None) -> tuple[str, str]:
+    """Return the solver's name and the reason."""
+    l1, loss = problem.penalty.l1, problem.loss
+    if "interior_point" in REGISTRY[loss.name].solvers:
+        return "interior_point", f"loss {loss.name!r} is piecewise linear: a linear program"
     if l1:
-        return Choice(
-            "coordinate_descent", f"l1 {l1:g} is not differentiable at 0, where coordinate descent finds exact zeros"
+        return (
+            "coordinate_descent",
+            f"l1 {l1:g} is not differentiable at 0, where coordinate descent finds exact zeros",
         )
-    if problem.loss.name == "squared":
-        from slopewise.training.exact.choice import exact_solver
-
-        assert moments is not None
-        solver, reason = exact_solver(problem, moments, wanted)
-        return Choice(solver.name, reason)
-    parameters = len(problem.names) * problem.loss.outputs
+    if loss.estimates is not None:
+        return "newton", f"{loss.estimates} is estimated together with the coefficients"
+    if loss.name == "squared":
+        return _exact(problem, moments)
+    parameters = len(problem.names) * loss.outputs
     if parameters > FACTORED:
-        return Choice("lbfgs", f"{parameters:,} parameters are too many to factor their Hessian at each step")
+        return "lbfgs", f"{parameters:,} parameters are too many to factor their Hessian at each step"
     plural = "s" if parameters > 1 else ""
-    return Choice("newton", f"{parameters} parameter{plural}, whose Hessian is quickly factored")
+    return "newton", f"{parameters} parameter{plural}, whose Hessian is quickly factored"
+
+
+def _exact(problem: Problem, moments: Moments | None, wanted: str = "auto") -> tuple[str, str]:
+    from slopewise.training.exact.choice import exact_solver
+
+    assert moments is not None
+    solver, reason = exact_solver(problem, moments, wanted)
+    return solver.name, reason
 
 
 def _descent(problem: Problem, plan: DescentPlan, wanted: str, rows_needed: str) -> Choice:
     from slopewise.training.solver import unmet
 
+    if problem.loss.estimates is not None:
+        raise OptionError(
+            f"gradient descent does not estimate the {problem.loss.estimates} of loss {problem.loss.name!r}; give "
+            f"{REGISTRY[problem.loss.name].parameters[0].name}."
+        )
     against = {name: unmet(SOLVERS[name].load(), problem, plan) for name in names_of("descent")}
     if rows_needed:
         for name in ("gd_closed_form", "gd_moments"):
@@ -153,31 +186,37 @@ def _descent(problem: Problem, plan: DescentPlan, wanted: str, rows_needed: str)
     if against["gd_loop"]:
         raise OptionError(f"gradient descent cannot be used here: {'; '.join(against['gd_loop'])}; leave it out.")
     if not against["gd_closed_form"]:
-        best = Choice(
-            "gd_closed_form",
-            "full-batch sgd on squared loss has a closed form: every epoch from one read of the rows",
-        )
+        best = "gd_closed_form"
+        reason = "full-batch sgd on squared loss has a closed form: every epoch from one read of the rows"
     elif not against["gd_moments"]:
-        reasons = "; ".join(against["gd_closed_form"])
-        best = Choice("gd_moments", f"{reasons}; the moments give each gradient without the rows")
+        best = "gd_moments"
+        reason = f"{'; '.join(against['gd_closed_form'])}; the moments give each gradient without the rows"
     else:
-        best = Choice("gd_loop", "; ".join(against["gd_moments"]))
-    if wanted in ("gd", best.name):
-        return best
+        best, reason = "gd_loop", "; ".join(against["gd_moments"])
+    if wanted in ("gd", best):
+        return Choice(best, reason, SOLVERS[best].load())
     if wanted in against and not against[wanted]:
-        return Choice(wanted, "asked for")
+        return Choice(wanted, "asked for", SOLVERS[wanted].load())
     reasons = "; ".join(against.get(wanted) or ["it makes no gradient descent"])
     raise OptionError(
-        f"there is no {wanted} of this descent: {reasons}; {best.name!r} would be used, choose it or leave solver out."
+        f"there is no {wanted} of this descent: {reasons}; {best!r} would be used, choose it or leave solver out."
     )
 
 
-def _checked(choice: Choice, problem: Problem, plan: DescentPlan | None) -> Choice:
+def _checked(name: str, reason: str, problem: Problem) -> Choice:
+    """Return the choice; OptionError where the solver cannot take the problem."""
     from slopewise.training.solver import unmet
 
-    reasons = unmet(SOLVERS[choice.name].load(), problem, plan)
+    loss = problem.loss
+    solver = solver_class(name, loss)
+    reasons = unmet(solver, problem)
+    can = REGISTRY[loss.name].solvers
+    if not reasons and name not in can:
+        reasons = [f"loss {loss.name!r} is solved by {', '.join(can)}"]
+    if not reasons and loss.estimates is not None and name != "newton":
+        reasons = [f"it does not estimate the {loss.estimates}; give {REGISTRY[loss.name].parameters[0].name}"]
     if reasons:
         raise OptionError(
-            f"solver {choice.name!r} cannot be used here: {'; '.join(reasons)}; choose solver='auto', or leave it out."
+            f"solver {name!r} cannot be used here: {'; '.join(reasons)}; choose solver='auto', or leave it out."
         )
-    return choice
+    return Choice(name, reason, solver)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from slopewise.losses.loss import PiecewiseLinear
 from slopewise.optimizers.learning_rates import KNOWN_AHEAD
 from slopewise.optimizers.plan import DescentPlan
 from slopewise.problem import Problem
@@ -36,10 +37,17 @@ def no_penalty(problem: Problem, plan: DescentPlan | None) -> str | None:
     return None if not strength else f"it is for no other penalty, and l2 is {strength:g}"
 
 
+def piecewise_linear_loss(problem: Problem, plan: DescentPlan | None) -> str | None:
+    """A loss that is linear on both sides of 0."""
+    loss = problem.loss
+    return None if isinstance(loss, PiecewiseLinear) else f"it is for quantiles, and the loss is {loss.name}"
+
+
 def smooth_loss(problem: Problem, plan: DescentPlan | None) -> str | None:
     """A loss with a second derivative."""
     name = problem.loss.name
-    return None if name != "absolute" else f"the {name} loss has no second derivative"
+    piecewise = isinstance(problem.loss, PiecewiseLinear)
+    return f"the {name} loss has no second derivative" if piecewise else None
 
 
 def full_batches(problem: Problem, plan: DescentPlan | None) -> str | None:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from slopewise.errors import OptionError
+from slopewise.results.inference.covariance import parameters_of
 
 if TYPE_CHECKING:
     from slopewise.results.record import FitRecord
@@ -109,17 +110,30 @@ def coefficient_table(
     return CoefficientTable(names, distribution, estimate, std_error, statistic, p, estimate - half, estimate + half)
 
 
-def table_of(record: FitRecord, dof: float) -> CoefficientTable:
+T_LOSSES = ("squared", "absolute", "quantile")
+"""Losses whose estimates are compared with Student's t; the others with the normal distribution."""
+
+
+def degrees_of_freedom(record: FitRecord) -> float:
+    """Return n minus the coefficients for Student's t, infinity for the normal distribution; NaN if there are none."""
+    if record.loss.name not in T_LOSSES:
+        return math.inf
+    solution = record.solution
+    if record.loss.name != "squared":
+        return float(solution.rows.n - solution.theta.numel())
+    return solution.rows.n - parameters_of(solution) if solution.basis is not None else math.nan
+
+
+def table_of(record: FitRecord) -> CoefficientTable:
     """Return the coefficient table of a fit; NaN errors where it has no covariance."""
     estimate = record.coefficient_matrix().reshape(-1)
     covariance = record.covariance
     variance = torch.full_like(estimate, torch.nan) if covariance is None else covariance.raw.diagonal()
     names = record.design.names * (len(estimate) // len(record.design.names))
-    squared = record.loss.name == "squared"
     return coefficient_table(
         estimate=estimate,
         variance=variance,
-        distribution=Distribution(dof if squared else math.inf),
+        distribution=Distribution(degrees_of_freedom(record)),
         confidence_level=record.confidence_level,
         names=names,
     )
@@ -128,6 +142,9 @@ def table_of(record: FitRecord, dof: float) -> CoefficientTable:
 RATIOS: dict[str, tuple[str, str, str]] = {
     "logistic": ("odds_ratio", "odds_low", "odds_high"),
     "softmax": ("odds_ratio", "odds_low", "odds_high"),
+    "poisson": ("rate_ratio", "rate_low", "rate_high"),
+    "negative_binomial": ("rate_ratio", "rate_low", "rate_high"),
+    "gamma": ("mean_ratio", "mean_low", "mean_high"),
 }
 """Columns of the exponentials of the coefficients, by loss."""
 

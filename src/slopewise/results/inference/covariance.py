@@ -114,6 +114,7 @@ def meat(batch: Batch, operands: MeatOperands, *, model: Model, loss: Loss, kind
     assert batch.y is not None
     basis, theta = operands
     eta = model.forward(theta, batch.x)
+    eta = eta if batch.offset is None else eta + batch.offset
     if loss.name == "squared":
         return _squared_meat(batch, batch.y - eta, basis, kind)
     gradient = loss.gradient(eta, batch.y).reshape(len(batch), -1)

@@ -13,7 +13,7 @@ import torch
 
 from slopewise.results.inference.covariance import parameters_of
 from slopewise.results.record import Covariance, FitRecord
-from slopewise.solution import Solution
+from slopewise.solution import GlmStatistics, Solution
 from slopewise.training.moments.moments import spread_of
 
 EPS = torch.finfo(torch.float64).eps
@@ -60,7 +60,31 @@ class LikelihoodStatistics:
     bic: float
 
 
-Statistics = LinearStatistics | LikelihoodStatistics
+@dataclass(frozen=True, slots=True)
+class GlmFitStatistics:
+    """The whole fit of counts or positive numbers; NaN where one is not defined.
+
+    loglik of the likelihood with its constants, null_loglik that of the intercept and offset alone; deviance and
+    null_deviance; pearson = Σ w (y - mu)² / V(mu); dispersion, 1 for counts. mcfadden, lr, lr_p, df, aic and bic as of
+    classes; parameters counts an estimated alpha too.
+    """
+
+    loglik: float
+    null_loglik: float
+    deviance: float
+    null_deviance: float
+    pearson: float
+    dispersion: float
+    mcfadden: float
+    lr: float
+    lr_p: float
+    df: int
+    parameters: float
+    aic: float
+    bic: float
+
+
+Statistics = LinearStatistics | LikelihoodStatistics | GlmFitStatistics
 
 
 def residual_sum(solution: Solution) -> float:
@@ -82,8 +106,8 @@ def residual_variance(solution: Solution) -> float:
     return residual_sum(solution) / dof if dof > 0 else math.nan
 
 
-def statistics_of(record: FitRecord) -> Statistics:
-    """Return the statistics of a fit that was solved."""
+def statistics_of(record: FitRecord) -> Statistics | None:
+    """Return the statistics of a fit that was solved, None of a loss that is no likelihood."""
     if record.loss.name == "squared":
         return linear_statistics(
             solution=record.solution,
@@ -91,7 +115,9 @@ def statistics_of(record: FitRecord) -> Statistics:
             intercept=record.design.intercept,
             penalised=bool(record.l2 or record.l1),
         )
-    return likelihood_statistics(record.solution)
+    if record.glm is not None:
+        return glm_fit_statistics(record, record.glm)
+    return likelihood_statistics(record.solution) if record.class_names else None
 
 
 def linear_statistics(
@@ -176,4 +202,29 @@ def likelihood_statistics(solution: Solution) -> LikelihoodStatistics:
         parameters=k,
         aic=-2 * loglik + 2 * k,
         bic=-2 * loglik + k * math.log(solution.rows.n),
+    )
+
+
+def glm_fit_statistics(record: FitRecord, glm: GlmStatistics) -> GlmFitStatistics:
+    """Return the statistics of a loss with log link; a penalised fit's likelihood ratio follows no χ²."""
+    from scipy.special import chdtrc
+
+    solution = record.solution
+    df = len(solution.rows.mean)
+    k = solution.theta.numel() + sum(each.name == "alpha" for each in solution.nuisance)
+    lr = 2 * (glm.loglik - glm.null_loglik) if solution.penalty == 0 else math.nan
+    return GlmFitStatistics(
+        loglik=glm.loglik,
+        null_loglik=glm.null_loglik,
+        deviance=glm.deviance,
+        null_deviance=glm.null_deviance,
+        pearson=glm.pearson,
+        dispersion=glm.dispersion,
+        mcfadden=1 - glm.loglik / glm.null_loglik if glm.null_loglik else math.nan,
+        lr=lr,
+        lr_p=math.nan if math.isnan(lr) else float(chdtrc(df, max(lr, 0.0))),
+        df=df,
+        parameters=float(k),
+        aic=-2 * glm.loglik + 2 * k,
+        bic=-2 * glm.loglik + k * math.log(solution.rows.n),
     )

@@ -54,7 +54,7 @@ def classification_metrics(
 
 def class_sums(batch: Batch, operands: ScoreOperands, *, scorer: Scorer, threshold: float | None) -> ClassSums:
     """Return the sums of one batch."""
-    return sums_of(scorer.predicted(operands, batch.x), batch, threshold)
+    return sums_of(scorer.predicted(operands, batch.x, batch.offset), batch, threshold)
 
 
 def sums_of(logs: Tensor, batch: Batch, threshold: float | None) -> ClassSums:

@@ -46,7 +46,7 @@ def regression_metrics(record: FitRecord, engine: Engine, source: Source) -> Reg
 
 def metric_sums(batch: Batch, operands: ScoreOperands, *, scorer: Scorer) -> MetricSums:
     """Return the sums of one batch, yy about its own mean."""
-    return sums_of(scorer.predicted(operands, batch.x), batch)
+    return sums_of(scorer.predicted(operands, batch.x, batch.offset), batch)
 
 
 def sums_of(prediction: Tensor, batch: Batch) -> MetricSums:

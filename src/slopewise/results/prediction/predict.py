@@ -23,7 +23,8 @@ from slopewise.data.open import as_table
 from slopewise.data.source import Chunk
 from slopewise.engine.threads import one_torch_thread
 from slopewise.errors import DataError, FitError, OptionError, check_choice
-from slopewise.results.inference.coefficients import Distribution, check_level
+from slopewise.losses.log_link import LogLink
+from slopewise.results.inference.coefficients import Distribution, check_level, degrees_of_freedom
 from slopewise.results.inference.covariance import parameters_of
 from slopewise.results.inference.leverage import orthonormal
 from slopewise.results.inference.statistics import residual_variance
@@ -132,7 +133,7 @@ def predicted_chunks(
     for chunk, batch in source.chunks(CHUNK_ROWS):
         # Products this small are over before a second thread has woken up.
         with one_torch_thread():
-            found = predicted(record, batch.x)
+            found = predicted(record, batch.x, batch.offset)
             refuse_not_finite(source, found)
             yield chunk, _columns(record, batch.x, found, asked, threshold)
 
@@ -166,8 +167,8 @@ def _interval(record: FitRecord, level: float | None, of: Of) -> Interval | None
     """
     check_choice("of", of, OF)
     squared = record.loss.name == "squared" and record.is_solved
-    if of == "mean" and not squared:
-        raise OptionError("of='mean' is for intervals of a number by least squares; leave it out.")
+    if of == "mean" and (record.class_names or not record.is_solved):
+        raise OptionError("of='mean' is for intervals of a number, by a model that was solved; leave it out.")
     if of == "mean" and level is None:
         raise OptionError("of='mean' asks for the interval of the mean; give interval=0.95 too, or another share.")
     if level is None:
@@ -182,7 +183,12 @@ def _interval(record: FitRecord, level: float | None, of: Of) -> Interval | None
             raise FitError(
                 "no interval can be given: an L1 penalty leaves no standard errors; predict without an interval."
             )
-        return Interval(Distribution().quantile(level))
+        if not record.class_names and of != "mean":
+            raise OptionError(
+                f"the interval of one new observation is known for least squares alone, and the loss is "
+                f"{record.loss.name}; give of='mean' for that of what is predicted."
+            )
+        return Interval(Distribution(degrees_of_freedom(record)).quantile(level))
     return _linear_interval(record, level, of)
 
 
@@ -213,7 +219,10 @@ def _columns(
         columns = {"prediction": found}
         if asked is not None:
             half = half_width(record, x, asked)
-            columns |= {"low": found - half, "high": found + half}
+            if isinstance(record.loss, LogLink):  # an interval of eta, whose exponentials are never negative
+                columns |= {"low": found * (-half).exp(), "high": found * half.exp()}
+            else:
+                columns |= {"low": found - half, "high": found + half}
         return {name: column.numpy() for name, column in columns.items()}
     p = found.exp()
     parts = {"p": p}

@@ -30,7 +30,7 @@ class Scorer:
     y_mean: float
     y_scale: float
 
-    def linear_predictor(self, operands: ScoreOperands, x: Tensor) -> Tensor:
+    def linear_predictor(self, operands: ScoreOperands, x: Tensor, offset: Tensor | None = None) -> Tensor:
         """Return eta (n,) or (n, m) for rows x (n, q), raw units, float64.
 
         A network takes (x - mean) / scale, in its own dtype, and where the target was scaled gives (y - y_mean) /
@@ -38,16 +38,17 @@ class Scorer:
         """
         theta, mean, scale = operands
         if mean is None or scale is None:
-            return self.model.forward(theta, x)
+            eta = self.model.forward(theta, x)
+            return eta if offset is None else eta + offset
         with torch.no_grad():
             u = ((x - mean) / scale).to(theta.dtype)
             eta = self.model.forward(theta, u).to(torch.float64)
         eta = eta[:, 0] if self.loss.outputs == 1 else eta
         return eta if self.loss.classes else eta * self.y_scale + self.y_mean
 
-    def predicted(self, operands: ScoreOperands, x: Tensor) -> Tensor:
+    def predicted(self, operands: ScoreOperands, x: Tensor, offset: Tensor | None = None) -> Tensor:
         """Return the predicted numbers (n,), or the logarithms of the probabilities (n, k), not of rounded ones."""
-        eta = self.linear_predictor(operands, x)
+        eta = self.linear_predictor(operands, x, offset)
         if not self.loss.classes:
             return self.loss.inverse_link(eta)
         eta = eta.reshape(len(x), -1)
@@ -69,7 +70,7 @@ def linear_predictor(record: FitRecord, x: Tensor) -> Tensor:
     return scorer.linear_predictor(operands, x)
 
 
-def predicted(record: FitRecord, x: Tensor) -> Tensor:
+def predicted(record: FitRecord, x: Tensor, offset: Tensor | None = None) -> Tensor:
     """Return the predicted numbers (n,), or the logarithms of the probabilities (n, k), for rows x (n, q)."""
     scorer, operands = scorer_of(record)
-    return scorer.predicted(operands, x)
+    return scorer.predicted(operands, x, offset)

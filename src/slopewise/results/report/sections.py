@@ -108,6 +108,7 @@ def notes(report: Report) -> list[str]:
         for name, level in shown["references"].items()
     ]
     found = ["; ".join(references)] if references else []
+    found += _of_loss(report)
     if report["cov_type"] != "nonrobust":
         against = "a wrong likelihood" if report["classes"] else "heteroscedasticity"
         found.append(f"standard errors robust to {against}: {report['cov_type'].upper()}")
@@ -121,6 +122,22 @@ def notes(report: Report) -> list[str]:
     if not shown["intercept"] and report["loss"] == "squared":
         found.append("no intercept: R² is about zero, in the metrics about the mean")
     return [line for note in found for line in wrap(note, WIDTH, "", "  ")]
+
+
+def _of_loss(report: Report) -> list[str]:
+    """Return the numbers of the loss, and what is added to the linear predictor."""
+    estimated = {each["name"]: each for each in report["estimated"]}
+    given = [f"{name} {figure(value)}" for name, value in report["loss_parameters"].items() if name not in estimated]
+    for name, each in estimated.items():
+        error = each["std_error"]
+        known = f", std error {figure(error, 4)}" if error == error else ""
+        given.append(f"{name} {figure(each['value'])}, estimated{known}")
+    added = [f"offset {shorten(report['offset'], NAME_WIDTH)}"] if report["offset"] else []
+    added += [f"log exposure {shorten(report['exposure'], NAME_WIDTH)}"] if report["exposure"] else []
+    found = ["; ".join(given)] if given else []
+    if "dispersion" in report and report["dispersion"] != 1:
+        found.append(f"dispersion {figure(report['dispersion'])}")
+    return found + ([f"{' + '.join(added)} is added to the linear predictor"] if added else [])
 
 
 def figures(report: Report) -> list[str]:

@@ -12,6 +12,7 @@ from slopewise.solution import DescentRecord
 
 if TYPE_CHECKING:
     from slopewise.results.fitted import Fitted
+    from slopewise.results.record import FitRecord
 
 KINDS = {"squared": "linear"}
 """What a model without hidden layers is called, by its loss; others are called as their loss."""
@@ -39,7 +40,11 @@ def described(fit: Fitted[Any]) -> dict[str, Any]:
         "model": KINDS.get(record.loss.name, record.loss.name) if record.has_coefficients else "network",
         "network": None if record.is_solved else record.model.describe(),
         "loss": record.loss.name,
+        "loss_parameters": loss_parameters(record),
+        "estimated": [asdict(each) for each in solution.nuisance],
         "target": record.design.target,
+        "offset": record.design.offset,
+        "exposure": record.design.exposure,
         "classes": list(record.class_names),
         "counts": list(solution.counts),
         "parameters": int(solution.theta.numel()),
@@ -87,6 +92,12 @@ def _display(fit: Fitted[Any]) -> dict[str, Any]:
         "advice": record.solution.advice,
         "natural_size": fit.natural_size,
     }
+
+
+def loss_parameters(record: FitRecord) -> dict[str, float]:
+    """Return the numbers that the loss was given or that were estimated for it, by name."""
+    values = {name: getattr(record.loss, name, None) for name in ("tau", "delta", "alpha")}
+    return {name: float(value) for name, value in values.items() if value is not None}
 
 
 def _descent(descent: DescentRecord, fit: Fitted[Any]) -> dict[str, Any]:

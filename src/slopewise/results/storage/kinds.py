@@ -10,7 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from slopewise.errors import StoreError
+from slopewise.losses.absolute import Absolute
+from slopewise.losses.gamma import Gamma
+from slopewise.losses.huber import Huber
 from slopewise.losses.logistic import Logistic
+from slopewise.losses.negative_binomial import NegativeBinomial
+from slopewise.losses.poisson import Poisson
+from slopewise.losses.quantile import Quantile
 from slopewise.losses.softmax import Softmax
 from slopewise.losses.squared import Squared
 from slopewise.models.linear import Linear
@@ -27,6 +33,12 @@ KINDS: dict[str, type] = {
         Squared,
         Logistic,
         Softmax,
+        Poisson,
+        NegativeBinomial,
+        Gamma,
+        Huber,
+        Absolute,
+        Quantile,
         RegressionMetrics,
         ClassificationMetrics,
         CsvRows,

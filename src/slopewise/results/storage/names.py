@@ -6,6 +6,17 @@ from slopewise.data.split import Split
 from slopewise.losses.loss import Loss
 from slopewise.models.model import Model
 from slopewise.optimizers.plan import DescentPlan
-from slopewise.solution import DescentRecord, Moments, Solution
+from slopewise.solution import DescentRecord, GlmStatistics, Moments, Nuisance, Solution
 
-__all__ = ["DescentPlan", "DescentRecord", "Loss", "Model", "Moments", "Solution", "Split", "Tensor"]
+__all__ = [
+    "DescentPlan",
+    "DescentRecord",
+    "GlmStatistics",
+    "Loss",
+    "Model",
+    "Moments",
+    "Nuisance",
+    "Solution",
+    "Split",
+    "Tensor",
+]

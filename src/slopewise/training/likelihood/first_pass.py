@@ -8,7 +8,7 @@ rows in memory, by all threads: 1M x 20 from Parquet took 0.12 s so, and 0.15 s 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from slopewise.data.source import Source
 from slopewise.engine.buffered import every_nth, joined
 from slopewise.engine.engine import Engine, add_tuples
 from slopewise.errors import DataError
+from slopewise.losses.loss import Loss
 from slopewise.problem import Problem
 from slopewise.solution import Moments
 from slopewise.training.moments.moments import MomentOperands, MomentSums, checked, first_means, moment_sums
@@ -39,7 +40,8 @@ class FirstPass:
     """What the first pass computes.
 
     moments: of all rows. rows (k,) and weight (k,): of each class, empty where the target is a number. sample: rows, or
-    None. buffered: all rows of a file that fits; None for rows in memory, and for files with too many.
+    None. buffered: all rows of a file that fits; None for rows in memory, and for files with too many. has_offset:
+    whether the rows have an offset.
     """
 
     moments: Moments
@@ -47,6 +49,7 @@ class FirstPass:
     weight: Tensor
     sample: Batch | None
     buffered: Source | None = None
+    has_offset: bool = False
 
     @property
     def counts(self) -> tuple[int, ...]:
@@ -69,6 +72,8 @@ class FirstSums(NamedTuple):
     rows: Tensor
     weight: Tensor
     sample: SystematicSample
+    offset: Tensor | None = None
+    """Sum of the offsets (), None where there are none."""
 
 
 def first_pass(problem: Problem, engine: Engine, *, keep: float = 0.0, sample: int = SAMPLE_ROWS) -> FirstPass:
@@ -81,24 +86,28 @@ def first_pass(problem: Problem, engine: Engine, *, keep: float = 0.0, sample: i
         sample: rows of the sample, 0 for none.
 
     Raises:
-        DataError: as `read_moments`; a target that is not a class number.
+        DataError: as `read_moments`; a target that the loss cannot take; a missing or infinite offset.
+        OptionError: an offset where the loss takes none.
     """
     source = problem.source
     # The guess of the means needs the first rows, and a file is not opened twice for them.
     reading = engine.open(source, keep)
     buffered = reading if reading.in_memory and not source.in_memory else None
-    shift = first_means(reading, engine)
-    kernel = partial(first_sums, classes=problem.loss.classes, systematic=wanted(reading.n_rows, sample))
+    shift = first_means(replace(problem, source=reading), engine)
+    kernel = partial(first_sums, loss=problem.loss, systematic=wanted(reading.n_rows, sample))
     sums = engine.reduce(kernel, reading, MomentOperands(shift), add)
     moments = checked(sums.moments if sums else None, shift, problem)
     assert sums is not None
+    if sums.offset is not None and not bool(sums.offset.isfinite()):
+        raise problem.source.first_invalid_value() or DataError("an offset is missing or infinite; correct it.")
     counted = int(sums.rows.sum())
     if problem.loss.classes and counted != moments.n:
         raise DataError(
             f"{moments.n - counted} targets are not class numbers from 0 to {problem.loss.classes - 1}; "
             "give the class of each row."
         )
-    return FirstPass(moments, sums.rows, sums.weight, _sample(sums.sample, moments.n), buffered)
+    sample_rows = _sample(sums.sample, moments.n)
+    return FirstPass(moments, sums.rows, sums.weight, sample_rows, buffered, sums.offset is not None)
 
 
 def wanted(rows: int | None, sample: int) -> SystematicSample:
@@ -112,9 +121,17 @@ def wanted(rows: int | None, sample: int) -> SystematicSample:
     return SystematicSample((), stride if sample else 0, sample)
 
 
-def first_sums(batch: Batch, operands: MomentOperands, *, classes: int, systematic: SystematicSample) -> FirstSums:
-    """Return the sums of one batch, and which of its rows `thinned` wants."""
+def first_sums(batch: Batch, operands: MomentOperands, *, loss: Loss, systematic: SystematicSample) -> FirstSums:
+    """Return the sums of one batch, and the rows of it that belong to the sample.
+
+    Raises:
+        DataError: a target that the loss cannot take.
+    """
     assert batch.y is not None
+    classes = loss.classes
+    wrong = None if classes else loss.check_target(batch.y)
+    if wrong is not None:
+        raise DataError(wrong)
     rows = weight = batch.y.new_zeros(classes)
     if classes:
         # What is not a class number goes into an extra bin k, so that the counts add up to fewer than n rows.
@@ -124,13 +141,15 @@ def first_sums(batch: Batch, operands: MomentOperands, *, classes: int, systemat
         weighed = rows if batch.w is None else torch.bincount(number, batch.w, minlength=classes + 1)[:classes]
         weight = weighed.to(torch.float64)
     sample = systematic._replace(parts=every_nth((batch,), systematic.stride) if systematic.stride else ())
-    return FirstSums(moment_sums(batch, operands), rows, weight, sample)
+    offset = None if batch.offset is None else batch.offset.sum()
+    return FirstSums(moment_sums(batch, operands), rows, weight, sample, offset)
 
 
 def add(a: FirstSums, b: FirstSums) -> FirstSums:
     """Return the sums over the rows of both."""
     sample = _join(a.sample, b.sample)
-    return FirstSums(add_tuples(a.moments, b.moments), a.rows + b.rows, a.weight + b.weight, sample)
+    offset = a.offset if b.offset is None else b.offset if a.offset is None else a.offset + b.offset
+    return FirstSums(add_tuples(a.moments, b.moments), a.rows + b.rows, a.weight + b.weight, sample, offset)
 
 
 def _join(a: SystematicSample, b: SystematicSample) -> SystematicSample:

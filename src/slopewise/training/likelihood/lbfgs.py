@@ -10,6 +10,7 @@ from torch import Tensor
 
 from slopewise.engine.engine import Engine
 from slopewise.errors import FitError
+from slopewise.losses.log_link import LogLink
 from slopewise.problem import Problem
 from slopewise.solution import Basis, Moments, Solution, Status
 from slopewise.training.likelihood.newton import basis_of, evaluate_rows
@@ -28,8 +29,8 @@ GRADIENT = 1e-9
 MOST_PASSES = 2000
 MEMORY = 20
 
-CURVATURE = 0.25
-"""Largest second derivative of the logistic loss in eta, and the right order of magnitude for the others."""
+CLASS_HESSIAN = 0.25
+"""Size of a row's Hessian: the largest of the logistic loss, and about right for several classes."""
 
 MOST_DECREMENT = 1e-3
 """Largest final Newton step, in standard errors, that counts as converged where rounding stopped the line search."""
@@ -82,7 +83,10 @@ class Lbfgs(Solver):
             start = setup.null if warm is None else columns.scaled(warm)
             monitor = SeparationMonitor(problem, engine, columns)
             evaluate = monitored(evaluate_rows(problem, engine, columns, curved=False), monitor)
-            result = minimise(evaluate, start, columns.ridge, weight=setup.first.moments.weight, gradient=self.gradient)
+            weight, (hessian, unit) = setup.first.moments.weight, typical_size(problem, setup.first.moments)
+            result = minimise(
+                evaluate, start, columns.ridge, weight=weight, gradient=self.gradient, hessian=hessian, unit=unit
+            )
         c, basis, decrement, small = result.c, None, math.nan, len(result.c) <= FACTORED
         if small:  # outside the `with` block: a matrix of this size uses all cores
             c, basis, decrement = _polished(problem, engine, columns, result.c, monitor)
@@ -104,6 +108,16 @@ class Lbfgs(Solver):
         )
 
 
+def typical_size(problem: Problem, moments: Moments) -> tuple[float, float]:
+    """Return the Hessian of a row, about, and the size of eta."""
+    loss = problem.loss
+    if loss.response == "class":
+        return CLASS_HESSIAN, 1.0
+    if isinstance(loss, LogLink):
+        return float(loss.expected_hessian(moments.y_mean.log())), 1.0
+    return loss.max_hessian or 1.0, math.sqrt(float(moments.yy) / moments.weight) or 1.0
+
+
 def monitored(evaluate: Evaluate, monitor: SeparationMonitor) -> Evaluate:
     """Return `evaluate` with a check after each call that raises FitError if the classes are separated."""
 
@@ -115,18 +129,30 @@ def monitored(evaluate: Evaluate, monitor: SeparationMonitor) -> Evaluate:
     return checked
 
 
-def minimise(evaluate: Evaluate, start: Tensor, ridge: Tensor, *, weight: float, gradient: float) -> LbfgsResult:
+def minimise(
+    evaluate: Evaluate,
+    start: Tensor,
+    ridge: Tensor,
+    *,
+    weight: float,
+    gradient: float,
+    hessian: float = CLASS_HESSIAN,
+    unit: float = 1.0,
+) -> LbfgsResult:
     """Return the minimum of the summed loss + c' ridge c. Nocedal and Wright (2006), algorithm 7.5.
 
     Args:
         evaluate: value and score at c (d,).
         start: initial c (d,).
         ridge: (d, d).
-        weight: total weight of the rows, by which the objective is divided.
-        gradient: largest entry of the gradient of the mean at which to stop.
+        weight: total weight of the rows, by which everything is divided.
+        gradient: largest entry of the gradient of the mean at which to stop, in units of the target.
+        hessian: of a row, about.
+        unit: size of eta and of the target, by which both are divided.
     """
-    # On columns of small scale the penalty has far more curvature than the loss; unit curvature suits the first step.
-    stretch = 1 / (CURVATURE + 2 * ridge.diagonal() / weight).sqrt()
+    # A penalty on columns of small scale is far steeper than the loss; a Hessian of one suits the first step.
+    stretch = unit / (hessian + 2 * ridge.diagonal() / weight).sqrt()
+    weight = weight * unit**2
     v = start / stretch
     passes = 0
 

@@ -18,10 +18,11 @@ from slopewise.training.likelihood.checks import check_columns
 from slopewise.training.likelihood.first_pass import KEPT, SAMPLE_ROWS, FirstPass
 from slopewise.training.likelihood.newton_iteration import Evaluate, NewtonState, newton_iteration
 from slopewise.training.likelihood.quasi_newton import QuasiNewtonResult, quasi_newton
-from slopewise.training.likelihood.score import Derivatives, ScoreOperands, derivatives, score_sums
+from slopewise.training.likelihood.score import Derivatives, HessianOf, ScoreOperands, derivatives, score_sums
 from slopewise.training.likelihood.separation import SeparationMonitor
 from slopewise.training.likelihood.setup import LikelihoodSetup, likelihood_setup
 from slopewise.training.likelihood.standardized_columns import StandardizedColumns
+from slopewise.training.likelihood.working_response import working_start
 from slopewise.training.requirements import linear_model, no_l1, smooth_loss
 from slopewise.training.solver import Solver
 from slopewise.types import Callback
@@ -57,9 +58,9 @@ class Newton(Solver):
         """Return the optimum.
 
         1. First pass: moments, class counts and a systematic sample of the rows; a file's rows are buffered, if they
-        fit. 2. Refuse dependent columns. 3. Start from `warm`, or from the intercept alone. 4. Where the table is
-        large, iterate on the sample first, and from there take quasi-Newton steps where the rows are in memory. 5.
-        Newton iterations on all rows, monitored for separation of the classes.
+        fit. 2. Refuse dependent columns. 3. Start from `warm`, else from working responses where the link is log, else
+        from the intercept alone. 4. Where the table is large, iterate on the sample first, and from there take
+        quasi-Newton steps where the rows are in memory. 5. Newton iterations on all rows, monitored for separation.
 
         Raises:
             FitError: dependent columns, separated classes, or no convergence.
@@ -75,6 +76,9 @@ def _iterate(setup: LikelihoodSetup, engine: Engine, warm: Tensor | None) -> Sol
     near = QuasiNewtonResult(setup.null if warm is None else columns.scaled(warm), 0, math.inf)
     if warm is None and first.sample is not None:
         near = from_sample(problem, engine, columns, first, setup.null)
+    elif warm is None:
+        start = working_start(problem, engine, columns, ridge=columns.ridge, y_mean=float(first.moments.y_mean))
+        near = near if start is None else QuasiNewtonResult(start, 1, math.inf)
     monitor = SeparationMonitor(problem, engine, columns)
     rows = evaluate_rows(problem, engine, columns)
     stale = STALE if first.sample is not None else 0.0
@@ -90,9 +94,16 @@ def _iterate(setup: LikelihoodSetup, engine: Engine, warm: Tensor | None) -> Sol
     return maximum(setup, state, near.passes)
 
 
-def evaluate_rows(problem: Problem, engine: Engine, columns: StandardizedColumns, *, curved: bool = True) -> Evaluate:
-    """Return the function that reads all rows and returns the derivatives at c."""
-    kernel = partial(score_sums, loss=problem.loss, curved=curved)
+def evaluate_rows(
+    problem: Problem,
+    engine: Engine,
+    columns: StandardizedColumns,
+    *,
+    curved: bool = True,
+    hessian_of: HessianOf | None = None,
+) -> Evaluate:
+    """Return the function that reads all rows and returns the derivatives at c, with another Hessian if asked for."""
+    kernel = partial(score_sums, loss=problem.loss, curved=curved, hessian_of=hessian_of)
 
     def evaluate(c: Tensor) -> Derivatives:
         sums = engine.reduce(kernel, problem.source, ScoreOperands(columns.beta(c), columns.units.mean))
@@ -111,6 +122,10 @@ def from_sample(
     """
     sample, state, share = first.sample, None, 1.0
     assert sample is not None
+    ridge = columns.ridge * (len(sample) if sample.w is None else float(sample.w.sum())) / first.moments.weight
+    rows_of_sample = replace(problem, source=BufferedRows((sample,)))
+    working = working_start(rows_of_sample, engine, columns, ridge=ridge, y_mean=float(first.moments.y_mean))
+    start = start if working is None else working
     for stride in (16, 1):
         (rows,) = every_nth((sample,), stride)
         evaluate = evaluate_rows(replace(problem, source=BufferedRows((rows,))), engine, columns)

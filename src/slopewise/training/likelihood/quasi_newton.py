@@ -57,6 +57,8 @@ def quasi_newton(
         decrements.append(math.sqrt(max(-float(gradient @ step), 0.0)))
         ratio = decrements[-1] / decrements[-2] if passes > 1 else 1.0
         quadratic_rate = decrements[2] / decrements[1] ** 2 if passes > 1 else math.inf
+        if not math.isfinite(decrements[-1]):  # the step before went where the loss overflows
+            return QuasiNewtonResult(start, passes, math.inf)
         if passes > 1 and ratio > MOST_RATIO:
             return QuasiNewtonResult(c, passes, math.inf)
         c = c + step

@@ -1,11 +1,12 @@
 """One pass over the rows: loss, score (gradient) and Hessian of a summed loss.
 
-For columns r = [1, x - mean] of a row, eta = beta' r and a loss with gradient s and Hessian C in eta,
+For columns r = [1, x - mean] of a row, eta = beta' r + offset and a loss with gradient s and Hessian C in eta,
 value = Σ w loss, score = Σ w r s', hessian = Σ w C ⊗ r r': a matrix product per block of rows and pair of outputs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -26,6 +27,9 @@ class ScoreOperands(NamedTuple):
 
     beta: Tensor
     mean: Tensor
+
+
+HessianOf = Callable[[Tensor, Tensor], Tensor]
 
 
 class ScoreSums(NamedTuple):
@@ -50,14 +54,22 @@ class Derivatives:
     wrong: int
 
 
-def score_sums(batch: Batch, operands: ScoreOperands, *, loss: Loss, curved: bool = True) -> ScoreSums:
+def score_sums(
+    batch: Batch,
+    operands: ScoreOperands,
+    *,
+    loss: Loss,
+    curved: bool = True,
+    hessian_of: HessianOf | None = None,
+) -> ScoreSums:
     """Return the sums of one batch.
 
     Args:
-        batch: x (n, q), y (n,), w (n,) or None.
+        batch: x (n, q), y (n,), w (n,) or None, offset (n,) or None.
         operands: parameters and mean.
         loss: of the rows.
         curved: whether to sum the hessian too; it has no blocks otherwise.
+        hessian_of: what to sum in place of the loss's own hessian (eta, y), such as its expectation.
     """
     assert batch.y is not None
     beta, mean = operands
@@ -75,9 +87,11 @@ def score_sums(batch: Batch, operands: ScoreOperands, *, loss: Loss, curved: boo
         torch.sub(batch.x[block], mean, out=r[:, p - len(mean) :])
         # Contiguous by output, since everything that follows reads one output of all rows.
         etas = (r @ beta).T.contiguous()
+        if batch.offset is not None:
+            etas += batch.offset[block]
         eta = etas.T if loss.classes > 2 else etas[0]
         of_row, gradient = loss.value(eta, y), loss.gradient(eta, y)
-        hessian = loss.hessian(eta, y) if curved else gradient
+        hessian = (hessian_of or loss.hessian)(eta, y) if curved else gradient
         wrong += _wrong(eta, y, loss.classes)
         if batch.w is not None:
             w = batch.w[block]

@@ -1,4 +1,4 @@
-"""Detect linearly separated classes, where the maximum likelihood estimate is not finite, and explain them.
+"""Classes that a plane separates, and zeros among counts that one tells apart: no finite maximum exists, and why.
 
 Complete separation: some parameters score every row's own class highest; scaling them up raises every row's likelihood
 without bound. Quasi-complete: along some direction no row's own class loses score and some rows' gains, so that
@@ -109,7 +109,7 @@ class SeparationMonitor:
 
     def step(self, state: NewtonState) -> None:
         """Raise FitError if the decrement decreases slowly along a direction in which no row loses score."""
-        if not self.problem.loss.classes or self.problem.penalty.strength or state.passes < PATIENCE:
+        if not self._can_happen() or state.passes < PATIENCE:
             return
         recent = state.decrements[-LAST_STEPS - 1 :]
         ratios = [b / a for a, b in zip(recent, recent[1:], strict=False)]
@@ -124,19 +124,57 @@ class SeparationMonitor:
 
     def last(self, step: Tensor) -> None:
         """Raise FitError if the Newton step from a supposed optimum is large and no row loses score along it."""
-        if self.problem.loss.classes and not self.problem.penalty.strength and float(step.abs().max()) > LARGE_STEP:
+        if self._can_happen() and float(step.abs().max()) > LARGE_STEP:
             self._raise(step, complete=False)
+
+    def _can_happen(self) -> bool:
+        return self.problem.loss.response in ("class", "count") and not self.problem.penalty.strength
 
     def _raise(self, direction: Tensor, *, complete: bool) -> None:
         beta = self.columns.beta(direction)
+        if not self.problem.loss.classes:
+            apart = [self.problem.names[int(self.problem.intercept) :][j] for j in self._involved(direction)]
+            refuse_zeros_apart(self.problem, self.engine, beta=beta[:, 0], mean=self.columns.units.mean, names=apart)
+            return
         check = check_direction(self.problem, self.engine, beta=beta, mean=self.columns.units.mean)
         if not check.gains or (check.loses and not complete):
             return
-        size = direction.reshape(self.columns.outputs, -1)[:, int(self.problem.intercept) :].abs().amax(0)
-        involved = [j for j in size.argsort(descending=True).tolist() if size[j] > INVOLVED * size.max()]
+        involved = self._involved(direction)
         levels = self.problem.class_names or tuple(str(k) for k in range(self.problem.loss.classes))
         names = self.problem.names[int(self.problem.intercept) :]
         raise FitError(sentence(check, involved, names, levels, complete=complete))
+
+    def _involved(self, direction: Tensor) -> list[int]:
+        """Return the columns that are part of a direction (d,), the largest entry first."""
+        size = direction.reshape(self.columns.outputs, -1)[:, int(self.problem.intercept) :].abs().amax(0)
+        return [j for j in size.argsort(descending=True).tolist() if size[j] > INVOLVED * size.max()]
+
+
+def refuse_zeros_apart(problem: Problem, engine: Engine, *, beta: Tensor, mean: Tensor, names: list[str]) -> None:
+    """Raise FitError if along beta (p,) the means of some rows, all with target 0, fall, and those of no others change.
+
+    Their likelihood grows for ever as their means go to 0. Santos Silva and Tenreyro (2010), On the existence of the
+    maximum likelihood estimates in Poisson regression.
+    """
+    sums = engine.reduce(zeros_apart, problem.source, DirectionOperands(beta, mean))
+    assert sums is not None  # the first pass has seen these rows
+    falls, others = map(int, sums)
+    if falls and not others:
+        raise FitError(
+            f"{falls} rows, all with target 0, are told apart by {quoted(names)}: the smaller their mean, the better "
+            "the fit, and no finite answer exists; leave out those rows or columns, or set l2 above zero."
+        )
+
+
+def zeros_apart(batch: Batch, operands: DirectionOperands) -> tuple[Tensor, Tensor]:
+    """Return how many rows of target 0 fall along beta (p,) of [1, x - mean], and how many others move or rise."""
+    assert batch.y is not None
+    beta, mean = operands
+    p, q = len(beta), len(mean)
+    moves = (batch.x - mean) @ beta[p - q :] + beta[: p - q].sum()
+    zero = batch.y == 0
+    falls = (zero & (moves < -LOSS_TOLERANCE)).sum()
+    return falls, torch.where(zero, moves > LOSS_TOLERANCE, moves.abs() > LOSS_TOLERANCE).sum()
 
 
 def check_direction(problem: Problem, engine: Engine, *, beta: Tensor, mean: Tensor) -> DirectionCheck:

@@ -9,15 +9,15 @@ Youngs and Cramer (1971), Chan, Golub and LeVeque (1983) on why the shift matter
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from slopewise.data.source import Source
 from slopewise.engine.engine import Engine
 from slopewise.engine.threads import kept_memory
-from slopewise.errors import DataError
+from slopewise.errors import DataError, OptionError
 from slopewise.problem import Problem
 from slopewise.solution import Moments
 from slopewise.training.moments.gemm_width import gemm_width
@@ -54,7 +54,7 @@ def read_moments(problem: Problem, engine: Engine) -> Moments:
     """
     # The guess of the means needs the first rows, and a file is not opened twice for them.
     reading = engine.open(problem.source)
-    shift = first_means(reading, engine)
+    shift = first_means(replace(problem, source=reading), engine)
     return checked(engine.reduce(moment_sums, reading, MomentOperands(shift)), shift, problem)
 
 
@@ -142,11 +142,20 @@ def center(sums: MomentSums, shift: Tensor) -> Moments:
     )
 
 
-def first_means(source: Source, engine: Engine) -> Tensor:
-    """Return the means (q + 1,) of x and y over the first rows, zeros where they are not finite."""
-    head = engine.head(source, HEAD_ROWS)
+def first_means(problem: Problem, engine: Engine) -> Tensor:
+    """Return the means (q + 1,) of x and y over the first rows, zeros where they are not finite.
+
+    Raises:
+        OptionError: the rows have an offset, and the loss is for numbers or classes.
+    """
+    head = engine.head(problem.source, HEAD_ROWS)
+    if head.offset is not None and problem.loss.response in ("number", "class"):
+        raise OptionError(
+            f"offset and exposure are for counts and positive targets, and loss {problem.loss.name!r} is for "
+            f"{'numbers' if problem.loss.response == 'number' else 'classes'}; leave them out."
+        )
     if not len(head) or head.y is None:
-        return torch.zeros(len(source.x_names) + 1, dtype=torch.float64)
+        return torch.zeros(len(problem.source.x_names) + 1, dtype=torch.float64)
     means = torch.cat([head.x, head.y[:, None]], dim=1).mean(0)
     return torch.where(means.isfinite(), means, 0.0)
 

@@ -32,14 +32,13 @@ TOLERANCE = 1e-4
 """Relative error of the measured sharpness: a learning rate is not chosen more finely."""
 
 MAX_HESSIAN = {"squared": 2.0, "logistic": 0.25, "softmax": 0.5}
-"""Upper bound over eta of a loss's second derivative in eta; softmax: Böhning, Ann. Inst. Statist. Math. 44 (1992)."""
+"""Of `Loss.max_hessian`, for results/export, which knows a loss by its name only."""
 
 
 def hessian_bound(problem: Problem, moments: Moments, units: Standardization, ridge: Tensor) -> float | None:
-    """Return an upper bound of the Hessian's eigenvalues for a model without hidden layers; None for an unknown loss.
+    """Return an upper bound of the Hessian's eigenvalues for a model without hidden layers; None where none exists.
 
-    max_hessian λmax(Σ w u u' / Σ w) + 2 max ridge, u = [1, (x - mean) / scale], where max_hessian bounds the loss's
-    second derivative: 1/4 λmax for the logistic loss.
+    max_hessian λmax(Σ w u u' / Σ w) + 2 max ridge, u = [1, (x - mean) / scale]: 1/4 λmax for the logistic loss.
 
     Args:
         problem: whose loss is bounded.
@@ -48,14 +47,13 @@ def hessian_bound(problem: Problem, moments: Moments, units: Standardization, ri
         ridge: (p,), ridge · theta² is added to the mean loss.
     """
     loss = problem.loss
-    if loss.name not in MAX_HESSIAN:
+    if loss.max_hessian is None:
         return None
     centre = (moments.mean - units.mean) / units.scale
     second = moments.gram / moments.weight / torch.outer(units.scale, units.scale) + torch.outer(centre, centre)
     one = torch.ones(1, 1, dtype=torch.float64)
     whole = torch.cat([torch.cat([one, centre[None]], 1), torch.cat([centre[:, None], second], 1)])
-    max_hessian = MAX_HESSIAN[loss.name] * max(getattr(loss, "class_weights", None) or (1.0,))
-    return max_hessian * float(torch.linalg.eigvalsh(whole)[-1]) + 2 * float(ridge.max())
+    return loss.max_hessian * float(torch.linalg.eigvalsh(whole)[-1]) + 2 * float(ridge.max())
 
 
 def measured_rows(p: int) -> int:

@@ -1,0 +1,104 @@
+"""The losses by name: what a user may choose, with which parameters, and how each is solved. A new loss is one line.
+
+Nothing here imports torch before a loss is made, so that a command line can list them at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from slopewise.errors import OptionError, check_choice
+
+if TYPE_CHECKING:
+    from slopewise.losses.loss import Loss
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A number that a loss takes.
+
+    default: the value where none is given, None if it is then estimated with the coefficients. estimated: what the
+    loss calls that estimate. help: one line.
+    """
+
+    name: str
+    default: float | None
+    help: str
+    estimated: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LossEntry:
+    """A loss: its class as `module.Class` in this folder, help in one line, solvers with the default first."""
+
+    where: str
+    help: str
+    solvers: tuple[str, ...]
+    parameters: tuple[Parameter, ...] = ()
+
+
+DELTA = Parameter("delta", None, "residual from which the loss is linear; left out: 1.345 times their MAD", "scale")
+ALPHA = Parameter("alpha", None, "variance = mean + alpha · mean²; left out: by maximum likelihood", "alpha")
+TAU = Parameter("tau", 0.5, "which quantile, between 0 and 1")
+
+EXACT = ("cholesky", "qr", "coordinate_descent", "gd")
+CLASSES = ("newton", "lbfgs", "coordinate_descent", "firth", "gd")
+SMOOTH = ("newton", "lbfgs", "coordinate_descent", "gd")
+
+REGISTRY: dict[str, LossEntry] = {
+    "squared": LossEntry("squared.Squared", "the mean; least squares", EXACT),
+    "huber": LossEntry("huber.Huber", "the mean, outliers bounded", ("newton", "lbfgs", "gd"), (DELTA,)),
+    "absolute": LossEntry("absolute.Absolute", "the median", ("interior_point", "gd")),
+    "quantile": LossEntry("quantile.Quantile", "a quantile", ("interior_point", "gd"), (TAU,)),
+    "logistic": LossEntry("logistic.Logistic", "the probabilities of two classes", CLASSES),
+    "softmax": LossEntry("softmax.Softmax", "the probabilities of several classes", CLASSES),
+    "poisson": LossEntry("poisson.Poisson", "the mean of counts, log link", SMOOTH),
+    "negative_binomial": LossEntry("negative_binomial.NegativeBinomial", "counts of larger variance", SMOOTH, (ALPHA,)),
+    "gamma": LossEntry("gamma.Gamma", "the mean of positive numbers, log link", SMOOTH),
+}
+
+
+def make_loss(
+    name: str,
+    parameters: Mapping[str, float] | None = None,
+    *,
+    classes: int = 0,
+    class_weights: tuple[float, ...] | None = None,
+) -> Loss:
+    """Return a loss of the registry.
+
+    Args:
+        name: one of REGISTRY.
+        parameters: those that were given, such as {"tau": 0.9}.
+        classes: how many, for softmax.
+        class_weights: for logistic and softmax, None for equal weights.
+
+    Raises:
+        OptionError: the name is not known; a parameter is not one of this loss, or out of its range.
+
+    >>> make_loss("quantile", {"tau": 0.9})
+    Quantile(tau=0.9)
+    """
+    entry = REGISTRY[check_choice("loss", name, REGISTRY)]
+    given = dict(parameters or {})
+    fields: dict[str, Any] = {}
+    for parameter in entry.parameters:
+        value = given.pop(parameter.name, parameter.default)
+        if value is not None:
+            fields[parameter.name] = float(value)
+        elif parameter.estimated is not None:
+            fields["estimates"] = parameter.estimated
+    if given:
+        owners = [loss for loss, other in REGISTRY.items() if any(p.name in given for p in other.parameters)]
+        hint = f"it belongs to loss {' and '.join(map(repr, owners))}; " if owners else ""
+        raise OptionError(f"loss {name!r} takes no {sorted(given)[0]}; {hint}leave it out.")
+    if name == "softmax":
+        fields["classes"] = classes
+    if class_weights is not None:
+        fields["class_weights"] = class_weights
+    module, _, kind = entry.where.partition(".")
+    made: Loss = getattr(import_module(f"slopewise.losses.{module}"), kind)(**fields)
+    return made
