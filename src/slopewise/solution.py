@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -57,10 +57,7 @@ class Moments:
 
 @dataclass(frozen=True, slots=True)
 class Standardization:
-    """The units in which a solver works: u = (x - mean) / scale, mean (q,) and scale (q,); intercept: theta has one.
-
-    Raw units have mean 0 and scale 1.
-    """
+    """u = (x - mean) / scale, with mean (q,) and scale (q,); raw units have 0 and 1. intercept: theta has one."""
 
     mean: Tensor
     scale: Tensor
@@ -168,8 +165,7 @@ class Descended:
 class Plateau:
     """Starts of nearly one final cost: how many, from which cost to which, and how many of them were still falling.
 
-    at_null_cost: the plateau is where the null model is, ln 2 for two classes of one size. diverged: their cost
-    is no finite number.
+    at_null_cost: the plateau is where the null model is. diverged: their cost is no finite number.
     """
 
     count: int
@@ -302,7 +298,3 @@ class Solution:
         """The moments of the training rows, which every solver but those of networks has at hand."""
         assert self.moments is not None
         return self.moments
-
-    def without_descent(self) -> Solution:
-        """Return the solution alone."""
-        return replace(self, descent=None)

@@ -3,7 +3,7 @@
 from slopewise.api.check import check
 from slopewise.api.fit import fit
 from slopewise.api.load import load
-from slopewise.api.options import CheckOptions, DescentOptions, FitOptions
+from slopewise.api.option_types import CheckOptions, DescentOptions, FitOptions
 from slopewise.results.fit import Fit
 from slopewise.results.report.metrics_text import metrics_json, metrics_text
 

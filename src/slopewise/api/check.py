@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Unpack
 
 from slopewise.api.dataset import prepare_data
-from slopewise.api.options import CheckOptions, resolve_options, takes
+from slopewise.api.option_types import CheckOptions
+from slopewise.api.options import resolve_options, takes
 
 if TYPE_CHECKING:
     from slopewise.doctor.examine import Report

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 from slopewise.api.dataset import TrainingData, prepare_data
 from slopewise.api.linear import fit_linear
 from slopewise.api.load import load
-from slopewise.api.options import FitOptions, ResolvedOptions, resolve_options, takes
+from slopewise.api.option_types import FitOptions
+from slopewise.api.options import ResolvedOptions, resolve_options, takes
 from slopewise.errors import OptionError
 from slopewise.results.fit import Fit
 
