@@ -37,7 +37,8 @@ class Batch:
     """Rows as float64 tensors, finite unless the table itself is not.
 
     x (n, q), in any strides; y (n,) or None where the target is not read; w (n,) or None for
-    equal weights; offset (n,), added to eta, or None for 0. `dropped` rows were left out while this
+    equal weights; offset (n,), added to eta, or None for 0; groups (n,) int64, equal
+    for rows of one cluster, or None. `dropped` rows were left out while this
     batch was made, and `missing` counts the missing values in each used column, in the design's
     order of columns.
     """
@@ -48,6 +49,7 @@ class Batch:
     dropped: int = 0
     missing: tuple[int, ...] = ()
     offset: Tensor | None = None
+    groups: Tensor | None = None
 
     def __len__(self) -> int:
         return self.x.shape[0]

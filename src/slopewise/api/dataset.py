@@ -63,6 +63,7 @@ def prepare_data(table: Any, options: ResolvedOptions) -> TrainingData:
         weights=weights,
         offset=options["offset"],
         exposure=options["exposure"],
+        cluster=options["cluster"],
         intercept=options["intercept"],
         missing=options["missing"],
         split=split,

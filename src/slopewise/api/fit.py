@@ -55,7 +55,7 @@ def fit(table: Any, *, model: str = "auto", task: str = "auto", **options: Unpac
         tau: which quantile, between 0 and 1; 0.5 is the median.
         delta: residual from which Huber's loss is linear; left out, 1.345 times their normalised MAD.
         overdispersion: alpha of the negative binomial, variance mean + alpha mean²; estimated if left out.
-        intercept: whether the line may miss the origin.
+        intercept: whether there is a constant; without one the prediction is 0 where all columns are.
         missing: "error", "drop" the row, or "mean" (of the training rows; the commonest level of a category).
         test_size: share of the rows to hold out, chosen by seed and row number alone.
         validation_size: share of the rows to hold out for early stopping, beside the test rows.
@@ -64,25 +64,28 @@ def fit(table: Any, *, model: str = "auto", task: str = "auto", **options: Unpac
         l1: penalty on absolute coefficients, likewise.
         firth: Firth's penalised likelihood, for two classes that are separated.
         class_weight: "balanced" lets every class count alike.
-        errors: "nonrobust", or robust "hc0", "hc1", and for lines "hc2", "hc3".
-        level: of the confidence intervals.
-        solver: "auto"; "cholesky" or "qr" (exact lines); "newton", "lbfgs", "coordinate_descent" or "firth"; "gd" (the
-            fastest road down), or that road by name: "gd_closed_form", "gd_moments" or "gd_loop".
+        cov_type: kind of the standard errors: "nonrobust"; robust to unequal variances, "hc0", "hc1", and for least
+            squares "hc2", "hc3"; or to correlation within clusters, "cluster" (CR1) and "cr0".
+        cluster: the column of clusters for those.
+        confidence_level: of the confidence intervals.
+        solver: "auto"; "cholesky" or "qr" (least squares); "newton", "lbfgs", "coordinate_descent", "firth" or
+            "interior_point"; "gd" (gradient descent, the fastest way to compute it), or "gd_closed_form",
+            "gd_moments" or "gd_loop".
         hidden: sizes of a network's hidden layers, (64, 64) or "64,64".
         activation: of a network: sigmoid, tanh, relu, gelu, silu or identity.
         dropout: share of a network's hidden values left out at each training step.
-        starts: train that many networks at once and keep the best.
+        n_init: train that many networks at once and keep the best.
         module: your own torch.nn.Module from x (n, q) to as many outputs as the loss asks for.
         warm_start: a fit of the same columns and classes to start from, or the path of one: for classes by their
             likelihood and for any descent.
-        early_stop: stop when the cost of the validation rows no longer improves.
-        anyway: go down even with a learning rate beyond the largest stable one.
+        early_stopping: stop when the cost of the validation rows no longer improves.
+        allow_divergence: descend even with a learning rate beyond the largest stable one.
         checkpoint: a folder to keep the state of a long descent in.
         resume: go on from the checkpoint.
-        block_rows: rows per batch; bounds the memory for tables that are read from disk.
-        observer: told how a long read or descent is getting on.
+        batch_rows: rows per batch; bounds the memory for tables that are read from disk.
+        callback: told how a long read or descent is getting on.
         options: these, and those of a descent, see `DescentOptions`: optimizer, lr, momentum, epochs, batch_size, init,
-            standardize, record, …
+            standardize, history_every, …
 
     Returns:
         A fit: `summary()`, `coefficients`, `predict(rows)`, `save(path)` and more; of a descent also `history` and

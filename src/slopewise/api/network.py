@@ -123,7 +123,7 @@ def _refuse(options: ResolvedOptions) -> None:
         )
     if options["firth"]:
         raise OptionError("firth is for two classes by their likelihood, without a descent; leave one of them out.")
-    for name in ("cov_type", "confidence_level"):
+    for name in ("cov_type", "confidence_level", "cluster"):
         if name in options.said and options[name] != "nonrobust":
             raise OptionError(
                 f"{name} is {options[name]!r}, and a model trained by gradient descent has no standard errors; leave "

@@ -89,6 +89,7 @@ class FitOptions(CheckOptions, total=False):
     l1: float
     firth: bool
     cov_type: str
+    cluster: str | None
     confidence_level: float
     solver: str
     dropout: float | None

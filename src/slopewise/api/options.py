@@ -12,6 +12,7 @@ from slopewise.engine.local import BATCH_ROWS
 from slopewise.errors import OptionError, check_choice, nearest
 from slopewise.losses.registry import REGISTRY, LossEntry
 from slopewise.results.build import check_inference
+from slopewise.results.inference.covariance import CLUSTER_TYPES
 from slopewise.training.registry import CHOICES, names_of
 
 if TYPE_CHECKING:
@@ -124,6 +125,13 @@ def resolve_options(
     check_choice("task", task, TASKS)
     check_choice("solver", filled["solver"], CHOICES)
     model = _model_of_loss(filled, model)
+    if filled["cluster"] is not None and "cov_type" not in said:
+        filled["cov_type"] = "cluster"
+    if (filled["cluster"] is not None) != (filled["cov_type"] in CLUSTER_TYPES):
+        raise OptionError(
+            f"cov_type is {filled['cov_type']!r} and cluster is {filled['cluster']!r}; cluster names the column that "
+            f"cov_type {' or '.join(map(repr, CLUSTER_TYPES))} needs: give both, or neither."
+        )
     check_inference(filled["cov_type"], filled["confidence_level"])
     _check_numbers(filled)
     return _chosen(filled, frozenset(said), model, task)

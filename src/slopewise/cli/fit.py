@@ -88,8 +88,12 @@ def fit(
     ] = False,
     class_weight: ClassWeight = None,
     cov_type: Annotated[
-        Literal["nonrobust", "hc0", "hc1", "hc2", "hc3"] | None,
+        Literal["nonrobust", "hc0", "hc1", "hc2", "hc3", "cluster", "cr0"] | None,
         typer.Option(help="Standard errors: nonrobust, or heteroscedasticity-robust.", rich_help_panel=MODEL),
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Column of clusters, whose rows are correlated.", rich_help_panel=MODEL),
     ] = None,
     confidence_level: Annotated[
         float | None,
@@ -182,6 +186,7 @@ def fit(
         "warm_start": warm_start,
         "early_stopping": early_stopping,
         "cov_type": cov_type,
+        "cluster": cluster,
         "confidence_level": confidence_level,
         "solver": solver,
         "allow_divergence": allow_divergence,

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from slopewise.data.arrow import by_column
+from slopewise.data.clusters import cluster_numbers
 from slopewise.data.source import Chunk
 from slopewise.data.target_classes import class_numbers, codes_of, recode
 from slopewise.errors import DataError, quoted
@@ -53,7 +54,8 @@ class Design:
 
     Where the target is one of several classes, `target_levels` names them, sorted, and y is the number of the class;
     for a target of numbers there are none. The column `offset`, and the logarithm of the column `exposure`, are added
-    to eta, with no coefficient of their own; unseen rows must have them too.
+    to eta, with no coefficient of their own; unseen rows must have them too. Rows of one value
+    of `cluster` are correlated.
     """
 
     features: tuple[Feature, ...]
@@ -65,6 +67,8 @@ class Design:
     target_levels: tuple[str, ...] = ()
     offset: str | None = None
     exposure: str | None = None
+    cluster: str | None = None
+    cluster_kind: Kind = "number"
 
     @property
     def x_names(self) -> tuple[str, ...]:
@@ -94,7 +98,7 @@ class Design:
 
     def used(self, with_target: bool = True) -> tuple[str, ...]:
         """Columns of the table that are read: features, target and weights if asked for, offset and exposure."""
-        extra = (self.target, *((self.weights,) if self.weights else ())) if with_target else ()
+        extra = (self.target, *(name for name in (self.weights, self.cluster) if name)) if with_target else ()
         added = (name for name in (self.offset, self.exposure) if name)
         return tuple(dict.fromkeys((*(feature.name for feature in self.features), *extra, *added)))
 
@@ -134,19 +138,25 @@ def make_batch(design: Design, chunk: Chunk, *, keep: np.ndarray | None, with_ta
                 "weights must be zero or positive."
             )
     added = _added(design, chunk)
+    groups = None
+    if with_target and design.cluster:
+        groups = cluster_numbers(chunk, design.cluster, design.cluster_kind, keep)
     if keep is not None:
         mask = torch.from_numpy(keep)
         x = x[mask]
         added = tuple(column[mask] for column in added)
         y = y[mask] if y is not None else None
         w = w[mask] if w is not None else None
+        groups = groups[mask] if groups is not None else None
     if design.missing == "error":
-        return Batch(x, y, w, offset=_total(added))
+        return Batch(x, y, w, offset=_total(added), groups=groups)
     counts = _missing_counts(design, x, y, w, *added)
     if design.missing == "mean":
         x = torch.where(x.isnan(), design.fill_row, x)
     offset = _total(added)
-    return _drop_missing(x, y, w, offset, counts) if drop else Batch(x, y, w, missing=counts, offset=offset)
+    if not drop:
+        return Batch(x, y, w, missing=counts, offset=offset, groups=groups)
+    return _drop_missing(Batch(x, y, w, missing=counts, offset=offset, groups=groups))
 
 
 def _target(design: Design, chunk: Chunk, keep: np.ndarray | None) -> Tensor:
@@ -189,20 +199,18 @@ def _missing_counts(design: Design, x: Tensor, *others: Tensor | None) -> tuple[
     return (*counts, *(int(column.isnan().sum()) for column in others if column is not None))
 
 
-def _drop_missing(
-    x: Tensor, y: Tensor | None, w: Tensor | None, offset: Tensor | None, counts: tuple[int, ...]
-) -> Batch:
-    good = ~x.isnan().any(1)
-    for column in (y, w, offset):
-        if column is not None:
+def _drop_missing(batch: Batch) -> Batch:
+    """Return the rows without a missing value."""
+    columns = {name: getattr(batch, name) for name in ("y", "w", "offset", "groups")}
+    good = ~batch.x.isnan().any(1)
+    for column in columns.values():
+        if column is not None and column.is_floating_point():
             good &= ~column.isnan()
     dropped = len(good) - int(good.sum())
-    if dropped:
-        x = x[good]
-        y = y[good] if y is not None else None
-        w = w[good] if w is not None else None
-        offset = offset[good] if offset is not None else None
-    return Batch(x, y, w, dropped=dropped, missing=counts, offset=offset)
+    if not dropped:
+        return batch
+    left = {name: None if column is None else column[good] for name, column in columns.items()}
+    return Batch(batch.x[good], dropped=dropped, missing=batch.missing, **left)
 
 
 def _features(design: Design, chunk: Chunk, keep: np.ndarray | None) -> Tensor:

@@ -39,6 +39,7 @@ def learn_design(
     classes: bool | None = False,
     offset: str | None = None,
     exposure: str | None = None,
+    cluster: str | None = None,
 ) -> Design:
     """Return the design, learned on the training rows, that maps the table to x, y and w.
 
@@ -53,6 +54,7 @@ def learn_design(
         classes: whether the target is one of several classes; None decides from the data: text, booleans and numbers
             that are all 0 or 1 are classes.
         offset: a column added to the linear predictor, or None.
+        cluster: a column whose equal values mark correlated rows, or None.
         exposure: a column of positive numbers whose logarithm is added to it, or None.
 
     Raises:
@@ -62,7 +64,11 @@ def learn_design(
     """
     check_choice("missing", missing, MISSING)
     others = {"weights": weights, "offset": offset, "exposure": exposure}
-    chosen = _choose_features(table, target, features, others)
+    if cluster is not None and cluster not in table.schema.names:
+        raise ColumnError(
+            f"cluster {cluster!r} is not a column of {table.label}.{nearest(cluster, table.schema.names)}"
+        )
+    chosen = _choose_features(table, target, features, others, cluster)
     if classes is None:
         classes = is_classes(table, target)
     if not classes:
@@ -82,7 +88,19 @@ def learn_design(
     learned = tuple(_learn_feature(f, statistics, missing) for f in plain)
     kind = table.schema.kind(target)
     levels = learn_classes(table, target, split) if classes else ()
-    return Design(learned, target, weights, intercept, missing, kind, levels, offset, exposure)
+    return Design(
+        learned,
+        target,
+        weights,
+        intercept,
+        missing,
+        kind,
+        levels,
+        offset=offset,
+        exposure=exposure,
+        cluster=cluster,
+        cluster_kind=table.schema.kind(cluster) if cluster else "number",
+    )
 
 
 def check_columns(design: Design, table: Table, *, with_target: bool) -> None:
@@ -115,13 +133,13 @@ def check_columns(design: Design, table: Table, *, with_target: bool) -> None:
 
 
 def _choose_features(
-    table: Table, target: str, features: Sequence[str] | None, others: Mapping[str, str | None]
+    table: Table, target: str, features: Sequence[str] | None, others: Mapping[str, str | None], cluster: str | None
 ) -> list[str]:
     names = table.schema.names
     for role, name in (("target", target), *others.items(), *(("feature", f) for f in features or ())):
         if name is not None and name not in names:
             raise ColumnError(f"{role} {name!r} is not a column of {table.label}.{nearest(name, names)}")
-    chosen = [n for n in names if n not in (target, *others.values())] if features is None else list(features)
+    chosen = [n for n in names if n not in (target, cluster, *others.values())] if features is None else list(features)
     if not chosen:
         raise DataError(f"no feature column is left: {table.label} has {quoted(names)}; name at least one feature.")
     repeated = [name for name, count in Counter(chosen).items() if count > 1]

@@ -28,12 +28,13 @@ class Covariance:
     """Of the parameters, of one kind of `cov_type`.
 
     raw (d, d): of theta, output after output. inner (d, d): the same in the coordinates z of the basis, raw = M inner
-    M'.
+    M'. clusters: how many, 0 where rows are independent.
     """
 
     kind: str
     raw: Tensor
     inner: Tensor
+    clusters: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,8 @@ def degrees_of_freedom(record: FitRecord) -> float:
     if record.loss.name not in T_LOSSES:
         return math.inf
     solution = record.solution
+    if record.covariance is not None and record.covariance.clusters:
+        return float(record.covariance.clusters - 1)
     if record.loss.name != "squared":
         return float(solution.rows.n - solution.theta.numel())
     return solution.rows.n - parameters_of(solution) if solution.basis is not None else math.nan

@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from slopewise.engine.engine import Engine
@@ -24,7 +25,8 @@ from slopewise.solution import Basis, Solution
 from slopewise.training.moments.standardize import raw_map
 from slopewise.types import Batch
 
-COV_TYPES = ("nonrobust", "hc0", "hc1", "hc2", "hc3")
+CLUSTER_TYPES = ("cluster", "cr0")
+COV_TYPES = ("nonrobust", "hc0", "hc1", *CLUSTER_TYPES, "hc2", "hc3")
 
 FULL_LEVERAGE = 1e-10
 """1 - leverage below which a row counts as the only one of its kind: rounding leaves about p · 1e-14 there."""
@@ -73,9 +75,11 @@ def covariance_of(
     basis = solution.basis
     assert basis is not None
     squared = problem.loss.name == "squared"
-    check_choice("cov_type", kind, COV_TYPES if squared else COV_TYPES[:3])
+    check_choice("cov_type", kind, COV_TYPES if squared else COV_TYPES[:5])
     if kind == "nonrobust":
         return covariance_from(kind, basis, dispersion * basis.inner), math.nan
+    if kind in CLUSTER_TYPES:
+        return _clustered(kind, problem, solution, engine)
     kernel = partial(meat, model=problem.model, loss=problem.loss, kind=kind)
     sums = engine.reduce(kernel, problem.source, MeatOperands(basis, solution.theta))
     assert sums is not None  # the solver has read these rows
@@ -91,6 +95,32 @@ def covariance_of(
         dof = n - (parameters_of(solution) if squared else len(basis.inner))
         inner = inner * (n / dof if dof > 0 else math.nan)
     return covariance_from(kind, basis, inner), float(sums.absolute)
+
+
+def _clustered(kind: str, problem: Problem, solution: Solution, engine: Engine) -> tuple[Covariance, float]:
+    """Return the covariance (H + P)⁻¹ (Σ s_g s_g') (H + P)⁻¹, s_g the sum of the scores of cluster g.
+
+    cr0 as it is; cluster (CR1) times G / (G - 1) · (n - 1) / (n - d). Liang and Zeger (1986), Cameron and Miller
+    (2015).
+
+    Raises:
+        FitError: there is one cluster only.
+    """
+    basis = solution.basis
+    assert basis is not None
+    kernel = partial(cluster_sums, model=problem.model, loss=problem.loss)
+    sums = engine.reduce(kernel, problem.source, MeatOperands(basis, solution.theta), join_clusters)
+    assert sums is not None  # the solver has read these rows
+    count, n, d = len(sums.numbers), solution.rows.n, len(basis.inner)
+    if count < 2:
+        raise FitError(
+            "the cluster column has one value in all training rows, and errors need two clusters at least; choose "
+            "another column, or cov_type='hc1'."
+        )
+    inner = sums.scores.T @ sums.scores
+    if kind == "cluster":
+        inner = inner * (count / (count - 1) * (n - 1) / (n - d) if n > d else math.nan)
+    return replace(covariance_from(kind, basis, inner), clusters=count), float(sums.absolute)
 
 
 def covariance_from(kind: str, basis: Basis, inner: Tensor) -> Covariance:
@@ -117,11 +147,49 @@ def meat(batch: Batch, operands: MeatOperands, *, model: Model, loss: Loss, kind
     eta = eta if batch.offset is None else eta + batch.offset
     if loss.name == "squared":
         return _squared_meat(batch, batch.y - eta, basis, kind)
-    gradient = loss.gradient(eta, batch.y).reshape(len(batch), -1)
+    scores = _scores(batch, loss.gradient(eta, batch.y), basis)
+    return MeatSums(scores.T @ scores, batch.x.new_zeros(()), 0)
+
+
+def _scores(batch: Batch, gradient: Tensor, basis: Basis) -> Tensor:
+    """Return w · gradient ⊗ u (n, d) of each row in the coordinates z."""
+    gradient = gradient.reshape(len(batch), -1)
     if batch.w is not None:
         gradient = gradient * batch.w[:, None]
-    scores = (gradient[:, :, None] * scaled_columns(batch.x, basis)[:, None, :]).flatten(1) @ basis.r_inverse
-    return MeatSums(scores.T @ scores, batch.x.new_zeros(()), 0)
+    return (gradient[:, :, None] * scaled_columns(batch.x, basis)[:, None, :]).flatten(1) @ basis.r_inverse
+
+
+class ClusterSums(NamedTuple):
+    """numbers (g,) of the clusters, and scores (g, d), their sums of w · gradient ⊗ u; absolute () as in MeatSums."""
+
+    numbers: Tensor
+    scores: Tensor
+    absolute: Tensor
+
+
+def cluster_sums(batch: Batch, operands: MeatOperands, *, model: Model, loss: Loss) -> ClusterSums:
+    """Return the sums of one batch, for squared loss with the gradient of e² / 2."""
+    assert batch.y is not None and batch.groups is not None
+    basis, theta = operands
+    eta = model.forward(theta, batch.x)
+    eta = eta if batch.offset is None else eta + batch.offset
+    if loss.name == "squared":
+        residual = batch.y - eta
+        scores = _scores(batch, -residual, basis)
+        absolute = residual.abs().sum() if batch.w is None else (batch.w * residual.abs()).sum()
+    else:
+        scores, absolute = _scores(batch, loss.gradient(eta, batch.y), basis), batch.x.new_zeros(())
+    return _by_cluster(batch.groups, scores, absolute)
+
+
+def join_clusters(a: ClusterSums, b: ClusterSums) -> ClusterSums:
+    """Return the sums of both."""
+    return _by_cluster(torch.cat([a.numbers, b.numbers]), torch.cat([a.scores, b.scores]), a.absolute + b.absolute)
+
+
+def _by_cluster(numbers: Tensor, scores: Tensor, absolute: Tensor) -> ClusterSums:
+    own, place = torch.unique(numbers, return_inverse=True)
+    return ClusterSums(own, scores.new_zeros(len(own), scores.shape[1]).index_add_(0, place, scores), absolute)
 
 
 def _squared_meat(batch: Batch, residual: Tensor, basis: Basis, kind: str) -> MeatSums:

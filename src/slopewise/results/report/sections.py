@@ -109,7 +109,10 @@ def notes(report: Report) -> list[str]:
     ]
     found = ["; ".join(references)] if references else []
     found += _of_loss(report)
-    if report["cov_type"] != "nonrobust":
+    if report["clusters"]:
+        kind = "CR0" if report["cov_type"] == "cr0" else "CR1"
+        found.append(f"standard errors robust to correlation within {report['clusters']:,} clusters: {kind}")
+    elif report["cov_type"] != "nonrobust":
         against = "a wrong likelihood" if report["classes"] else "heteroscedasticity"
         found.append(f"standard errors robust to {against}: {report['cov_type'].upper()}")
     if l2 and not shown["is_solved"]:

@@ -58,6 +58,8 @@ def described(fit: Fitted[Any]) -> dict[str, Any]:
         **({} if statistics is None else asdict(statistics)),
         "digits": None if solution.digits is None else tenths(fit.digits),
         "cov_type": record.cov_type,
+        "cluster": record.design.cluster,
+        "clusters": 0 if record.covariance is None else record.covariance.clusters,
         "confidence_level": record.confidence_level,
         "l2": record.l2,
         "l1": record.l1,
