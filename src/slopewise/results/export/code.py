@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from slopewise.errors import check_choice
+from slopewise.errors import OptionError, check_choice
 from slopewise.results.export.assemble import STYLES, joined, opening
 from slopewise.results.export.data_origin import known_origin
 from slopewise.results.export.data_stage import rows_text, units_text
 from slopewise.results.export.likelihood_stages import likelihood_text
+from slopewise.results.export.loss_stage import FUNCTIONS
 from slopewise.results.export.model_stage import answer, loss, model, solved
 from slopewise.results.export.script import Script, check_script
 from slopewise.results.export.training_stage import optimizer, training
@@ -34,9 +35,14 @@ def code(record: FitRecord, data: DataHandles | None, style: str = "plain") -> s
 
     Raises:
         OptionError: the style is not known; the training rows are neither one plain CSV file nor few enough to be
-            written out; a start or a module that cannot be written out.
+            written out; a start or a module that cannot be written out; the loss is another one than those three.
     """
     check_choice("style", style, STYLES)
+    if record.loss.name not in FUNCTIONS:
+        raise OptionError(
+            f"code() writes scripts of {', '.join(FUNCTIONS)} loss, and this fit has loss {record.loss.name!r}; its "
+            "numbers are in coefficients and to_dict()."
+        )
     origin = known_origin(record, data)
     if not record.is_solved:
         from slopewise.results.export.network import network_code
