@@ -21,7 +21,7 @@ def origin_of(record: FitRecord, data: DataHandles | None) -> Origin | None:
         return None
     if source.table.plain is not None:
         return _csv_rows(source, source.table.plain)
-    if record.moments.n > MOST_INLINE:
+    if record.moments.n > MOST_INLINE or source.design.offset or source.design.exposure:
         return None
     rows = data.engine.gather(source)
     return InlineRows(rows.x, rows.y, rows.w)
