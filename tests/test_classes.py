@@ -31,7 +31,7 @@ def species(penguins):
 
 
 def test_the_model_is_taken_from_the_target(sex, species):
-    assert (sex.model, species.model) == ("logistic", "softmax")
+    assert (sex.loss, species.loss) == ("logistic", "softmax")
     assert sex.class_names == ("female", "male") and species.class_names == ("Adelie", "Chinstrap", "Gentoo")
     assert "'sex' has 2 classes" in sex.reason
 
@@ -133,7 +133,7 @@ def test_l1_gives_zeros_and_no_standard_errors(penguins):
     fit = slopewise.fit(penguins, target="sex", features=["bill_length_mm", "year", "body_mass_g"], l1=20.0)
     assert fit.solver == "coordinate_descent" and 0 in fit.theta.tolist()
     assert math.isnan(float(fit.inferred.std_error[0])) and "no standard errors" in fit.summary()
-    with pytest.raises(FitError, match="penalty has corners"):
+    with pytest.raises(FitError, match="an L1 penalty leaves no standard errors"):
         fit.predict(penguins, interval=0.9)
     line = slopewise.fit(penguins, target="body_mass_g", features=["bill_length_mm", "year"], l1=1e7)
     from sklearn.linear_model import Lasso
@@ -197,7 +197,7 @@ def test_another_fit_is_a_warm_start(penguins, species, sex):
     assert warm.theta.flatten().tolist() == pytest.approx(cold.theta.flatten().tolist(), rel=1e-8)
     with pytest.raises(OptionError, match="start was fitted to"):
         slopewise.fit(penguins, warm_start=sex, **words)
-    with pytest.raises(OptionError, match="warm_start is for a descent, and a line is solved at once"):
+    with pytest.raises(OptionError, match="warm_start is for a descent, and least squares is solved without"):
         slopewise.fit(penguins, target="body_mass_g", features=["year"], warm_start=sex)
 
 

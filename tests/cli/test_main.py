@@ -56,7 +56,7 @@ def test_no_words_print_the_help_and_exit_2(call):
         (["--verison"], "No such option: --verison (Possible options: --version)"),
         (["fit"], "Missing argument 'TABLE'."),
         (["fit", "t.csv"], "Missing option '--target'."),
-        (["fit", "t.csv", "--taget", "y"], "No such option: --taget (Possible options: --table, --target, --task)"),
+        (["fit", "t.csv", "--taget", "y"], "No such option: --taget (Possible options: --table, --target, --tau)"),
         (["fit", "t.csv", "--target", "y", "more"], "Got unexpected extra argument(s) (more)"),
         (
             ["fit", "t.csv", "--target", "y", "--missing", "dorp"],
@@ -87,20 +87,20 @@ def test_words_that_are_off_exit_2_with_one_sentence(call, words, sentence):
 )
 def test_the_error_decides_the_exit_code(call, monkeypatch, error, code):
     monkeypatch.setattr(api, "load", raising(error("it broke; mend it.")))
-    done = call("show", "some.safetensors", "--json")
+    done = call("code", "some.safetensors")
     assert (done.code, done.out, done.err) == (code, "", "slopewise: it broke; mend it.\n")
 
 
 def test_ctrl_c_is_one_line_and_exit_130(call, monkeypatch):
     monkeypatch.setattr(api, "load", raising(KeyboardInterrupt()))
-    done = call("show", "some.safetensors")
+    done = call("code", "some.safetensors")
     assert (done.code, done.out, done.err) == (130, "", "slopewise: interrupted.\n")
 
 
 def test_a_bug_is_not_swallowed(monkeypatch):
     monkeypatch.setattr(api, "load", raising(ZeroDivisionError("a bug")))
     with pytest.raises(ZeroDivisionError):
-        main.run(["show", "some.safetensors"])
+        main.run(["code", "some.safetensors"])
 
 
 def test_a_reader_that_has_gone_is_no_news():

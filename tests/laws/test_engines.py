@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from catalog import ENGINES
-from problems import problem_of, random_classes
+from problems import fit_of, problem_of, random_classes
 from torch import Tensor
 
 from slopewise.data.design_source import DesignSource
@@ -24,16 +24,16 @@ from slopewise.errors import FitError
 from slopewise.losses.penalty import L2, ElasticNet
 from slopewise.losses.squared import Squared
 from slopewise.problem import Problem
-from slopewise.results.inference import covariance, likelihood
-from slopewise.results.metrics.classification import evaluate_classes
-from slopewise.results.metrics.regression import evaluate
+from slopewise.results.inference.covariance import COV_TYPES, covariance_of
+from slopewise.results.inference.statistics import residual_variance
+from slopewise.results.metrics.measure import measure
 from slopewise.training.exact.cholesky import Cholesky
 from slopewise.training.exact.qr import QR
 from slopewise.training.likelihood.class_weights import balanced_class_weights
 from slopewise.training.likelihood.firth import Firth
 from slopewise.training.likelihood.lbfgs import Lbfgs
 from slopewise.training.likelihood.newton import Newton
-from slopewise.training.likelihood.proximal_newton import Coordinate
+from slopewise.training.likelihood.proximal_newton import CoordinateDescent
 from slopewise.training.moments.moments import MomentOperands, moment_sums, read_moments
 
 LOCAL = LocalEngine()
@@ -76,12 +76,12 @@ SOLVERS = [
     Entry("cholesky", Cholesky(), numbers),
     Entry("cholesky, refined", Cholesky(), lambda: numbers(1e-4)),
     Entry("qr", QR(), lambda: numbers(1e-5)),
-    Entry("coordinate descent of a line", Coordinate(), lambda: with_penalty(numbers(), 1.0, 5.0)),
+    Entry("coordinate descent of a line", CoordinateDescent(), lambda: with_penalty(numbers(), 1.0, 5.0)),
     Entry("newton", Newton(), lambda: classes(2)),
     Entry("newton, three classes", Newton(), lambda: classes(3)),
     Entry("newton, l2", Newton(), lambda: with_penalty(classes(3), 1.0)),
     Entry("lbfgs", Lbfgs(), lambda: classes(3)),
-    Entry("coordinate descent", Coordinate(), lambda: with_penalty(classes(3), 0.0, 0.5)),
+    Entry("coordinate descent", CoordinateDescent(), lambda: with_penalty(classes(3), 0.0, 0.5)),
     Entry("firth", Firth(), lambda: classes(2)),
 ]
 
@@ -101,27 +101,25 @@ def test_solvers(entry: Entry, engine: Engine) -> None:
 
 
 @engines
-@pytest.mark.parametrize("kind", covariance.COV_TYPES[1:])
+@pytest.mark.parametrize("kind", [kind for kind in COV_TYPES if kind.startswith("hc")])
 def test_robust_covariances_of_a_line(kind: str, engine: Engine) -> None:
     problem = numbers()
     solution = Cholesky().solve(problem, LOCAL)
     found, expected = (
-        covariance.robust(
-            kind, engine=each, source=problem.source, factor=solution.factor, theta=solution.theta, n=N, dof=N - 4
-        )
+        covariance_of(kind, problem=problem, solution=solution, engine=each, dispersion=residual_variance(solution))
         for each in (engine, LOCAL)
     )
-    alike(found.covariance.raw, expected.covariance.raw)
-    alike(found.absolute, expected.absolute)
+    alike(found[0].raw, expected[0].raw)
+    assert found[1] == pytest.approx(expected[1], rel=1e-12)
 
 
 @engines
 @pytest.mark.parametrize("k", [2, 3])
 def test_robust_covariance_of_classes(k: int, engine: Engine) -> None:
     problem = classes(k)
-    maximum = Newton().solve(problem, LOCAL)
+    solution = Newton().solve(problem, LOCAL)
     found, expected = (
-        likelihood.covariance_of("hc1", problem=problem, maximum=maximum, engine=each) for each in (engine, LOCAL)
+        covariance_of("hc1", problem=problem, solution=solution, engine=each)[0] for each in (engine, LOCAL)
     )
     alike(found.raw, expected.raw)
 
@@ -129,18 +127,14 @@ def test_robust_covariance_of_classes(k: int, engine: Engine) -> None:
 @engines
 def test_metrics(engine: Engine) -> None:
     line, three = numbers(), classes(3)
-    theta = Cholesky().solve(line, LOCAL).theta
-    found, expected = (
-        evaluate(engine=each, source=line.source, theta=theta, intercept=True) for each in (engine, LOCAL)
-    )
-    for name in ("n", "rmse", "mae", "r2"):
-        assert getattr(found, name) == pytest.approx(getattr(expected, name), rel=1e-12)
-    theta = Newton().solve(three, LOCAL).theta
-    of_classes = [
-        evaluate_classes(engine=each, source=three.source, theta=theta, intercept=True) for each in (engine, LOCAL)
-    ]
-    for name in ("n", "accuracy", "log_loss", "brier", "auc"):
-        assert getattr(of_classes[0], name) == pytest.approx(getattr(of_classes[1], name), rel=1e-12)
+    for problem, solver, names in (
+        (line, Cholesky(), ("n", "rmse", "mae", "r2")),
+        (three, Newton(), ("n", "accuracy", "log_loss", "brier", "auc")),
+    ):
+        record = fit_of(problem, solver.solve(problem, LOCAL)).record
+        found, expected = (measure(record, each, problem.source) for each in (engine, LOCAL))
+        for name in names:
+            assert getattr(found, name) == pytest.approx(getattr(expected, name), rel=1e-12)
 
 
 @engines

@@ -78,9 +78,16 @@ def test_the_module_is_plain_torch_and_shares_nothing():
 
 def test_counts_and_names():
     model = MLP(2, (3,), 1)
-    assert model.count == len(model.names) == len(model.init()) == 13
-    assert model.names[0] == "W1[1,1]" and model.names[8] == "b1[3]" and model.names[-1] == "b2[1]"
-    assert all(is_weight == name.startswith("W") for is_weight, name in zip(model.is_weight, model.names, strict=True))
+    assert model.count == len(model.parameter_names) == len(model.init()) == 13
+    assert (
+        model.parameter_names[0] == "W1[1,1]"
+        and model.parameter_names[8] == "b1[3]"
+        and model.parameter_names[-1] == "b2[1]"
+    )
+    assert all(
+        is_weight == name.startswith("W")
+        for is_weight, name in zip(model.is_weight, model.parameter_names, strict=True)
+    )
     assert model.sizes == (2, 3, 1) and model.units == 6
 
 

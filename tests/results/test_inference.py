@@ -37,7 +37,7 @@ def assert_same(fit: Fit, other: Any, confidence_level: float = 0.95) -> None:
     pairs = {
         "estimate": (table.estimate, other.params),
         "std_error": (table.std_error, other.bse),
-        "t": (table.t, other.tvalues),
+        "t": (table.statistic, other.tvalues),
         "p": (table.p, other.pvalues),
         "covariance": (fit.covariance, other.cov_params()),
         "r2": (fit.stats.r2, other.rsquared),
@@ -107,7 +107,7 @@ def test_a_perfect_fit_has_no_scatter(cov_type: str) -> None:
     fit = api.fit({"x": x, "y": 3 * x + 1}, target="y", cov_type=cov_type)
     assert residual_sum(fit.solution) == 0
     assert fit.inferred.std_error.tolist() == [0, 0]
-    assert fit.inferred.t.tolist() == [math.inf, math.inf]
+    assert fit.inferred.statistic.tolist() == [math.inf, math.inf]
     assert fit.inferred.p.tolist() == [0, 0]
     assert fit.stats.f == math.inf and fit.stats.f_p == 0 and fit.stats.sigma == 0 and fit.stats.r2 == 1
     low, high = fit.predict({"x": [20.0]}, interval=0.95)["low"], fit.predict({"x": [20.0]}, interval=0.95)["high"]

@@ -25,7 +25,7 @@ KEYS = [
 
 def test_penguins(mass: Fit) -> None:
     text = mass.summary()
-    assert text.startswith("Linear fit of body_mass_g\n")
+    assert text.startswith("Linear regression of body_mass_g\n")
     assert f"{mass.n} used, {mass.n_dropped} dropped (missing: flipper_length_mm 2, sex 11" in text
     assert "species: reference Adelie; sex: reference female" in text
     assert re.search(r"^species\[Chinstrap\] +-\d", text, re.M)
@@ -65,7 +65,7 @@ def test_never_wider_than_eighty(
 def test_every_kind_of_note(random_table: Any) -> None:
     fit = api.fit(random_table(seed=1), target="y", weights="w", intercept=False, cov_type="hc0", l2=1.0)
     text = fit.summary()
-    assert ", weights w" in text and "robust to unequal scatter: HC0" in text
+    assert ", weights w" in text and "robust to heteroscedasticity: HC0" in text
     assert "L2 penalty 1: errors" in text and "no intercept" in text
     assert "F on" not in text
 
@@ -77,7 +77,7 @@ def test_json_has_the_promised_keys_and_no_nan(mass: Fit) -> None:
         text = fit.to_json()
         assert "NaN" not in text and "Infinity" not in text
         found = json.loads(text)
-        assert list(found)[: len(KEYS)] == KEYS
+        assert set(KEYS) <= set(found)
         assert list(found["coefficients"][0]) == [
             "name", "estimate", "std_error", "t", "p", "ci_low", "ci_high", "digits",
         ]  # fmt: skip
@@ -93,7 +93,7 @@ def test_digits_are_not_rounded_up(mass: Fit) -> None:
 
 
 def test_repr_is_short(mass: Fit) -> None:
-    assert repr(mass) == f"Fit('body_mass_g' on 3 features, n={mass.n}, r2={mass.r2:.4g})"
+    assert repr(mass) == f"Fit('body_mass_g', linear, squared loss, n={mass.n})"
 
 
 def test_the_road_is_told(penguins: pd.DataFrame) -> None:

@@ -101,7 +101,7 @@ def test_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ({**MASS}, "a line is solved at once"),
+        ({**MASS}, "least squares is solved without"),
         ({**MASS, "epochs": 1, "init": "zeros"}, "leave one of them out"),
         ({**MASS, "features": ["sex"], "epochs": 1}, "start from a fit of the same"),
         ({**MASS, "hidden": (5,), "epochs": 1}, "same layers"),

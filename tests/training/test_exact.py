@@ -121,7 +121,7 @@ def test_too_few_rows_and_a_constant_target():
 
 def test_cholesky_asked_for_where_it_cannot_is_refused():
     x = np.vander(np.linspace(1.0, 2.0, 30), 12)[:, :-1]
-    with pytest.raises(FitError, match="solver='cholesky' was asked for, but .* choose solver='qr' or solver='auto'"):
+    with pytest.raises(FitError, match="solver 'cholesky' was asked for, but .* choose solver 'qr' or 'auto'"):
         slopewise.fit((x, np.sin(x[:, -1])), solver="cholesky")
 
 

@@ -9,16 +9,16 @@ import pytest
 import statsmodels.api as sm
 import torch
 from problems import problem_of
-from slopewise.results.inference.likelihood import raw_map
 
 from slopewise.engine.local import LocalEngine
 from slopewise.errors import FitError, OptionError
 from slopewise.losses.negative_binomial import NegativeBinomial
 from slopewise.losses.penalty import L2
-from slopewise.solution import Maximum
+from slopewise.solution import Solution
 from slopewise.training.likelihood.inference import sampling_basis
 from slopewise.training.likelihood.information import glm_statistics
 from slopewise.training.likelihood.overdispersion import OverdispersedNewton
+from slopewise.training.moments.standardize import raw_map
 
 ENGINE = LocalEngine()
 LOSS = NegativeBinomial(estimates="alpha")
@@ -32,7 +32,7 @@ def counts(seed: int, n: int = 500, q: int = 3, alpha: float = 0.7, mean: float 
     return u * 10.0 ** make.integers(-3, 7, q) + make.normal(size=q), y
 
 
-def agree(x: np.ndarray, y: np.ndarray, *, intercept: bool = True, **options: object) -> Maximum:
+def agree(x: np.ndarray, y: np.ndarray, *, intercept: bool = True, **options: object) -> Solution:
     problem = problem_of(x, y, loss=LOSS, intercept=intercept, **options)
     maximum = OverdispersedNewton().solve(problem, ENGINE)
     mean, scale = (x.mean(0), x.std(0)) if intercept else (np.zeros(x.shape[1]), x.std(0))

@@ -43,7 +43,7 @@ def build_network(
         OptionError: an invalid size, activation or dropout, or one of them together with a module.
         DataError: the module cannot take x, or returns another shape than the loss needs.
 
-    >>> describe_model(build_network(inputs=2, outputs=1, hidden=(3,), activation="tanh"))
+    >>> build_network(inputs=2, outputs=1, hidden=(3,), activation="tanh").describe()
     '2-3-1, tanh, 13 parameters'
     """
     if module is None:

@@ -32,7 +32,7 @@ def pack(value: Any) -> tuple[Any, dict[str, Tensor]]:
     Raises:
         TypeError: something else is in it.
 
-    >>> pack({"a": (1.5, float("nan")), "b": torch.zeros(2)})[0]
+    >>> pack({"a": (1.5, float("nan")), "b": Tensor([1, 2])})[0]
     {'a': [1.5, {'$float': 'nan'}], 'b': {'$tensor': 'b'}}
     """
     tensors: dict[str, Tensor] = {}
