@@ -70,12 +70,12 @@ def test_the_page_and_the_json() -> None:
     report = slopewise.check(PENGUINS, **SPECIES, lr=9.0)
     page = str(report)
     assert max(map(len, page.splitlines())) <= 80
-    for text in ("softmax regression", "Adelie 151, Chinstrap 68, Gentoo 123", "for all parameters", "lr="):
+    for text in ("Softmax regression", "Adelie 151, Chinstrap 68, Gentoo 123", "for all parameters", "lr="):
         assert text in page
     assert "never arrives" not in page and "condition number" not in page
     assert "lr-beyond-limit" in codes(report)
     plain = json.loads(report.to_json())
-    assert plain["model"] == "softmax regression" and plain["counts"] == [151, 68, 123]
+    assert plain["model"] == "Softmax regression" and plain["counts"] == [151, 68, 123]
     assert plain["raw"]["best_lr"] is None and plain["limits_hold"].startswith("for all parameters")
     line = json.loads(slopewise.check(PENGUINS, **MASS).to_json())
     assert line["model"] == "linear" and line["limits_hold"] == "for all parameters"

@@ -184,7 +184,7 @@ def test_groups_fit_the_memory():
     [
         (NETWORK, {"init": "torch"}, 0, "n_init is 0; give the number of networks"),
         (NETWORK, {"init": tuple(range(13))}, 2, "with given initial values all starts would be the same"),
-        (NETWORK, {"init": "zeros"}, 2, "each gets the same gradient"),
+        (NETWORK, {"init": "zeros"}, 2, "each has the same gradient"),
         (NETWORK, {"init": "torch", "schedule": "plateau"}, 2, "schedule 'plateau' depends on one cost"),
         (NETWORK, {"init": "torch", "batch_size": 5}, 2, "batch_size 5 is more than the 4 rows"),
         (MLP(2, (3,), 1, dropout=0.5), {"init": "torch"}, 2, "trains without dropout"),

@@ -185,4 +185,4 @@ def _float(stored: Any, path: str) -> float:
         return float(stored[FLOAT])
     if isinstance(stored, bool) or not isinstance(stored, int | float):
         raise ValueError(f"{path} is {stored!r}, not a number")
-    return float(stored)
+    return stored  # a whole number stays one, so that the file written again is the same
