@@ -17,8 +17,8 @@ from slopewise.results.inference.statistics import residual_sum, residual_varian
 from slopewise.results.metrics.regression import MetricSums, finish
 from slopewise.results.record import Covariance, DataHandles, FitRecord, RegressionMetrics
 from slopewise.solution import Solution
-from slopewise.training.likelihood.inference import sampling_basis
-from slopewise.training.likelihood.information import glm_statistics
+
+# What least squares does not need is imported where it is needed: the shell waits for every import.
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,8 @@ def build_fit(
     check_inference(asked.cov_type, asked.confidence_level)
     glm = None
     if isinstance(problem.loss, LogLink) and solution.descent is None:
+        from slopewise.training.likelihood.information import glm_statistics
+
         glm = glm_statistics(problem, solution, data.engine)
     solution = _with_basis(problem, solution, data, asked.cov_type)
     covariance, exact_covariance, train = _covariances(problem, solution, data, solver, asked.cov_type)
@@ -101,6 +103,8 @@ def _with_basis(problem: Problem, solution: Solution, data: DataHandles, kind: s
     if solution.descent is not None or loss.name == "squared" or loss.response == "class":
         return solution
     if kind == "nonrobust":
+        from slopewise.training.likelihood.inference import sampling_basis
+
         return replace(solution, basis=sampling_basis(problem, solution, data.engine))
     if isinstance(loss, PiecewiseLinear):
         raise OptionError(

@@ -14,7 +14,6 @@ from slopewise.data.learn import check_columns
 from slopewise.data.open import as_table
 from slopewise.engine.default import default_engine
 from slopewise.errors import DataError
-from slopewise.results import at_epoch
 from slopewise.results.fitted import Fitted, M
 from slopewise.results.metrics.measure import measure
 from slopewise.results.prediction import frames, predict
@@ -122,11 +121,15 @@ class Fit(Fitted[M]):
         Raises:
             OptionError: the fit was solved without a descent and has no epochs.
         """
-        return frames.frame_of(at_epoch.history_columns(self.record), self.record.library)
+        from slopewise.results.at_epoch import history_columns
+
+        return frames.frame_of(history_columns(self.record), self.record.library)
 
     def history_table(self) -> pa.Table:
         """Return `history` as an Arrow table, whatever library was fitted."""
-        return frames.frame_of(at_epoch.history_columns(self.record), "pyarrow")
+        from slopewise.results.at_epoch import history_columns
+
+        return frames.frame_of(history_columns(self.record), "pyarrow")
 
     def at(self, epoch: int) -> Fit[M]:
         """Return the fit as it stood after `epoch` epochs.
@@ -134,7 +137,9 @@ class Fit(Fitted[M]):
         Raises:
             OptionError: there was no descent, there is no such epoch, or its state is not known.
         """
-        return Fit(at_epoch.at_epoch(self.record, epoch), self.data)
+        from slopewise.results.at_epoch import at_epoch
+
+        return Fit(at_epoch(self.record, epoch), self.data)
 
     # Text, files and code.
 
