@@ -169,7 +169,7 @@ def test_the_same_answer_in_batches_of_one_row(penguins):
         ({"x": range(9), "y": range(9)}, {"class_weight": "balanced"}, OptionError, "class_weight is for classes"),
         ({"x": range(9), "y": range(9)}, {"model": "linear", "task": "classification"}, OptionError, "contradict"),
         ({"x": range(9), "y": range(9)}, {"model": "forest"}, OptionError, "model 'forest' is not known"),
-        ({"x": range(9), "y": range(9)}, {"l1": 1.0, "lr": 0.1}, OptionError, "l1 has corners"),
+        ({"x": range(9), "y": range(9)}, {"l1": 1.0, "lr": 0.1}, OptionError, "l1 is not differentiable at 0"),
     ],
 )
 def test_what_is_off_is_said(table, words, error, sentence):

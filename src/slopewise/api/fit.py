@@ -109,7 +109,9 @@ def fit(table: Any, *, model: str = "auto", task: str = "auto", **options: Unpac
         warm_start = load(warm_start)
     data = prepare_data(table, resolved)
     if resolved["l1"] and resolved.descends:
-        raise OptionError("l1 has corners, where a gradient descent never stops; leave out the options of a descent.")
+        raise OptionError(
+            "l1 is not differentiable at 0, where gradient descent never settles; leave out the options of a descent."
+        )
     checkpoint = _checkpoint(resolved, data)
     own_loss = resolved["loss"] not in (None, "squared")
     if resolved.model == "mlp" or ((data.is_classification or own_loss) and resolved.descends):

@@ -1,4 +1,4 @@
-"""Stages 2 to 5 of a script that climbs: classes by their likelihood, and penalties with corners.
+"""Stages 2 to 5 of a script that maximises a likelihood or has an L1 penalty.
 
 theta holds b above W, a column for each score, in standard units. The derivatives are torch's own, so that the script
 shows what is minimised and how, and no formula twice.
@@ -116,9 +116,9 @@ theta = theta.detach()
 """,
 )
 
-CORNERS = '''
-def corners(theta):
-    """Return what the sizes of the coefficients cost; their slope jumps at 0, where many stop."""
+L1_PENALTY = '''
+def l1_penalty(theta):
+    """Return what the sizes of the coefficients cost; its derivative jumps at 0, where many stop."""
     return {l1!r} * ({slopes}).abs().sum() / {total}
 '''
 
@@ -151,14 +151,14 @@ for step in range(1_000_000):
     ahead = there + (weight - 1) / next_weight * change
     theta, weight = there, next_weight
     if step % 1000 == 0:
-        print(f"step {{step:6d}}  cost {{(cost(theta) + corners(theta)).item():.12g}}")
+        print(f"step {{step:6d}}  cost {{(cost(theta) + l1_penalty(theta)).item():.12g}}")
     if change.abs().max() <= 1e-14 * theta.abs().max():
         break
 """
 
 
 def likelihood_text(script: Script, as_class: bool) -> Iterator[str]:
-    """Yield stages 2 to 5 and the answer of a script that climbs."""
+    """Yield stages 2 to 5 and the answer of such a script."""
     yield from _model(script, as_class)
     yield from loss_text(
         script.loss, weighted=_weighted(script), class_weights=script.class_weights, every=_every(script)
@@ -166,7 +166,7 @@ def likelihood_text(script: Script, as_class: bool) -> Iterator[str]:
     yield from _cost(script)
     size = {"rows": len(script.design.names), "outputs": _outputs(script)}
     if script.solver == "coordinate_descent":
-        yield from _corners(script)
+        yield from _l1_penalty(script)
         yield PROXIMAL_LOOP.format(**size)
     elif script.solver == "lbfgs":
         yield LBFGS.format(**size)
@@ -178,7 +178,7 @@ def likelihood_text(script: Script, as_class: bool) -> Iterator[str]:
 
 
 def _every(script: Script) -> bool:
-    """Return whether each class has coefficients of its own, so that a penalty with corners treats them alike."""
+    """Return whether each class has coefficients of its own, so that an L1 penalty treats them alike."""
     return script.loss == "softmax" and script.solver == "coordinate_descent"
 
 
@@ -235,16 +235,16 @@ def _cost(script: Script) -> Iterator[str]:
         yield RIDGE.format(
             slopes=f"{_slopes(script)} / std[:, None]", l2=script.l2, squares=squares, total=_total(script)
         )
-    but = ", the corners aside" if script.solver == "coordinate_descent" else ""
+    but = "; the L1 penalty is added in the steps" if script.solver == "coordinate_descent" else ""
     yield COST.format(but=but, cost=costs + " + penalty(theta)" * smooth)
 
 
-def _corners(script: Script) -> Iterator[str]:
+def _l1_penalty(script: Script) -> Iterator[str]:
     slopes, total = _slopes(script), _total(script)
     max_hessian = MAX_HESSIAN[script.loss] * max(script.class_weights or (1.0,))
     ridge = f"steepest += 2 * {script.l2!r} / {total} / std.min() ** 2\n" if script.l2 else ""
     w = "(w * A)" if _weighted(script) else "A"
-    yield CORNERS.format(l1=script.l1, slopes=f"{slopes} / std[:, None]", total=total)
+    yield L1_PENALTY.format(l1=script.l1, slopes=f"{slopes} / std[:, None]", total=total)
     yield PROXIMAL.format(
         columns=_columns(script), max_hessian=max_hessian, ridge=ridge, w=w, l1=script.l1, total=total
     )
@@ -261,7 +261,7 @@ def _answer(script: Script, as_class: bool) -> str:
         lines += [f"    line.linear.weight.copy_({_slopes(script)}.T)"]
         lines += ["    line.linear.bias.copy_(theta[0])"] * intercept
     lines += ["# the answer, in the units of the table"]
-    lines += [f"found = cost(theta){' + corners(theta)' * bool(script.l1)}"]
+    lines += [f"found = cost(theta){' + l1_penalty(theta)' * bool(script.l1)}"]
     lines += ["theta = theta[:, 1:] - theta[:, :1]  # scores against the first class"] * _every(script)
     lines += [f"W = {_slopes(script)} / std[:, None]", *["b = theta[0] - mean @ W"] * intercept]
     if levels and isinstance(script.rows, InlineRows):

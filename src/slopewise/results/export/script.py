@@ -20,11 +20,11 @@ WIDTH = 88
 class Script:
     """Everything the script says.
 
-    descent is the plan, None for a fit that was solved exactly; epochs says how many of its epochs lead to the state
+    plan: of the descent, None for a fit that was solved exactly; epochs says how many of its epochs lead to the state
     that was kept; init (p,) the start in the units of the descent, intercept first. new: a row to predict, by
     feature; None takes the first training row. constant: some column never changes, so it was not scaled. loss is
-    squared, logistic or softmax. climb: newton, lbfgs, firth or coordinate, where the fit is at the top of a
-    likelihood or has a penalty with corners, l1; class_weights are those of its loss.
+    squared, logistic or softmax. solver: newton, lbfgs, firth or coordinate_descent, for a maximum of a
+    likelihood or an L1 penalty; class_weights are those of its loss.
     """
 
     design: Design

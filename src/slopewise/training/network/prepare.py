@@ -45,8 +45,8 @@ class NetworkSetup:
     training rows of each class, none where the target is a number. units of the columns; y_mean and y_scale of the
     target, 0 and 1 where it is left alone. start (p,) float64. ridge (p,): ridge · theta² is added to the mean
     loss; shared_by: classes whose coefficients are shrunk about their mean (see decay.py), 0 for none. largest_lr:
-    the largest stable one for sgd at the start, NaN for optimizers that set their own steps. sharpness: of a bent
-    model at its start, for sgd.
+    the largest stable one for sgd at the start, NaN for optimizers that set their own steps. sharpness: of a
+    model with hidden layers at its start, for sgd.
     """
 
     plan: DescentPlan
