@@ -19,7 +19,7 @@ from slopewise.optimizers.stability import Limits, limits_of
 from slopewise.problem import Problem
 from slopewise.results.report.text import figure, pad, wrap
 from slopewise.results.report.to_dict import finite
-from slopewise.solution import Descended, Moments, Solution
+from slopewise.solution import Moments, Solution
 from slopewise.training.descent.linear import DescentSetup, hessian_spectrum
 from slopewise.training.moments.standardize import standardization
 
@@ -106,30 +106,12 @@ def examine_after(
     """Return the findings on a finished fit: on its columns, and on its descent if it had one."""
     findings: tuple[Finding, ...] = ()
     if setup is not None and solution is not None:
-        descended = _descended(solution)
-        findings = after(descended, setup.plan, setup.limits)
+        findings = after(solution, setup.limits)
         if findings:
             standard = limits_of(_other_spectrum(problem, moments, setup), _sgd(setup.plan))
-            findings = after(descended, setup.plan, setup.limits, standard=standard, needed=_needed(setup))
+            findings = after(solution, setup.limits, standard=standard, needed=_needed(setup))
     standardize = None if setup is None else setup.plan.standardize
     return ranked((*findings, *columns_findings(problem, moments, standardize)))
-
-
-def _descended(solution: Solution) -> Descended:
-    """Return how a solution's descent went."""
-    descent = solution.descent
-    assert descent is not None
-    return Descended(
-        theta=solution.theta,
-        status=solution.status,
-        evidence=solution.evidence,
-        advice=solution.advice,
-        history=descent.history,
-        epochs=descent.epochs,
-        best_epoch=descent.best_epoch,
-        seconds=descent.seconds,
-        cost=descent.cost,
-    )
 
 
 def columns_findings(problem: Problem, moments: Moments, standardize: bool | None) -> tuple[Finding, ...]:

@@ -99,6 +99,11 @@ def make_loss(
         fields["classes"] = classes
     if class_weights is not None:
         fields["class_weights"] = class_weights
-    module, _, kind = entry.where.partition(".")
-    made: Loss = getattr(import_module(f"slopewise.losses.{module}"), kind)(**fields)
-    return made
+    return loss_class(name)(**fields)
+
+
+def loss_class(name: str) -> type[Loss]:
+    """Return the class of a loss of the registry."""
+    module, _, kind = REGISTRY[name].where.partition(".")
+    found: type[Loss] = getattr(import_module(f"slopewise.losses.{module}"), kind)
+    return found

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from slopewise.errors import OptionError
-from slopewise.models.torch_module import Module
+from slopewise.models.build import has_buffers
 from slopewise.results.inference.covariance import covariance_at
 from slopewise.results.record import LISTED, FitRecord
 from slopewise.solution import DescentRecord
@@ -128,7 +128,7 @@ def _network_state(record: FitRecord, descent: DescentRecord, epoch: int) -> Ten
         raise OptionError(f"epoch {epoch} was not recorded; fit with history_every=1 to keep all epochs.")
     if descent.starts is not None:
         raise OptionError("of many starts only the end is kept; train one start to have its epochs.")
-    if isinstance(record.model, Module) and any(part.is_floating_point() for part in record.model.inner.buffers()):
+    if has_buffers(record.model):
         raise OptionError(
             "the module's buffers (of a norm over batches) were kept of the end alone, not of each epoch."
         )

@@ -71,7 +71,7 @@ def build_fit(
         from slopewise.training.likelihood.information import glm_statistics
 
         glm = glm_statistics(problem, solution, data.engine)
-    solution = _with_basis(problem, solution, data, asked.cov_type)
+    solution = _with_basis(problem, solution, data, asked.cov_type, None if glm is None else glm.dispersion)
     covariance, exact_covariance, train = _covariances(problem, solution, data, solver, asked.cov_type)
     record = FitRecord(
         design=design,
@@ -93,7 +93,9 @@ def build_fit(
     return Fit(record, data)
 
 
-def _with_basis(problem: Problem, solution: Solution, data: DataHandles, kind: str) -> Solution:
+def _with_basis(
+    problem: Problem, solution: Solution, data: DataHandles, kind: str, dispersion: float | None
+) -> Solution:
     """Return the solution with the basis of its loss's own covariance, where that is not the Hessian.
 
     Raises:
@@ -105,7 +107,7 @@ def _with_basis(problem: Problem, solution: Solution, data: DataHandles, kind: s
     if kind == "nonrobust":
         from slopewise.training.likelihood.inference import sampling_basis
 
-        return replace(solution, basis=sampling_basis(problem, solution, data.engine))
+        return replace(solution, basis=sampling_basis(problem, solution, data.engine, dispersion))
     if isinstance(loss, PiecewiseLinear):
         raise OptionError(
             f"cov_type={kind!r} needs a Hessian, and loss {loss.name!r} has none; its standard errors are robust to "

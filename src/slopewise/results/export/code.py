@@ -66,6 +66,7 @@ def script_of(record: FitRecord, origin: Origin) -> Script:
         loss=record.loss.name,
         solver=record.solver if record.l1 or not squared else "",
         class_weights=record.class_weights,
+        max_hessian=record.loss.max_hessian,
     )
 
 

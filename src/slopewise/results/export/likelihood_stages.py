@@ -12,7 +12,6 @@ from slopewise.results.export.data_stage import new_text
 from slopewise.results.export.loss_stage import loss_text
 from slopewise.results.export.script import Script, assigned, text
 from slopewise.results.record import InlineRows
-from slopewise.training.network.sharpness import MAX_HESSIAN
 
 MODEL = '''
 # 2 model: {words}
@@ -241,12 +240,11 @@ def _cost(script: Script) -> Iterator[str]:
 
 def _l1_penalty(script: Script) -> Iterator[str]:
     slopes, total = _slopes(script), _total(script)
-    max_hessian = MAX_HESSIAN[script.loss] * max(script.class_weights or (1.0,))
     ridge = f"steepest += 2 * {script.l2!r} / {total} / std.min() ** 2\n" if script.l2 else ""
     w = "(w * A)" if _weighted(script) else "A"
     yield L1_PENALTY.format(l1=script.l1, slopes=f"{slopes} / std[:, None]", total=total)
     yield PROXIMAL.format(
-        columns=_columns(script), max_hessian=max_hessian, ridge=ridge, w=w, l1=script.l1, total=total
+        columns=_columns(script), max_hessian=script.max_hessian, ridge=ridge, w=w, l1=script.l1, total=total
     )
     joined = "torch.cat([theta[:1], W])" if script.design.intercept else "W"
     yield PROXIMAL_STEP.format(slopes=slopes, joined=joined)

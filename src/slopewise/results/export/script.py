@@ -24,7 +24,7 @@ class Script:
     that was kept; init (p,) the start in the units of the descent, intercept first. new: a row to predict, by
     feature; None takes the first training row. constant: some column never changes, so it was not scaled. loss is
     squared, logistic or softmax. solver: newton, lbfgs, firth or coordinate_descent, for a maximum of a
-    likelihood or an L1 penalty; class_weights are those of its loss.
+    likelihood or an L1 penalty; class_weights and max_hessian are those of its loss.
     """
 
     design: Design
@@ -39,6 +39,7 @@ class Script:
     solver: str = ""
     l1: float = 0.0
     class_weights: tuple[float, ...] | None = None
+    max_hessian: float | None = None
 
     @property
     def standardized(self) -> bool:

@@ -143,12 +143,16 @@ def meat(batch: Batch, operands: MeatOperands, *, model: Model, loss: Loss, kind
     """
     assert batch.y is not None
     basis, theta = operands
-    eta = model.forward(theta, batch.x)
-    eta = eta if batch.offset is None else eta + batch.offset
+    eta = _eta(batch, theta, model)
     if loss.name == "squared":
         return _squared_meat(batch, batch.y - eta, basis, kind)
     scores = _scores(batch, loss.gradient(eta, batch.y), basis)
     return MeatSums(scores.T @ scores, batch.x.new_zeros(()), 0)
+
+
+def _eta(batch: Batch, theta: Tensor, model: Model) -> Tensor:
+    eta = model.forward(theta, batch.x)
+    return eta if batch.offset is None else eta + batch.offset
 
 
 def _scores(batch: Batch, gradient: Tensor, basis: Basis) -> Tensor:
@@ -171,8 +175,7 @@ def cluster_sums(batch: Batch, operands: MeatOperands, *, model: Model, loss: Lo
     """Return the sums of one batch, for squared loss with the gradient of e² / 2."""
     assert batch.y is not None and batch.groups is not None
     basis, theta = operands
-    eta = model.forward(theta, batch.x)
-    eta = eta if batch.offset is None else eta + batch.offset
+    eta = _eta(batch, theta, model)
     if loss.name == "squared":
         residual = batch.y - eta
         scores = _scores(batch, -residual, basis)
@@ -229,8 +232,3 @@ def refuse_robust(kind: str, solver: str) -> None:
         raise OptionError(
             f"cov_type={kind!r} needs the Hessian at the optimum, which solver {solver!r} leaves none of; leave it out."
         )
-
-
-def named(covariance: Covariance, kind: str) -> Covariance:
-    """Return the covariance under another name."""
-    return replace(covariance, kind=kind)

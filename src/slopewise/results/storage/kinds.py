@@ -10,41 +10,23 @@ import torch
 from torch import Tensor, nn
 
 from slopewise.errors import StoreError
-from slopewise.losses.absolute import Absolute
-from slopewise.losses.gamma import Gamma
-from slopewise.losses.huber import Huber
-from slopewise.losses.logistic import Logistic
-from slopewise.losses.negative_binomial import NegativeBinomial
-from slopewise.losses.poisson import Poisson
-from slopewise.losses.quantile import Quantile
-from slopewise.losses.softmax import Softmax
-from slopewise.losses.squared import Squared
+from slopewise.losses.registry import REGISTRY, loss_class
 from slopewise.models.linear import Linear
 from slopewise.models.mlp import MLP
 from slopewise.models.model import Model
 from slopewise.models.torch_module import as_model, check_module, restore
 from slopewise.results.record import ClassificationMetrics, CsvRows, InlineRows, RegressionMetrics
 
-KINDS: dict[str, type] = {
-    kind.__name__: kind
-    for kind in (
-        Linear,
-        MLP,
-        Squared,
-        Logistic,
-        Softmax,
-        Poisson,
-        NegativeBinomial,
-        Gamma,
-        Huber,
-        Absolute,
-        Quantile,
-        RegressionMetrics,
-        ClassificationMetrics,
-        CsvRows,
-        InlineRows,
-    )
-}
+_STORED: tuple[type, ...] = (
+    Linear,
+    MLP,
+    *map(loss_class, REGISTRY),
+    RegressionMetrics,
+    ClassificationMetrics,
+    CsvRows,
+    InlineRows,
+)
+KINDS = {kind.__name__: kind for kind in _STORED}
 
 
 def given_module(

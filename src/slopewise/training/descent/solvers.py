@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from time import perf_counter
 
@@ -13,8 +14,9 @@ from torch import Tensor
 from slopewise.data.source import Source
 from slopewise.engine.engine import Engine
 from slopewise.engine.threads import one_torch_thread
+from slopewise.optimizers.plan import DescentPlan
 from slopewise.problem import Problem
-from slopewise.solution import Descended, DescentRecord, Moments, Solution
+from slopewise.solution import Descended, DescentRecord, History, Moments, Solution
 from slopewise.training.descent.checkpoint import Checkpoint
 from slopewise.training.descent.closed_form import descend_closed_form
 from slopewise.training.descent.linear import DescentSetup, conclude_computed
@@ -102,11 +104,7 @@ class ClosedForm(LinearDescent):
         self, problem: Problem, engine: Engine, setup: DescentSetup, moments: Moments, callback: Callback | None
     ) -> Descended:
         """Return the descent."""
-        began = perf_counter()
-        # Products of a few numbers are over before a second thread has woken up.
-        with one_torch_thread():
-            history = descend_closed_form(setup.quadratic, setup.plan, setup.start)
-        return conclude_computed(history, setup, moments, seconds=perf_counter() - began)
+        return _computed(descend_closed_form, setup, moments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +118,7 @@ class OnMoments(LinearDescent):
         self, problem: Problem, engine: Engine, setup: DescentSetup, moments: Moments, callback: Callback | None
     ) -> Descended:
         """Return the descent."""
-        began = perf_counter()
-        with one_torch_thread():
-            history = descend_moments(setup.quadratic, setup.plan, setup.start)
-        return conclude_computed(history, setup, moments, seconds=perf_counter() - began)
+        return _computed(descend_moments, setup, moments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +154,17 @@ class Loop(LinearDescent):
             lowest=setup.quadratic.lowest,
         )
         return replace(descended, theta=to_raw_scale(descended.theta, units))
+
+
+def _computed(
+    compute: Callable[[Quadratic, DescentPlan, Tensor], History], setup: DescentSetup, moments: Moments
+) -> Descended:
+    """Return the descent whose history follows from the moments alone."""
+    began = perf_counter()
+    # Products of small matrices are done before a second thread has started.
+    with one_torch_thread():
+        history = compute(setup.quadratic, setup.plan, setup.start)
+    return conclude_computed(history, setup, moments, seconds=perf_counter() - began)
 
 
 def _started(setup: DescentSetup, warm: Tensor) -> DescentSetup:

@@ -14,7 +14,9 @@ from slopewise.training.likelihood.robust import h1_basis
 from slopewise.training.likelihood.sparsity import quantile_basis
 
 
-def sampling_basis(problem: Problem, solution: Solution, engine: Engine) -> Basis | None:
+def sampling_basis(
+    problem: Problem, solution: Solution, engine: Engine, dispersion: float | None = None
+) -> Basis | None:
     """Return the basis of the loss's own covariance, M inner M' with M the map from its coordinates to raw units.
 
     Classes: the inverse Hessian. Losses with a log link: the inverse expected information times the dispersion; with
@@ -25,6 +27,7 @@ def sampling_basis(problem: Problem, solution: Solution, engine: Engine) -> Basi
         problem: as it was solved.
         solution: its solution.
         engine: sums over the rows.
+        dispersion: of a loss with log link, where it is known already; otherwise the rows are read for it.
     """
     problem = replace(problem, loss=solution.fitted_loss or problem.loss)
     loss = problem.loss
@@ -33,7 +36,7 @@ def sampling_basis(problem: Problem, solution: Solution, engine: Engine) -> Basi
     if solution.basis is None or loss.response == "class" or any(each.name == "alpha" for each in solution.nuisance):
         return solution.basis
     if isinstance(loss, LogLink):
-        dispersion = loss.dispersion
+        dispersion = loss.dispersion if dispersion is None else dispersion
         if dispersion is None:
             dispersion = glm_statistics(problem, solution, engine).dispersion
         return expected_basis(problem, solution, engine, dispersion=dispersion)

@@ -31,9 +31,6 @@ EPOCHS = 5
 TOLERANCE = 1e-4
 """Relative error of the measured sharpness: a learning rate is not chosen more finely."""
 
-MAX_HESSIAN = {"squared": 2.0, "logistic": 0.25, "softmax": 0.5}
-"""Of `Loss.max_hessian`, for results/export, which knows a loss by its name only."""
-
 
 def hessian_bound(problem: Problem, moments: Moments, units: Standardization, ridge: Tensor) -> float | None:
     """Return an upper bound of the Hessian's eigenvalues for a model without hidden layers; None where none exists.
