@@ -118,5 +118,5 @@ def test_what_has_no_answer_is_refused() -> None:
         FitError, match="vary no more than a Poisson's about their means, so alpha goes to 0; choose lo"
     ):
         OverdispersedNewton().solve(problem_of(x, even, loss=LOSS), ENGINE)
-    with pytest.raises(OptionError, match="alpha is not estimated under a penalty, and l2 is 1; give alpha"):
+    with pytest.raises(OptionError, match="alpha is not estimated under a penalty, and l2 is 1; give overdispersion"):
         OverdispersedNewton().solve(problem_of(x, even, loss=LOSS, penalty=L2(1.0)), ENGINE)

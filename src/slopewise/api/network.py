@@ -35,6 +35,7 @@ from slopewise.training.moments.moments import read_moments
 from slopewise.training.moments.standardize import standardization
 from slopewise.training.network.prepare import target_units
 from slopewise.training.network.solver import NetworkLoop
+from slopewise.training.registry import refuse_estimates
 
 ONE = "the plain loop: the descent of a network has no closed form"
 MANY = "the plain loop: {} networks trained at once, the best one kept"
@@ -151,11 +152,7 @@ def _problem(data: TrainingData, options: ResolvedOptions) -> Problem:
 def _loss(data: TrainingData, options: ResolvedOptions) -> Loss:
     if not data.is_classification:
         loss = number_loss(data, options)
-        if loss.estimates is not None:
-            raise OptionError(
-                f"gradient descent does not estimate the {loss.estimates} of loss {loss.name!r}; give "
-                f"{'delta' if loss.name == 'huber' else 'overdispersion'}."
-            )
+        refuse_estimates(loss)
         return loss
     check_model(data, options.model)
     return loss_of(data, options["class_weight"])

@@ -44,7 +44,7 @@ DEFAULTS: dict[str, Any] = {
 }
 """What an option is where it is not given; None where it is not listed."""
 
-LOSS_OPTIONS = {"tau": "tau", "delta": "delta", "overdispersion": "alpha"}
+LOSS_OPTIONS = {each.given_as: each.name for entry in REGISTRY.values() for each in entry.parameters}
 """The parameters of losses: what the option is called, and what the loss calls it."""
 
 NETWORK = ("hidden", "activation", "dropout", "n_init", "module")

@@ -21,13 +21,19 @@ class Parameter:
     """A number that a loss takes.
 
     default: the value where none is given, None if it is then estimated with the coefficients. estimated: what the
-    loss calls that estimate. help: one line.
+    loss calls that estimate. help: one line. option: what it is called where a user gives it, "" for its name.
     """
 
     name: str
     default: float | None
     help: str
     estimated: str | None = None
+    option: str = ""
+
+    @property
+    def given_as(self) -> str:
+        """The option by which a user gives it."""
+        return self.option or self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +47,13 @@ class LossEntry:
 
 
 DELTA = Parameter("delta", None, "residual from which the loss is linear; left out: 1.345 times their MAD", "scale")
-ALPHA = Parameter("alpha", None, "variance = mean + alpha · mean²; left out: by maximum likelihood", "alpha")
+ALPHA = Parameter(
+    "alpha",
+    None,
+    "variance = mean + alpha · mean²; left out: by maximum likelihood",
+    estimated="alpha",
+    option="overdispersion",  # alpha is an argument of RMSprop
+)
 TAU = Parameter("tau", 0.5, "which quantile, between 0 and 1")
 
 EXACT = ("cholesky", "qr", "coordinate_descent", "gd")

@@ -82,6 +82,19 @@ def names_of(*kinds: Kind) -> tuple[str, ...]:
     return tuple(entry.name for entry in ENTRIES if entry.kind in kinds)
 
 
+def refuse_estimates(loss: Loss) -> None:
+    """Raise OptionError where gradient descent is to estimate a parameter of the loss: it takes coefficients alone."""
+    if loss.estimates is not None:
+        raise OptionError(
+            f"gradient descent does not estimate the {loss.estimates} of loss {loss.name!r}; give "
+            f"{_estimated_option(loss)}."
+        )
+
+
+def _estimated_option(loss: Loss) -> str:
+    return next(each.given_as for each in REGISTRY[loss.name].parameters if each.estimated == loss.estimates)
+
+
 def solver_class(name: str, loss: Loss) -> type[Solver]:
     """Return the class of a solver as it suits a loss: Newton's method also estimates what the loss leaves open."""
     if name == "newton" and loss.estimates == "alpha":
@@ -174,11 +187,7 @@ def _exact(problem: Problem, moments: Moments | None, wanted: str = "auto") -> t
 def _descent(problem: Problem, plan: DescentPlan, wanted: str, rows_needed: str) -> Choice:
     from slopewise.training.solver import unmet
 
-    if problem.loss.estimates is not None:
-        raise OptionError(
-            f"gradient descent does not estimate the {problem.loss.estimates} of loss {problem.loss.name!r}; give "
-            f"{REGISTRY[problem.loss.name].parameters[0].name}."
-        )
+    refuse_estimates(problem.loss)
     against = {name: unmet(SOLVERS[name].load(), problem, plan) for name in names_of("descent")}
     if rows_needed:
         for name in ("gd_closed_form", "gd_moments"):
@@ -214,7 +223,7 @@ def _checked(name: str, reason: str, problem: Problem) -> Choice:
     if not reasons and name not in can:
         reasons = [f"loss {loss.name!r} is solved by {', '.join(can)}"]
     if not reasons and loss.estimates is not None and name != "newton":
-        reasons = [f"it does not estimate the {loss.estimates}; give {REGISTRY[loss.name].parameters[0].name}"]
+        reasons = [f"it does not estimate the {loss.estimates}; give {_estimated_option(loss)}"]
     if reasons:
         raise OptionError(
             f"solver {name!r} cannot be used here: {'; '.join(reasons)}; choose solver='auto', or leave it out."

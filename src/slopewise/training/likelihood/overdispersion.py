@@ -84,7 +84,7 @@ class OverdispersedNewton(Solver):
         """
         if problem.penalty.strength:
             raise OptionError(
-                f"alpha is not estimated under a penalty, and l2 is {problem.penalty.strength:g}; give alpha."
+                f"alpha is not estimated under a penalty, and l2 is {problem.penalty.strength:g}; give overdispersion."
             )
         with likelihood_setup(problem, engine) as setup:
             check_columns(setup.problem, setup.first.moments)
@@ -128,7 +128,9 @@ def in_turn(setup: LikelihoodSetup, engine: Engine, start: Tensor) -> tuple[Tens
             )
         if second > 0 and abs(step) <= SETTLED:
             return c, log_alpha, passes
-    raise FitError(f"alpha did not settle in {MOST_ROUNDS} rounds, being {math.exp(log_alpha):.3g}; give alpha.")
+    raise FitError(
+        f"alpha did not settle in {MOST_ROUNDS} rounds, being {math.exp(log_alpha):.3g}; give overdispersion."
+    )
 
 
 def _with_alpha(problem: Problem, log_alpha: float) -> Problem:
