@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from catalog import LOSSES, LossEntry
@@ -9,6 +11,7 @@ from torch import Tensor
 
 from slopewise.errors import DataError
 from slopewise.losses.log_link import LogLink
+from slopewise.losses.loss import Robust
 from slopewise.losses.null_model import null_model_cost
 
 ROWS = 64
@@ -152,10 +155,33 @@ def test_no_other_eta_costs_less_than_the_null_model(entry: LossEntry, weighted:
 def test_its_text_is_plain_pytorch(entry: LossEntry, reduction: str) -> None:
     eta, y = rows(entry)
     columns = eta[:, None] if eta.ndim == 1 else eta
-    text = entry.loss.torch_expression(reduction)
-    found = eval(text, {"torch": torch, "H": columns, "Y": y[:, None]})
-    wanted = entry.loss.value(eta, y)
-    torch.testing.assert_close(found.squeeze(-1), wanted.mean() if reduction == "mean" else wanted)
+    names = {"torch": torch, "H": columns, "Y": y[:, None], **entry.loss.torch_constants()}
+    *lines, expression = entry.loss.torch_lines(reduction)
+    exec("\n".join(lines), names)
+    found = eval(expression, names)
+    plain = replace(entry.loss, class_weights=None) if hasattr(entry.loss, "class_weights") else entry.loss
+    wanted = plain.value(eta, y)
+    torch.testing.assert_close(found, wanted.mean() if reduction == "mean" else wanted[:, None])
+
+
+@every
+def test_its_prediction_as_text_is_the_inverse_link(entry: LossEntry) -> None:
+    eta, _ = rows(entry)
+    columns = eta[:, None] if eta.ndim == 1 else eta
+    found = eval(entry.loss.torch_prediction(), {"torch": torch, "H": columns})
+    torch.testing.assert_close(found, entry.loss.inverse_link(eta).reshape(found.shape))
+
+
+robust = pytest.mark.parametrize("entry", [e for e in LOSSES if isinstance(e.loss, Robust)], ids=str)
+
+
+@robust
+def test_its_irls_weight_as_text_is_that_of_the_loss(entry: LossEntry) -> None:
+    eta, y = rows(entry)
+    eta[0] = y[0]
+    names = {"torch": torch, "H": eta[:, None], "Y": y[:, None], **entry.loss.torch_constants()}
+    assert isinstance(entry.loss, Robust)
+    torch.testing.assert_close(eval(entry.loss.torch_irls_weight(), names)[:, 0], entry.loss.irls_weight(eta, y))
 
 
 @every

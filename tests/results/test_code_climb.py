@@ -17,6 +17,7 @@ PENGUINS = str(Path(__file__).parents[2] / "examples" / "penguins.csv")
 SEX = {"target": "sex", "features": ["flipper_length_mm", "bill_depth_mm", "species"], "missing": "drop"}
 SPECIES = {"target": "species", "features": ["bill_length_mm", "flipper_length_mm"], "missing": "drop"}
 MASS = {"target": "body_mass_g", "features": ["flipper_length_mm", "bill_depth_mm", "sex"], "missing": "drop"}
+LENGTH = {"target": "flipper_length_mm", "features": ["bill_depth_mm", "species"], "missing": "drop"}
 POINTS = {"x": [0.0, 0.0, 0.0, 1.0, 1.0, 1.0], "y": [0, 0, 0, 1, 1, 1]}
 
 CASES: dict[str, dict[str, Any]] = {
@@ -41,6 +42,27 @@ CASES: dict[str, dict[str, Any]] = {
     "line-zeros": {**MASS, "l1": 60000.0, "l2": 10.0},
     "line-weighted-l1": {**MASS, "l1": 2000.0, "weights": "year"},
     "line-through-zero-l1": {**MASS, "l1": 2000.0, "intercept": False},
+    "huber": {**MASS, "loss": "huber"},
+    "huber-delta-l2-weighted": {**MASS, "loss": "huber", "delta": 100.0, "l2": 2.0, "weights": "year"},
+    "huber-lbfgs": {**MASS, "loss": "huber", "delta": 300.0, "solver": "lbfgs"},
+    "huber-through-zero": {**MASS, "loss": "huber", "delta": 300.0, "intercept": False},
+    "absolute": {**MASS, "loss": "absolute"},
+    "quantile": {**MASS, "loss": "quantile", "tau": 0.9},
+    "quantile-weighted": {**MASS, "loss": "quantile", "tau": 0.25, "weights": "bill_length_mm"},
+    "quantile-through-zero": {**MASS, "loss": "quantile", "tau": 1 / 3, "intercept": False},
+    "poisson": {**LENGTH, "loss": "poisson"},
+    "poisson-exposure": {**LENGTH, "loss": "poisson", "exposure": "year", "offset": "bill_length_mm"},
+    "poisson-exposure-weighted": {**LENGTH, "loss": "poisson", "exposure": "year", "weights": "bill_length_mm"},
+    "poisson-l2-lbfgs": {**LENGTH, "loss": "poisson", "l2": 3.0, "solver": "lbfgs"},
+    "poisson-l1": {**LENGTH, "loss": "poisson", "l1": 30.0},
+    "poisson-through-zero": {**LENGTH, "features": ["bill_depth_mm"], "loss": "poisson", "intercept": False},
+    "poisson-filled": {**LENGTH, "features": ["bill_depth_mm", "sex"], "missing": "mean", "loss": "poisson"},
+    "gamma": {**MASS, "loss": "gamma"},
+    "gamma-elastic-weighted": {**MASS, "loss": "gamma", "l1": 0.5, "l2": 0.5, "weights": "year"},
+    "gamma-offset": {**LENGTH, "loss": "gamma", "offset": "bill_length_mm"},
+    "negative-binomial": {**LENGTH, "loss": "negative_binomial", "overdispersion": 0.02},
+    "negative-binomial-estimated": {**MASS, "loss": "negative_binomial"},
+    "negative-binomial-l1": {**LENGTH, "loss": "negative_binomial", "overdispersion": 0.02, "l1": 5.0},
     "points-firth": {"target": "y", "firth": True},
     "points-l2": {"target": "y", "l2": 0.1},
 }
@@ -97,7 +119,9 @@ def coefficients_of(fit: Any) -> dict[str, float]:
 @pytest.mark.parametrize(("name", "style"), STYLED)
 def test_the_script_comes_to_the_coefficients(name: str, style: str, fits: Any, answers: dict[str, str]) -> None:
     found, _, _ = read(answers[f"{name}.{style}"])
-    assert found == pytest.approx(coefficients_of(fits[name]), rel=1e-6, abs=1e-9)
+    # the line search of torch's L-BFGS compares costs of 850, whose rounding hides the last eight digits of a step
+    near = 1e-5 if name == "poisson-l2-lbfgs" else 1e-6
+    assert found == pytest.approx(coefficients_of(fits[name]), rel=near, abs=1e-9)
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if not name.startswith("line")])
@@ -124,6 +148,7 @@ def test_the_prediction_is_that_of_the_first_training_row(name: str, fits: Any, 
         used = fit.design.used() if fit.design.missing == "drop" else (fit.design.target,)
         first = next(row for row in rows if all(row[name] != "" for name in used))
         kinds = {feature.name: feature.kind for feature in fit.design.features}
+        kinds |= {name: "number" for name in (fit.design.offset, fit.design.exposure) if name}
         row = {name: [first[name] if kind == "category" else float(first[name])] for name, kind in kinds.items()}
     said = fit.predict(row)
     right = [said[f"p({level})"][0] for level in fit.class_names] if fit.class_names else [said["prediction"][0]]

@@ -229,7 +229,5 @@ def test_what_an_interval_cannot_be():
     ours = fit("count", loss="poisson")
     with pytest.raises(OptionError, match="the interval of one new observation is known for least squares alone"):
         ours.predict(NEW, interval=0.9)
-    with pytest.raises(OptionError, match=r"code\(\) writes scripts of squared, logistic, softmax loss"):
-        ours.code()
     with pytest.raises(FitError, match="L1 penalty leaves no standard errors"):
         fit("count", loss="poisson", l1=1.0).predict(NEW, interval=0.9, of="mean")

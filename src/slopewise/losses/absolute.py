@@ -19,6 +19,7 @@ class Absolute(PiecewiseLinear):
 
     name = "absolute"
     title = "Median regression"
+    formula = "the absolute error"
     response = "number"
     distribution = None
     max_hessian = None
@@ -39,18 +40,10 @@ class Absolute(PiecewiseLinear):
         check_shapes(eta, y)
         return torch.zeros_like(eta)
 
-    def inverse_link(self, eta: Tensor) -> Tensor:
-        """Return eta: the link is the identity."""
-        return eta
-
     def null_eta(self, y: Tensor, w: Tensor | None = None) -> Tensor:
         """Return the lower median ()."""
         return weighted_quantile(y, w, 0.5)
 
-    def check_target(self, y: Tensor) -> str | None:
-        """Return None: any number will do."""
-        return None
-
-    def torch_expression(self, reduction: Reduction = "mean") -> str:
+    def torch_lines(self, reduction: Reduction = "mean") -> tuple[str, ...]:
         """Return the text of torch's own function."""
-        return f"torch.nn.functional.l1_loss(H, Y{EACH_ROW[reduction]})"
+        return (f"torch.nn.functional.l1_loss(H, Y{EACH_ROW[reduction]})",)

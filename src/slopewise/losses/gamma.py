@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from slopewise.losses.log_link import LogLink
-from slopewise.losses.loss import Reduction, check_shapes, first_offence
+from slopewise.losses.loss import Reduction, check_shapes, first_offence, mean_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,6 +22,7 @@ class Gamma(LogLink):
 
     name = "gamma"
     title = "Gamma regression"
+    formula = "-log of the gamma density, constants aside"
     response = "positive"
     distribution = "gamma"
     max_hessian = None
@@ -61,7 +62,6 @@ class Gamma(LogLink):
         """Return a sentence if a number is zero or negative."""
         return first_offence(y, y <= 0, "positive", self.title)
 
-    def torch_expression(self, reduction: Reduction = "mean") -> str:
+    def torch_lines(self, reduction: Reduction = "mean") -> tuple[str, ...]:
         """Return the value as text."""
-        rows = "(Y * (-H).exp() + H)"
-        return rows if reduction == "none" else f"{rows}.mean()"
+        return mean_of("Y * (-H).exp() + H", reduction)

@@ -31,6 +31,7 @@ class Huber(Robust):
     """Its efficiency at a normal distribution is 95% of that of least squares (Holland and Welsch, 1977)."""
     name = "huber"
     title = "Huber regression"
+    formula = "half the squared error up to delta, linear beyond"
     response = "number"
     distribution = None
     max_hessian = 1.0
@@ -65,18 +66,18 @@ class Huber(Robust):
         check_shapes(eta, y)
         return ((eta - y).abs() <= self.delta).to(eta.dtype)
 
-    def inverse_link(self, eta: Tensor) -> Tensor:
-        """Return eta: the link is the identity."""
-        return eta
-
     def null_eta(self, y: Tensor, w: Tensor | None = None) -> Tensor:
         """Return Huber's estimate of location ()."""
         return search(self, y, w)
 
-    def check_target(self, y: Tensor) -> str | None:
-        """Return None: any number will do."""
-        return None
+    def torch_irls_weight(self) -> str:
+        """Return min(1, delta / |e|), 1 where e is 0."""
+        return "(delta / (H - Y).abs()).clamp(max=1)"
 
-    def torch_expression(self, reduction: Reduction = "mean") -> str:
+    def torch_lines(self, reduction: Reduction = "mean") -> tuple[str, ...]:
         """Return the text of torch's own function."""
-        return f"torch.nn.functional.huber_loss(H, Y, delta={self.delta!r}{EACH_ROW[reduction]})"
+        return (f"torch.nn.functional.huber_loss(H, Y, delta=delta{EACH_ROW[reduction]})",)
+
+    def torch_constants(self) -> dict[str, float]:
+        """Return delta."""
+        return {"delta": self.delta}

@@ -46,6 +46,10 @@ class LogLink(Loss):
         """Return the mean exp(eta) (n,)."""
         return eta.exp()
 
+    def torch_prediction(self) -> str:
+        """Return exp(H)."""
+        return "H.exp()"
+
     def null_eta(self, y: Tensor, w: Tensor | None = None) -> Tensor:
         """Return the logarithm of the mean ()."""
         return weighted_mean(y, w).log()

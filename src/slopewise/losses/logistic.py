@@ -26,6 +26,7 @@ class Logistic(Loss):
     class_weights: tuple[float, float] | None = None
     name = "logistic"
     title = "Logistic regression"
+    formula = "-log of the probability of the right class"
     response = "class"
     distribution = "bernoulli"
     classes = 2
@@ -66,14 +67,13 @@ class Logistic(Loss):
         """Return a sentence if a target is neither 0 nor 1."""
         return first_offence(y, (y != 0) & (y != 1) & ~y.isnan(), "0 or 1", self.title)
 
-    def torch_expression(self, reduction: Reduction = "mean") -> str:
-        """Return the text of torch's own function, times the class weights where there are any."""
-        function = "torch.nn.functional.binary_cross_entropy_with_logits(H, Y{})"
-        if self.class_weights is None:
-            return function.format(EACH_ROW[reduction])
-        zero, one = self.class_weights
-        rows = f"torch.where(Y == 1, {one!r}, {zero!r}) * {function.format(EACH_ROW['none'])}"
-        return rows if reduction == "none" else f"({rows}).mean()"
+    def torch_lines(self, reduction: Reduction = "mean") -> tuple[str, ...]:
+        """Return the text of torch's own function."""
+        return (f"torch.nn.functional.binary_cross_entropy_with_logits(H, Y{EACH_ROW[reduction]})",)
+
+    def torch_prediction(self) -> str:
+        """Return the probabilities of both classes."""
+        return "torch.cat([torch.sigmoid(-H), torch.sigmoid(H)], dim=1)"
 
     def _weighted(self, values: Tensor, y: Tensor) -> Tensor:
         if self.class_weights is None:

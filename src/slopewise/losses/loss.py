@@ -29,13 +29,15 @@ EACH_ROW = {"mean": "", "none": ', reduction="none"'}
 class Loss(ABC):
     """A convex function of eta (n,) or (n, m), given y (n,).
 
-    name: as in the registry. title: of a fit with it. response: the targets it takes. classes: how many it tells
-    apart, 0 where the target is a number. distribution: whose -log likelihood it is, None where it is no likelihood.
-    estimates: its own parameter that is estimated together with the coefficients, None where all are given.
+    name: as in the registry. title: of a fit with it. formula: the loss of one row, in words. response: the targets it
+    takes. classes: how many it tells apart, 0 where the target is a number. distribution: whose -log likelihood it is,
+    None where it is no likelihood. estimates: its own parameter that is estimated together with the coefficients, None
+    where all are given.
     """
 
     name: str
     title: str
+    formula: str
     response: Response
     distribution: str | None
     classes: int = 0
@@ -81,14 +83,39 @@ class Loss(ABC):
         """Return what is wrong with the first target that this loss cannot take, None where all can be; NaN can be."""
 
     @abstractmethod
-    def torch_expression(self, reduction: Reduction = "mean") -> str:
+    def torch_lines(self, reduction: Reduction = "mean") -> tuple[str, ...]:
         """Return the mean loss as plain PyTorch text of H (n, m) = eta and Y (n, 1), or with `none` that of each row.
 
-        The names it uses are torch, H and Y.
+        The last line is the expression, of shape () or (n, 1), class weights aside; those before it assign. The names
+        they use are torch, H, Y and those of `torch_constants`.
         """
 
+    def torch_constants(self) -> dict[str, float]:
+        """Return the numbers that `torch_lines` names."""
+        return {}
 
-class Robust(Loss):
+    @abstractmethod
+    def torch_prediction(self) -> str:
+        """Return the inverse link of H (n, m) as plain PyTorch text: numbers (n, 1), or probabilities (n, k)."""
+
+
+class IdentityLink(Loss):
+    """A loss whose eta is the predicted number itself, of any target."""
+
+    def inverse_link(self, eta: Tensor) -> Tensor:
+        """Return eta."""
+        return eta
+
+    def check_target(self, y: Tensor) -> str | None:
+        """Return None: any number will do."""
+        return None
+
+    def torch_prediction(self) -> str:
+        """Return H."""
+        return "H"
+
+
+class Robust(IdentityLink):
     """A loss of the residual e = eta - y that is ½ e² up to |e| = delta and grows no faster than |e| beyond.
 
     delta is in the units of the target; where `estimates` is `scale`, it is tuning · scale of the residuals.
@@ -105,8 +132,12 @@ class Robust(Loss):
     def irls_weight(self, eta: Tensor, y: Tensor) -> Tensor:
         """Return gradient / e (n,), 1 at e = 0: no quadratic through a row's value and gradient needs more."""
 
+    @abstractmethod
+    def torch_irls_weight(self) -> str:
+        """Return the weights as plain PyTorch text of H and Y (n, 1)."""
 
-class PiecewiseLinear(Loss):
+
+class PiecewiseLinear(IdentityLink):
     """A loss over · (y - eta) where y > eta, else under · (eta - y).
 
     Its optimum is the over / (over + under) quantile.
@@ -138,6 +169,17 @@ def weighted_quantile(y: Tensor, w: Tensor | None, tau: float) -> Tensor:
     below = (y.new_ones(len(y)) if w is None else w[order]).cumsum(0)
     at = int((below < tau * below[-1] * (1 - 1e-15)).sum())
     return y[order[min(at, len(y) - 1)]]
+
+
+def mean_of(rows: str, reduction: Reduction) -> tuple[str]:
+    """Return the expression of each row's loss, or of their mean.
+
+    >>> mean_of("Y - H", "mean")
+    ('(Y - H).mean()',)
+    """
+    if reduction == "none":
+        return (rows,)
+    return (f"{rows}.mean()" if rows.startswith("torch.") else f"({rows}).mean()",)
 
 
 def first_offence(y: Tensor, bad: Tensor, wanted: str, title: str) -> str | None:

@@ -11,7 +11,7 @@ from torch.nn.functional import softplus
 
 from slopewise.errors import OptionError
 from slopewise.losses.log_link import AlphaDerivatives, Overdispersed
-from slopewise.losses.loss import Reduction, check_shapes, first_offence
+from slopewise.losses.loss import Reduction, check_shapes, first_offence, mean_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,6 +32,7 @@ class NegativeBinomial(Overdispersed):
     estimates: str | None = None
     name = "negative_binomial"
     title = "Negative binomial regression"
+    formula = "-log of the negative binomial probability, constants aside"
     response = "count"
     distribution = "negative_binomial"
     max_hessian = None
@@ -96,11 +97,14 @@ class NegativeBinomial(Overdispersed):
         """Return a sentence if a count is negative."""
         return first_offence(y, y < 0, "zero or positive", self.title)
 
-    def torch_expression(self, reduction: Reduction = "mean") -> str:
+    def torch_lines(self, reduction: Reduction = "mean") -> tuple[str, ...]:
         """Return the value as text."""
-        softplus, log_alpha = "torch.nn.functional.softplus", math.log(self.alpha)
-        rows = f"({softplus}(H + {log_alpha!r}) / {self.alpha!r} + Y * {softplus}(-H - {log_alpha!r}))"
-        return rows if reduction == "none" else f"{rows}.mean()"
+        lines = ("softplus, logit = torch.nn.functional.softplus, H + log_alpha",)
+        return lines + mean_of("softplus(logit) / alpha + Y * softplus(-logit)", reduction)
+
+    def torch_constants(self) -> dict[str, float]:
+        """Return alpha and its logarithm."""
+        return {"alpha": self.alpha, "log_alpha": math.log(self.alpha)}
 
     def _logit(self, eta: Tensor) -> Tensor:
         return eta + math.log(self.alpha)

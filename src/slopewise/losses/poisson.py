@@ -27,6 +27,7 @@ class Poisson(LogLink):
 
     name = "poisson"
     title = "Poisson regression"
+    formula = "-log of the Poisson probability, constants aside"
     response = "count"
     distribution = "poisson"
     max_hessian = None
@@ -66,6 +67,6 @@ class Poisson(LogLink):
         """Return a sentence if a count is negative."""
         return first_offence(y, y < 0, "zero or positive", self.title)
 
-    def torch_expression(self, reduction: Reduction = "mean") -> str:
+    def torch_lines(self, reduction: Reduction = "mean") -> tuple[str, ...]:
         """Return the text of torch's own function."""
-        return f"torch.nn.functional.poisson_nll_loss(H, Y{EACH_ROW[reduction]})"
+        return (f"torch.nn.functional.poisson_nll_loss(H, Y{EACH_ROW[reduction]})",)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from slopewise.errors import OptionError
-from slopewise.losses.loss import PiecewiseLinear, Reduction, check_shapes, weighted_quantile
+from slopewise.losses.loss import PiecewiseLinear, Reduction, check_shapes, mean_of, weighted_quantile
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,6 +27,7 @@ class Quantile(PiecewiseLinear):
     tau: float = 0.5
     name = "quantile"
     title = "Quantile regression"
+    formula = "tau times the error where H is too low, 1 - tau times where it is too high"
     response = "number"
     distribution = None
     max_hessian = None
@@ -55,19 +56,14 @@ class Quantile(PiecewiseLinear):
         check_shapes(eta, y)
         return torch.zeros_like(eta)
 
-    def inverse_link(self, eta: Tensor) -> Tensor:
-        """Return eta: the link is the identity."""
-        return eta
-
     def null_eta(self, y: Tensor, w: Tensor | None = None) -> Tensor:
         """Return the lower tau-quantile ()."""
         return weighted_quantile(y, w, self.tau)
 
-    def check_target(self, y: Tensor) -> str | None:
-        """Return None: any number will do."""
-        return None
-
-    def torch_expression(self, reduction: Reduction = "mean") -> str:
+    def torch_lines(self, reduction: Reduction = "mean") -> tuple[str, ...]:
         """Return the larger of the two lines."""
-        rows = f"torch.maximum({self.tau!r} * (Y - H), {self.tau - 1!r} * (Y - H))"
-        return rows if reduction == "none" else f"{rows}.mean()"
+        return mean_of("torch.maximum(tau * (Y - H), (tau - 1) * (Y - H))", reduction)
+
+    def torch_constants(self) -> dict[str, float]:
+        """Return tau."""
+        return {"tau": self.tau}

@@ -14,6 +14,8 @@ from slopewise.losses.null_model import log_shares
 if TYPE_CHECKING:
     from torch import Tensor
 
+SCORES = "torch.cat([torch.zeros_like(H[:, :1]), H], dim=1)"
+
 
 @dataclass(frozen=True, slots=True)
 class Softmax(Loss):
@@ -28,6 +30,7 @@ class Softmax(Loss):
     class_weights: tuple[float, ...] | None = None
     name = "softmax"
     title = "Softmax regression"
+    formula = "-log of the probability of the right class, the first class's score being 0"
     response = "class"
     distribution = "categorical"
 
@@ -71,14 +74,17 @@ class Softmax(Loss):
         known = (y >= 0) & (y < self.classes) & (y == y.floor()) | y.isnan()
         return first_offence(y, ~known, f"class numbers from 0 to {self.classes - 1}", self.title)
 
-    def torch_expression(self, reduction: Reduction = "mean") -> str:
-        """Return the text of torch's own function on scores with the first class's 0; the mean is over rows."""
-        scores = "torch.cat([torch.zeros_like(H[:, :1]), H], dim=1)"
-        if self.class_weights is None:
-            return f"torch.nn.functional.cross_entropy({scores}, Y[:, 0].long(){EACH_ROW[reduction]})"
-        weight = f"weight=torch.tensor({list(self.class_weights)!r}, dtype=H.dtype)"
-        rows = f"torch.nn.functional.cross_entropy({scores}, Y[:, 0].long(), {weight}{EACH_ROW['none']})"
-        return rows if reduction == "none" else f"{rows}.mean()"
+    def torch_lines(self, reduction: Reduction = "mean") -> tuple[str, ...]:
+        """Return the text of torch's own function on scores with the first class's 0."""
+        row = "[:, None]" if reduction == "none" else ""
+        return (
+            f"scores, k = {SCORES}, Y[:, 0].long()",
+            f"torch.nn.functional.cross_entropy(scores, k{EACH_ROW[reduction]}){row}",
+        )
+
+    def torch_prediction(self) -> str:
+        """Return the probabilities of all classes."""
+        return f"{SCORES}.softmax(1)"
 
     def _is_class(self, y: Tensor) -> Tensor:
         """Return e_y (n, classes - 1); class 0 has no column, so its rows are zero. Column-major."""

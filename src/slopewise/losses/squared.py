@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional
 
-from slopewise.losses.loss import EACH_ROW, Loss, Reduction, check_shapes, weighted_mean
+from slopewise.losses.loss import EACH_ROW, IdentityLink, Reduction, check_shapes, weighted_mean
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
-class Squared(Loss):
+class Squared(IdentityLink):
     """value (eta - y)², gradient 2 (eta - y), Hessian 2. No factor one half, as torch.nn.MSELoss."""
 
     name = "squared"
     title = "Linear regression"
+    formula = "the squared error"
     response = "number"
     distribution = "gaussian"
     max_hessian = 2.0
@@ -39,18 +40,10 @@ class Squared(Loss):
         check_shapes(eta, y)
         return torch.full_like(eta, 2)
 
-    def inverse_link(self, eta: Tensor) -> Tensor:
-        """Return eta: the link is the identity."""
-        return eta
-
     def null_eta(self, y: Tensor, w: Tensor | None = None) -> Tensor:
         """Return the mean ()."""
         return weighted_mean(y, w)
 
-    def check_target(self, y: Tensor) -> str | None:
-        """Return None: any number will do."""
-        return None
-
-    def torch_expression(self, reduction: Reduction = "mean") -> str:
+    def torch_lines(self, reduction: Reduction = "mean") -> tuple[str, ...]:
         """Return the text of torch's own function."""
-        return f"torch.nn.functional.mse_loss(H, Y{EACH_ROW[reduction]})"
+        return (f"torch.nn.functional.mse_loss(H, Y{EACH_ROW[reduction]})",)

@@ -26,8 +26,11 @@ def opening(script: Script, title: str, more: Sequence[str] = ()) -> Iterator[st
     if isinstance(script.rows, CsvRows):
         modules += ["import csv", *["import gzip"] * script.rows.path.endswith(".gz")]
     modules += ["import hashlib"] * (script.plan is not None and script.plan.batch_size is not None)
-    if isinstance(script.rows, CsvRows) and (script.rows.split.test_size or script.rows.split.validation_size):
-        modules.append("from math import floor")
+    if isinstance(script.rows, CsvRows):
+        split = script.rows.split
+        needed = {"floor": split.test_size or split.validation_size, "log": script.design.exposure}
+        if any(needed.values()):
+            modules.append("from math import " + ", ".join(name for name, wanted in needed.items() if wanted))
     for lines in (modules, ["import torch", *(line for line in more if line not in own)]):
         if lines:
             yield "\n".join(sorted(set(lines), key=lambda line: (line.startswith("from"), line)))

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from slopewise.errors import OptionError, check_choice
+from slopewise.errors import check_choice
 from slopewise.results.export.assemble import STYLES, joined, opening
 from slopewise.results.export.data_origin import known_origin
 from slopewise.results.export.data_stage import rows_text, units_text
 from slopewise.results.export.likelihood_stages import likelihood_text
-from slopewise.results.export.loss_stage import FUNCTIONS
 from slopewise.results.export.model_stage import answer, loss, model, solved
 from slopewise.results.export.script import Script, check_script
 from slopewise.results.export.training_stage import optimizer, training
 from slopewise.results.record import DataHandles, FitRecord, Origin
 
-TITLES = {
-    "exact": "A linear model solved exactly",
-    "gd": "A linear model trained by gradient descent",
-    "newton": "Classes by their likelihood, with Newton's method",
-    "lbfgs": "Classes by their likelihood, with L-BFGS",
-    "firth": "Two classes by their likelihood, with Firth's penalty",
-    "coordinate_descent": "A model with coefficients that are exactly 0",
+METHODS = {
+    "newton": "with Newton's method",
+    "lbfgs": "with L-BFGS",
+    "firth": "with Firth's penalty",
+    "coordinate_descent": "with an L1 penalty",
+    "interior_point": "as a linear program",
 }
 
 
@@ -35,14 +33,9 @@ def code(record: FitRecord, data: DataHandles | None, style: str = "plain") -> s
 
     Raises:
         OptionError: the style is not known; the training rows are neither one plain CSV file nor few enough to be
-            written out; a start or a module that cannot be written out; the loss is another one than those three.
+            written out; a start or a module that cannot be written out.
     """
     check_choice("style", style, STYLES)
-    if record.loss.name not in FUNCTIONS:
-        raise OptionError(
-            f"code() writes scripts of {', '.join(FUNCTIONS)} loss, and this fit has loss {record.loss.name!r}; its "
-            "numbers are in coefficients and to_dict()."
-        )
     origin = known_origin(record, data)
     if not record.is_solved:
         from slopewise.results.export.network import network_code
@@ -63,10 +56,10 @@ def script_of(record: FitRecord, origin: Origin) -> Script:
         l2=record.l2,
         l1=record.l1,
         constant=bool((record.moments.gram.diagonal() == 0).any()),
-        loss=record.loss.name,
+        loss=record.loss,
         solver=record.solver if record.l1 or not squared else "",
         class_weights=record.class_weights,
-        max_hessian=record.loss.max_hessian,
+        estimated=" and ".join(nuisance.name for nuisance in record.solution.nuisance),
     )
 
 
@@ -87,7 +80,7 @@ def script_text(script: Script, style: str = "plain") -> str:
 
 def _parts(script: Script, as_class: bool) -> Iterator[str]:
     """Yield the parts of the script in order; a function or class is a part of its own."""
-    yield from opening(script, TITLES[script.solver or ("gd" if script.plan else "exact")])
+    yield from opening(script, _title(script))
     if script.standardized or not script.single:
         yield "torch.set_default_dtype(torch.float64)"
     yield from rows_text(script)
@@ -103,3 +96,9 @@ def _parts(script: Script, as_class: bool) -> Iterator[str]:
         yield optimizer(script, script.plan, as_class)
         yield from training(script, script.plan)
     yield answer(script, as_class)
+
+
+def _title(script: Script) -> str:
+    if script.solver:
+        return f"{script.loss.title} {METHODS[script.solver]}"
+    return "A linear model " + ("trained by gradient descent" if script.plan else "solved exactly")

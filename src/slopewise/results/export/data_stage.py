@@ -174,7 +174,8 @@ def _read(design: Design, rows: CsvRows) -> Iterator[str]:
     yield f"    rows = list(csv.DictReader(file{delimiter}))"
     if rows.split.test_size or rows.split.validation_size:
         yield "rows = [row for number, row in enumerate(rows) if not held_out(number)]"
-    needed = design.used() if design.missing == "drop" else (design.target, *filter(None, [design.weights]))
+    others = filter(None, [design.weights, design.offset, design.exposure])
+    needed = design.used() if design.missing == "drop" else (design.target, *others)
     if design.missing != "error":
         yield assigned("needed = ", [text(name) for name in needed])
         yield "rows = [row for row in rows if not MISSING & {row[name] for name in needed}]"
@@ -187,6 +188,13 @@ def _read(design: Design, rows: CsvRows) -> Iterator[str]:
                 yield assigned("classes = ", [text(level) for level in design.target_levels])
             line, inside = f"{letter} = torch.tensor(", f"[[{cell}] for row in rows]"
             yield f"{line}{inside})" if len(line + inside) < WIDTH else f"{line}\n    {inside}\n)"
+    if design.offset or design.exposure:
+        added = [_number(f"row[{text(design.offset)}]", rows, boolean=False)] if design.offset else []
+        if design.exposure:
+            added.append(f"log({_number(f'row[{text(design.exposure)}]', rows, boolean=False)})")
+        inside = f"[[{' + '.join(added)}] for row in rows]"
+        line = "offset = torch.tensor("
+        yield f"{line}{inside})" if len(line + inside) < WIDTH else f"{line}\n    {inside}\n)"
 
 
 def _class_number(design: Design, rows: CsvRows) -> str:

@@ -146,7 +146,7 @@ def _layers(fit: FitRecord, descent: DescentRecord, model: MLP, as_class: bool) 
 def _loss(fit: FitRecord, descent: DescentRecord) -> Iterator[str]:
     """Yield stage 3; after it, `loss` exists, and `penalty` where there is one."""
     weighted = bool(fit.design.weights)
-    yield from loss_text(fit.loss.name, weighted=weighted, class_weights=fit.class_weights)
+    yield from loss_text(fit.loss, weighted=weighted, class_weights=fit.class_weights)
     if not fit.l2:
         return
     total = "total" if weighted else "len(X)"
@@ -171,10 +171,6 @@ def _answer(fit: FitRecord, descent: DescentRecord, script: Script) -> str:
     lines += [f"    {line}" for line in new_text(script).replace("dtype=W.dtype", "dtype=torch.float64").split("\n")]
     new = "(new - mean) / std" if script.standardized else "new"
     lines.append(f"    H = model(({new}).to(X.dtype))")
-    if fit.loss.name == "squared":
-        lines.append(f"    answer = H[:, 0]{' * y_std + y_mean' * _scaled(descent)}")
-    elif fit.loss.name == "logistic":
-        lines.append("    answer = torch.cat([torch.sigmoid(-H), torch.sigmoid(H)], dim=1)[0]")
-    else:
-        lines.append("    answer = scores(H).softmax(1)[0]")
+    back = " * y_std + y_mean" if _scaled(descent) else ""
+    lines.append(f"    answer = {fit.loss.torch_prediction()}[0]{back}")
     return "\n".join([*lines, 'print(f"cost: {cost.item()}")', 'print(f"prediction: {answer.tolist()}")'])

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from slopewise.data.design import Design
 from slopewise.errors import OptionError, quoted
+from slopewise.losses.loss import Loss
+from slopewise.losses.squared import Squared
 from slopewise.optimizers.plan import DescentPlan
 from slopewise.results.record import CsvRows, InlineRows
 
@@ -22,9 +24,9 @@ class Script:
 
     plan: of the descent, None for a fit that was solved exactly; epochs says how many of its epochs lead to the state
     that was kept; init (p,) the start in the units of the descent, intercept first. new: a row to predict, by
-    feature; None takes the first training row. constant: some column never changes, so it was not scaled. loss is
-    squared, logistic or softmax. solver: newton, lbfgs, firth or coordinate_descent, for a maximum of a
-    likelihood or an L1 penalty; class_weights and max_hessian are those of its loss.
+    feature; None takes the first training row. constant: some column never changes, so it was not scaled. solver: of
+    kind `likelihood` where it was one, else "". class_weights: of the loss. estimated: the parameter of the loss
+    that the fit estimated, "" for none.
     """
 
     design: Design
@@ -35,11 +37,11 @@ class Script:
     l2: float = 0.0
     new: Mapping[str, float | str] | None = None
     constant: bool = False
-    loss: str = "squared"
+    loss: Loss = Squared()
     solver: str = ""
     l1: float = 0.0
     class_weights: tuple[float, ...] | None = None
-    max_hessian: float | None = None
+    estimated: str = ""
 
     @property
     def standardized(self) -> bool:
@@ -50,6 +52,21 @@ class Script:
     def penalized(self) -> bool:
         """Whether something is added to the mean loss, which depends on how many rows there are."""
         return bool(self.l2 or self.l1) or self.solver == "firth"
+
+    @property
+    def weighted(self) -> bool:
+        """Whether the rows have weights."""
+        return self.design.weights is not None
+
+    @property
+    def offset(self) -> bool:
+        """Whether something is added to each row's linear predictor."""
+        return bool(self.design.offset or self.design.exposure)
+
+    @property
+    def total(self) -> str:
+        """The expression of the total weight of the rows."""
+        return "total" if self.weighted else "len(X)"
 
     @property
     def single(self) -> bool:
