@@ -65,4 +65,10 @@ class Callback(Protocol):
         """Report an event in one line, such as the start of a second pass."""
 
     def epochs(self, done: int, total: int, cost: float) -> None:
-        """Report `done` of at most `total` epochs at the present `cost`. Called a few times a second."""
+        """Report `done` of at most `total` epochs at the present `cost`. Called a few times a second.
+
+        Args:
+            done: epochs made.
+            total: epochs planned.
+            cost: the present one.
+        """

@@ -51,6 +51,11 @@ def fit_classification(
 ) -> Fit[ClassificationMetrics]:
     """Return the fit of classes at the maximum of their likelihood.
 
+    Args:
+        data: the rows and the design learned from them.
+        options: as `fit` resolved them.
+        warm_start: a linear fit of the same columns and classes to start from, or None.
+
     Raises:
         OptionError: `warm_start` is a fit of other columns or classes, or has hidden layers; rows are held out for an
             early stop that this solver does not have.

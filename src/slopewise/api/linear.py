@@ -33,6 +33,12 @@ def fit_linear(
 ) -> Fit[RegressionMetrics]:
     """Return the fit of a linear model.
 
+    Args:
+        data: the rows and the design learned from them.
+        options: as `fit` resolved them.
+        warm_start: a linear fit of the same columns that a descent starts from, or None.
+        checkpoint: where a descent keeps its state, or None.
+
     Raises:
         OptionError: an option of classes, or of a descent where none is made.
         FitError: the data determine no answer; or the learning rate is beyond the limit.

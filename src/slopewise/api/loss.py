@@ -36,6 +36,11 @@ def number_loss(data: TrainingData, options: ResolvedOptions) -> Loss:
 def fit_loss(data: TrainingData, options: ResolvedOptions, *, warm_start: Any = None) -> Fit[RegressionMetrics]:
     """Return the fit of a linear model with a loss of the registry, solved without a descent.
 
+    Args:
+        data: the rows and the design learned from them.
+        options: as `fit` resolved them.
+        warm_start: a linear fit of the same columns to start from, or None.
+
     Raises:
         OptionError: an option that this loss or its solver does not take.
         DataError: a target that the loss cannot take.

@@ -46,6 +46,12 @@ def fit_network(
 ) -> Fit[Any]:
     """Return the fit of a network, or of classes by descent: a network without hidden layers.
 
+    Args:
+        data: the rows and the design learned from them.
+        options: as `fit` resolved them.
+        warm_start: a fit to start from, of the same columns, classes and layers; or None.
+        checkpoint: where the descent keeps its state, or None.
+
     Raises:
         OptionError: a solver that networks do not have, or options that make no sense.
     """

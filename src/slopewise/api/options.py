@@ -85,7 +85,7 @@ class ResolvedOptions:
 
 
 def takes(options: type) -> Callable[[F], F]:
-    """Show the options of a TypedDict, with their defaults, in the signature of a function that takes them."""
+    """Return a decorator that shows the options of a TypedDict, with their defaults, in a function's signature."""
 
     def shown(function: F) -> F:
         own = inspect.signature(function)

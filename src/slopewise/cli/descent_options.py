@@ -26,6 +26,9 @@ def numbers(text: str) -> tuple[float, ...]:
 def history_interval(text: str) -> int:
     """Return the epochs between two recorded ones: 1 for `all`, 0 for `last`, or the whole number itself.
 
+    Raises:
+        ValueError: it is none of these.
+
     >>> history_interval("all"), history_interval("100")
     (1, 100)
     """
@@ -98,7 +101,7 @@ OPTIONS: dict[str, Any] = {
 
 
 def takes_descent_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add OPTIONS to a command, which receives those given as the dict `descent_options`.
+    """Return a command with OPTIONS added, which passes those given on as the dict `descent_options`.
 
     Args:
         command: with a keyword argument `descent_options`.

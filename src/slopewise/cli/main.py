@@ -36,7 +36,11 @@ for command in (fit, check, show, predict, evaluate, history, code):
 
 
 def print_version(requested: bool) -> None:
-    """Print the version and stop."""
+    """Print the version and stop.
+
+    Raises:
+        Exit: it was requested, and has been printed.
+    """
     if requested:
         print_result(f"slopewise {__version__}")
         raise typer.Exit

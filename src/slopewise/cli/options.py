@@ -53,7 +53,11 @@ def split_names(option: str, text: str | None) -> list[str] | None:
 
 
 def number(text: str) -> float:
-    """Return the number in `text`; typer adds the option's name to the error."""
+    """Return the number in `text`; typer adds the option's name to the error.
+
+    Raises:
+        ValueError: it is no number.
+    """
     try:
         return float(text)
     except ValueError:
@@ -61,7 +65,11 @@ def number(text: str) -> float:
 
 
 def whole_number(text: str) -> int:
-    """Return the whole number in `text`."""
+    """Return the whole number in `text`.
+
+    Raises:
+        ValueError: it is no whole number.
+    """
     try:
         return int(text)
     except ValueError:

@@ -39,7 +39,13 @@ def write_tables(tables: Iterable[pa.Table], out: str | None) -> int:
 
 
 def write_stream(tables: Iterable[pa.Table], stream: BinaryIO, *, parquet: bool) -> int:
-    """Write all tables to an open stream; the first one gives the columns."""
+    """Write all tables to an open stream; the first one gives the columns. Return how many rows there were.
+
+    Args:
+        tables: of one schema.
+        stream: open for writing bytes.
+        parquet: write Parquet, else CSV.
+    """
     from pyarrow.csv import CSVWriter
     from pyarrow.parquet import ParquetWriter
 

@@ -46,7 +46,11 @@ class ColumnsChunk(Chunk):
         return filled
 
     def codes(self, name: str) -> Codes:
-        """Return the category column `name`."""
+        """Return the category column `name`.
+
+        Raises:
+            DataError: the column holds numbers.
+        """
         column = self.columns[name]
         if not isinstance(column, Codes):
             raise DataError(f"Column {name!r} holds numbers and was requested as a category; use it as a number.")
@@ -128,7 +132,13 @@ def unusable(name: str, type_name: str, temporal: bool) -> DataError:
 
 
 def chunk_from_arrow(batch: pa.RecordBatch | pa.Table, schema: Schema, start: int) -> ColumnsChunk:
-    """Return the rows of an Arrow batch, each column converted to its kind in `schema`."""
+    """Return the rows of an Arrow batch, each column converted to its kind in `schema`.
+
+    Args:
+        batch: some consecutive rows of a table.
+        schema: of that table; it has at least the columns of the batch.
+        start: number of the batch's first row in the table, from 0.
+    """
     columns = {
         name: column_from_arrow(column, schema.kind(name))
         for name, column in zip(batch.schema.names, batch.columns, strict=True)

@@ -39,6 +39,9 @@ def sniff(run_query: RunQuery, files: Sequence[str]) -> Dialect:
     """Return the dialect that reads the files as one table; they must have the same columns.
 
     A column without any value in the sample is read as numbers.
+
+    Raises:
+        DataError: the files differ in their columns or in what separates them.
     """
     sample = max(256, SAMPLE // len(files))
     dialects = [_sniff_file(run_query, file, sample) for file in files]

@@ -97,7 +97,7 @@ class Design:
         return torch.tensor(fills, dtype=torch.float64)
 
     def used(self, with_target: bool = True) -> tuple[str, ...]:
-        """Columns of the table that are read: features, target and weights if asked for, offset and exposure."""
+        """Return the columns that are read: features; target, weights, clusters if asked for; offset, exposure."""
         extra = (self.target, *(name for name in (self.weights, self.cluster) if name)) if with_target else ()
         added = (name for name in (self.offset, self.exposure) if name)
         return tuple(dict.fromkeys((*(feature.name for feature in self.features), *extra, *added)))
@@ -114,7 +114,7 @@ class Design:
 
 
 def make_batch(design: Design, chunk: Chunk, *, keep: np.ndarray | None, with_target: bool, drop: bool) -> Batch:
-    """Apply a design to a chunk of rows.
+    """Return the batch that a design makes of a chunk of rows.
 
     Args:
         design: the learned design.

@@ -154,7 +154,14 @@ def _check_gzip(path: str) -> None:
 
 
 def same_columns(path: str, names: tuple[str, ...], first: str, expected: tuple[str, ...]) -> None:
-    """Raise DataError unless two files that are read as one table have the same columns."""
+    """Raise DataError unless two files that are read as one table have the same columns.
+
+    Args:
+        path: of one file.
+        names: its columns, in order.
+        first: path of the file that it is compared with.
+        expected: that one's columns, in order.
+    """
     if names == expected:
         return
     missing = [name for name in expected if name not in names]

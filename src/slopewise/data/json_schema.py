@@ -39,7 +39,13 @@ def explain(message: str, label: str, misfit: tuple[str, int, str, str] | None =
 
 
 def first_misfit(run_query: RunQuery, files: Sequence[str], types: dict[str, str]) -> tuple[str, int, str, str] | None:
-    """Return (column, row, value, type), rows from 1, of a value that is not of its column's type."""
+    """Return (column, row, value, type), rows from 1, of a value that is not of its column's type.
+
+    Args:
+        run_query: runs a query of DuckDB.
+        files: paths of the files, read as one table.
+        types: the SQL type of each column; those of text columns are not looked at.
+    """
     for name, kind in types.items():
         if kind not in ("DOUBLE", "BOOLEAN"):
             continue

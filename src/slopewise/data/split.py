@@ -45,7 +45,10 @@ class Split:
     def mask(self, part: str, start: int, count: int) -> np.ndarray | None:
         """Return a mask (count,), True where row start + i is of the part; None where every row is.
 
-        part: all, train, validation or test.
+        Args:
+            part: all, train, validation or test.
+            start: number of the first row, from 0.
+            count: number of rows.
         """
         if part == "all" or (part == "train" and not self.test_size and not self.validation_size):
             return None

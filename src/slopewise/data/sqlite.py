@@ -62,7 +62,11 @@ class SQLiteTable(Table):
     in_memory: bool = False
 
     def chunks(self, columns: Sequence[str], size: int) -> Iterator[Chunk]:
-        """Yield the rows of `columns` in the table's order, `size` at a time."""
+        """Yield the rows of `columns` in the table's order, `size` at a time.
+
+        Raises:
+            DataError: a column whose type is neither number, boolean nor text; the file cannot be read.
+        """
         for name in columns:
             if name in self.refused:
                 type_name = self.refused[name]

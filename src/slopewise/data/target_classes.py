@@ -53,6 +53,11 @@ def _zeros_and_ones(chunk: Chunk, target: str) -> bool:
 def learn_classes(table: Table, target: str, split: Split) -> tuple[str, ...]:
     """Return the classes of the training rows, sorted: text alphabetically, numbers by value.
 
+    Args:
+        table: all rows.
+        target: its column of classes.
+        split: which of the rows are for training.
+
     Raises:
         DataError: one class only, a class with one row, more classes than could be learned, or an identifier.
     """
@@ -136,7 +141,13 @@ def recode(column: Codes, levels: Sequence[str]) -> np.ndarray:
 
 
 def codes_of(chunk: Chunk, target: str, kind: Kind) -> Codes:
-    """Return the target of a chunk as codes into its own levels, for any kind of column."""
+    """Return the target of a chunk as codes into its own levels, for any kind of column.
+
+    Args:
+        chunk: n rows.
+        target: name of the column.
+        kind: of the column; the levels of numbers and booleans are their values as text.
+    """
     if kind == "category":
         return chunk.codes(target)
     values = chunk.numbers((target,))[:, 0].numpy()

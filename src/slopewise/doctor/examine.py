@@ -103,7 +103,14 @@ def examine_before(problem: Problem, moments: Moments, setup: DescentSetup) -> R
 def examine_after(
     problem: Problem, moments: Moments, setup: DescentSetup | None = None, solution: Solution | None = None
 ) -> tuple[Finding, ...]:
-    """Return the findings on a finished fit: on its columns, and on its descent if it had one."""
+    """Return the findings on a finished fit: on its columns, and on its descent if it had one.
+
+    Args:
+        problem: the least squares problem.
+        moments: of the training rows.
+        setup: of the descent, None where there was none.
+        solution: of the descent, None likewise.
+    """
     findings: tuple[Finding, ...] = ()
     if setup is not None and solution is not None:
         findings = after(solution, setup.limits)
@@ -115,7 +122,13 @@ def examine_after(
 
 
 def columns_findings(problem: Problem, moments: Moments, standardize: bool | None) -> tuple[Finding, ...]:
-    """Return the findings on the columns, without the notes on raw columns where they are standardised."""
+    """Return the findings on the columns, without the notes on raw columns where they are standardised.
+
+    Args:
+        problem: for the names of the columns, and whether there is an intercept.
+        moments: of the training rows.
+        standardize: of the descent; None where there is none.
+    """
     names = problem.names[int(problem.intercept) :]
     findings = data_findings(moments, names, intercept=problem.intercept, standardize=standardize)
     if standardize:

@@ -68,7 +68,13 @@ def layer_findings(layers: tuple[Layer, ...], *, standardized: bool) -> list[Fin
 
 
 def link_finding(layers: tuple[Layer, ...], module: nn.Module, n_classes: int) -> Finding | None:
-    """Return a finding where the module ends in the sigmoid or softmax that the loss already applies."""
+    """Return a finding where the module ends in the sigmoid or softmax that the loss already applies.
+
+    Args:
+        layers: outputs of the activation layers.
+        module: the network.
+        n_classes: k, 0 where the target is a number.
+    """
     leaves = [part for part in module.modules() if not list(part.children())]
     named = [type(part).__name__ for part in leaves if not isinstance(part, nn.Flatten)]
     if not n_classes or not named or named[-1] not in ("Sigmoid", "Softmax", "LogSoftmax", "LogSigmoid"):

@@ -47,6 +47,11 @@ def epochs_at(plan: DescentPlan, limits: Limits, tolerance: float) -> float:
     """Return the epochs until the cost along the slowest direction is `tolerance` of its first value; inf if never.
 
     An upper bound for the whole cost. nan where the smallest eigenvalue is not known.
+
+    Args:
+        plan: of the descent, its lr set.
+        limits: in the plan's units.
+        tolerance: share of the cost's initial distance to the lowest one that may be left.
     """
     if limits.smallest is None:
         return math.nan
@@ -119,7 +124,15 @@ def _rate(limits: Limits, lr: float, sgd: SGD) -> float:
 
 
 def advice(plan: DescentPlan, limits: Limits, standard: Limits | None, epochs: float, tolerance: float) -> str:
-    """Return more epochs where that is reasonable or nothing else helps, else the change with the fewest epochs."""
+    """Return more epochs where that is reasonable or nothing else helps, else the change with the fewest epochs.
+
+    Args:
+        plan: of the descent, its lr set.
+        limits: in the plan's units.
+        standard: for standardised columns, where the plan has raw ones; else None.
+        epochs: that the plan needs; inf where it never converges.
+        tolerance: share of the cost's initial distance to the lowest one that may be left.
+    """
     change = quickest(changes(plan, limits, standard, tolerance), plan.epochs)
     if epochs <= MORE_EPOCHS * plan.epochs or change is None or change.epochs >= epochs:
         return f"epochs={_round_up(epochs)}" if math.isfinite(epochs) else f"lr={safe_lr(plan, limits):g}"

@@ -31,7 +31,15 @@ def deviations(moments: Moments) -> Tensor:
 def unscaled(
     moments: Moments, names: Sequence[str], varies: Tensor, *, intercept: bool, standardize: bool
 ) -> list[Finding]:
-    """Return a finding where standardising makes the condition number, and so the epochs, ten times smaller."""
+    """Return a finding where standardising makes the condition number, and so the epochs, ten times smaller.
+
+    Args:
+        moments: of the training rows.
+        names: of the columns (q,).
+        varies: mask (q,) of the columns that are not constant.
+        intercept: whether the model has one.
+        standardize: whether the descent is on standardised columns.
+    """
     raw = condition(moments, varies, intercept=intercept, standardize=False)
     standard = condition(moments, varies, intercept=intercept, standardize=True)
     if standard > SINGULAR or raw < SLOW or raw < WORTH_SCALING * standard:
@@ -67,7 +75,14 @@ def _why_unscaled(moments: Moments, names: Sequence[str], varies: Tensor, interc
 
 
 def condition(moments: Moments, varies: Tensor, *, intercept: bool, standardize: bool) -> float:
-    """Return the 2-norm condition number of the cost's Hessian over the columns that vary; inf where singular."""
+    """Return the 2-norm condition number of the cost's Hessian over the columns that vary; inf where singular.
+
+    Args:
+        moments: of the training rows.
+        varies: mask (q,) of the columns that are not constant.
+        intercept: whether the model has one.
+        standardize: take standardised columns, else raw ones.
+    """
     units = standardization(moments, standardize=standardize, intercept=intercept)
     p = len(moments.mean) + intercept
     # the optimum is not used here, and passing one saves a pseudo-inverse
@@ -80,7 +95,13 @@ def condition(moments: Moments, varies: Tensor, *, intercept: bool, standardize:
 
 
 def outlying(moments: Moments, names: Sequence[str], varies: Tensor) -> list[Finding]:
-    """Return a finding for each column that has a thousand times the median standard deviation."""
+    """Return a finding for each column that has a thousand times the median standard deviation.
+
+    Args:
+        moments: of the training rows.
+        names: of the columns (q,).
+        varies: mask (q,) of the columns that are not constant.
+    """
     deviation = deviations(moments)
     if int(varies.sum()) < 3:
         return []
@@ -102,7 +123,13 @@ def outlying(moments: Moments, names: Sequence[str], varies: Tensor) -> list[Fin
 
 
 def far_from_zero(moments: Moments, names: Sequence[str], varies: Tensor) -> list[Finding]:
-    """Return a finding for each column whose mean is at least 10,000 standard deviations from zero."""
+    """Return a finding for each column whose mean is at least 10,000 standard deviations from zero.
+
+    Args:
+        moments: of the training rows.
+        names: of the columns (q,).
+        varies: mask (q,) of the columns that are not constant.
+    """
     deviation = deviations(moments)
     found = []
     for j in (varies & (moments.mean.abs() > FAR * deviation)).nonzero()[:, 0].tolist():

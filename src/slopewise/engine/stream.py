@@ -32,7 +32,14 @@ they are taken. An epoch of a network 64-64 over 200 columns takes a tenth less 
 
 
 def permutation(n: int, seed: int, epoch: int, buffer: int = 0) -> Tensor:
-    """Return the order (n,) of the rows of a buffer in an epoch, the same for the same (seed, epoch, buffer)."""
+    """Return the order (n,) of the rows of a buffer in an epoch, the same for the same (seed, epoch, buffer).
+
+    Args:
+        n: rows of the buffer.
+        seed: of the run.
+        epoch: from 0.
+        buffer: number of the buffer within the epoch, from 0.
+    """
     # hashed, because torch's CPU generator keeps 32 bits of its seed: seed + epoch would repeat other runs' epochs
     name = f"{seed} {epoch} {buffer}" if buffer else f"{seed} {epoch}"
     mixed = hashlib.blake2b(name.encode(), digest_size=4).digest()
@@ -47,7 +54,15 @@ def buffer_rows(n_columns: int, size: int) -> int:
 def shuffled(
     x: Tensor, y: Tensor, w: Tensor | None, *, size: int, order: Tensor
 ) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
-    """Yield x, y and w of batches of `size` rows in the given order (n,), copied."""
+    """Yield x, y and w of batches of `size` rows in the given order (n,), copied.
+
+    Args:
+        x: (n, q).
+        y: (n,).
+        w: (n,), or None.
+        size: rows of a batch; the last may be shorter.
+        order: a permutation (n,) of the rows.
+    """
     for some in torch.split(order, max(SHUFFLED_ROWS // size, 1) * size):
         weights = repeat(None) if w is None else torch.split(_taken(w, some), size)
         parts = torch.split(_taken(x, some), size), torch.split(_taken(y, some), size)
@@ -62,7 +77,10 @@ def _taken(part: Tensor, rows: Tensor) -> Tensor:
 def stream(
     source: Source, size: int, *, seed: int | None = None, epoch: int = 0, callback: Callback | None = None
 ) -> Iterator[Batch]:
-    """Yield the mini-batches of one epoch; see `Engine.stream`."""
+    """Yield the mini-batches of one epoch.
+
+    `callback` is told how many rows were read; the other arguments are those of `Engine.stream`.
+    """
     buffers = prefetch(_buffers(source, buffer_rows(len(source.x_names), size)), depth=1)
     done = 0
     for number, rows in enumerate(buffers):

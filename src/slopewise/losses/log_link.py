@@ -35,7 +35,13 @@ class LogLink(Loss):
 
     @abstractmethod
     def log_density(self, mu: Tensor, y: Tensor, dispersion: float) -> Tensor:
-        """Return the log density or log probability (n,) of y, its constants included."""
+        """Return the log density or log probability (n,) of y, its constants included.
+
+        Args:
+            mu: means (n,).
+            y: targets (n,).
+            dispersion: phi.
+        """
 
     def expected_hessian(self, eta: Tensor) -> Tensor:
         """Return mu² / V(mu) (n,), the Hessian's mean over y."""

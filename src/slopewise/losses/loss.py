@@ -164,7 +164,13 @@ def weighted_mean(y: Tensor, w: Tensor | None) -> Tensor:
 
 
 def weighted_quantile(y: Tensor, w: Tensor | None, tau: float) -> Tensor:
-    """Return the smallest y () up to which at least tau of the weight lies: it minimises Σ w of the quantile loss."""
+    """Return the smallest y () up to which at least tau of the weight lies: it minimises Σ w of the quantile loss.
+
+    Args:
+        y: (n,), n ≥ 1.
+        w: (n,), or None for equal weights.
+        tau: between 0 and 1.
+    """
     order = y.argsort()
     below = (y.new_ones(len(y)) if w is None else w[order]).cumsum(0)
     at = int((below < tau * below[-1] * (1 - 1e-15)).sum())

@@ -176,7 +176,8 @@ class MLP(Model):
     def standardize(self, parameters: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
         """Return the parameters (..., p) for u = (x - mean) / scale of a network of raw columns.
 
-        The inverse of `unstandardize`:         W_1 x + b_1 = (W_1 scale) u + (b_1 + W_1 mean).
+        W_1 x + b_1 = (W_1 scale) u + (b_1 + W_1 mean). The arguments are those of `unstandardize`, which this inverts;
+        `parameters` are those of the raw columns.
         """
         weight, bias = self.layers(parameters)[0]
         first = [(weight * scale).flatten(-2), bias + weight @ mean]

@@ -40,6 +40,11 @@ def build_scheduler(optimizer: torch.optim.Optimizer, schedule: Schedule, epochs
 
     The scheduler of `plateau` is stepped with the cost at the start of the epoch, which a training loop has already
     computed. t_max of cosine is `epochs` by default.
+
+    Args:
+        optimizer: whose learning rate changes.
+        schedule: its name and checked arguments.
+        epochs: planned.
     """
     spec = SCHEDULES[schedule.name]
     if spec.make is None:

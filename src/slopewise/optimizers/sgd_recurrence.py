@@ -81,7 +81,13 @@ def first_state(mu: Tensor, sgd: SGD) -> Tensor:
 
 
 def one_epoch(*, mu: Tensor, lr: float, sgd: SGD) -> Tensor:
-    """Return the matrix (d, 3, 3) of one update of (q, p, v) in directions of curvature mu (d,), decay included."""
+    """Return the matrix (d, 3, 3) of one update of (q, p, v) in directions of curvature mu (d,).
+
+    Args:
+        mu: eigenvalues (d,), weight decay included.
+        lr: the learning rate.
+        sgd: momentum, dampening and Nesterov's rule.
+    """
     of_p, of_v = sgd.weights
     fresh = 1 - sgd.dampening if sgd.momentum else 0.0
     matrix = mu.new_zeros(len(mu), 3, 3)
@@ -112,7 +118,13 @@ def trajectory(step: Tensor, state: Tensor, rows: int) -> Trajectory:
 
 
 def advance(step: Tensor, state: Tensor, epochs: int) -> Tensor:
-    """Return the state (d, 3) after `epochs` applications of one matrix, in about log2(epochs) products."""
+    """Return the state (d, 3) after `epochs` applications of one matrix, in about log2(epochs) products.
+
+    Args:
+        step: (d, 3, 3), the matrix of one epoch.
+        state: (q, p, v) before, (d, 3).
+        epochs: 0 or more.
+    """
     while epochs:
         if epochs % 2:
             state = hardshrink(step @ state[:, :, None], UNDERFLOW)[:, :, 0]
@@ -126,6 +138,12 @@ def scan(*, mu: Tensor, lr: Tensor, sgd: SGD, state: Tensor) -> Trajectory:
 
     1. The matrices of (p, v), epoch by epoch. 2. All their products with the start, by pairing neighbours
     (Blelloch, Prefix Sums and Their Applications, 1990). 3. q, the sum of the steps.
+
+    Args:
+        mu: eigenvalues (d,), weight decay included.
+        lr: learning rates (t,), one for each epoch.
+        sgd: momentum, dampening and Nesterov's rule.
+        state: (q, p, v) at the start, (d, 3).
     """
     of_p, of_v = sgd.weights
     x = lr[:, None] * mu

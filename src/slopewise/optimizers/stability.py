@@ -184,6 +184,14 @@ def rate_of(spectrum: HessianSpectrum, *, lr: float, sgd: SGD) -> float:
     """Return the asymptotic factor per epoch of the error in the slowest direction; above 1 it grows.
 
     The largest root of r² - T r + D over the directions that are not flat. Needs an exact spectrum.
+
+    Args:
+        spectrum: of the cost, in the units of the descent; exact.
+        lr: the learning rate.
+        sgd: momentum, weight decay and the like.
+
+    Raises:
+        OptionError: momentum or dampening outside [0, 1).
     """
     _check(sgd)
     x = lr * (spectrum.eigenvalues[~flat_directions(spectrum)] + sgd.weight_decay)

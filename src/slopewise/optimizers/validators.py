@@ -56,14 +56,22 @@ def whole(name: str, value: object) -> int:
 
 
 def flag(name: str, value: object) -> bool:
-    """Return True or False."""
+    """Return True or False.
+
+    Raises:
+        OptionError: it is neither.
+    """
     if not isinstance(value, bool):
         raise OptionError(f"{name} must be True or False, not {value!r}.")
     return value
 
 
 def pair(name: str, value: object) -> tuple[float, float]:
-    """Return two numbers in [0, 1)."""
+    """Return two numbers in [0, 1).
+
+    Raises:
+        OptionError: it is not two such numbers.
+    """
     if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != 2:
         raise OptionError(f"{name} must be two numbers from 0 to below 1, such as (0.9, 0.999), not {value!r}.")
     return share(name, value[0]), share(name, value[1])

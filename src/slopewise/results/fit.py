@@ -134,6 +134,9 @@ class Fit(Fitted[M]):
     def at(self, epoch: int) -> Fit[M]:
         """Return the fit as it stood after `epoch` epochs.
 
+        Args:
+            epoch: 0, the start, to the last one made; a recorded one, unless the descent is in closed form.
+
         Raises:
             OptionError: there was no descent, there is no such epoch, or its state is not known.
         """
@@ -177,6 +180,9 @@ class Fit(Fitted[M]):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fit to one safetensors file; of a user's own module its tensors, never its code.
 
+        Args:
+            path: of the file, which is replaced if it exists.
+
         Raises:
             StoreError: the file cannot be written; nothing is left half-written.
         """
@@ -185,7 +191,11 @@ class Fit(Fitted[M]):
         save(self, path)
 
     def with_findings(self, findings: tuple[dict[str, Any], ...]) -> Fit[M]:
-        """Return the fit with these findings."""
+        """Return the fit with these findings.
+
+        Args:
+            findings: as plain values, those of `findings`.
+        """
         return Fit(replace(self.record, findings=findings), self.data)
 
     def __repr__(self) -> str:

@@ -169,7 +169,11 @@ class Fitted(Generic[M]):
 
     @cached_property
     def train(self) -> M:
-        """Metrics on the training rows, which are read once more for it when first asked for."""
+        """Metrics on the training rows, which are read once more for it when first asked for.
+
+        Raises:
+            DataError: the fit keeps no rows to measure on, and these metrics are not stored with it.
+        """
         if self.record.train is not None:
             return cast(M, self.record.train)
         if self.data is None:

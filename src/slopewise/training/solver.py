@@ -56,5 +56,11 @@ class Solver(ABC):
 
 
 def unmet(solver: type[Solver], problem: Problem, plan: DescentPlan | None = None) -> list[str]:
-    """Return the reasons for which a solver cannot take a problem; none where it can."""
+    """Return the reasons for which a solver cannot take a problem; none where it can.
+
+    Args:
+        solver: its class.
+        problem: what is asked.
+        plan: of a descent, None for other solvers.
+    """
     return [reason for requirement in solver.requires if (reason := requirement(problem, plan)) is not None]

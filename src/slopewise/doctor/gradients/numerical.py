@@ -17,7 +17,7 @@ def value_of(function: Function, points: Sequence[Tensor]) -> Tensor:
     """Return the function's value at float64 points, one float64 number ().
 
     Raises:
-        OptionError: it returns several numbers, or another dtype.
+        OptionError: it returns several numbers or another dtype, or works with tensors of another.
     """
     try:
         result = function(*points)
@@ -55,6 +55,11 @@ def by_autograd(function: Function, points: Sequence[Tensor]) -> tuple[Tensor, T
 
 def by_difference(function: Function, points: Sequence[Tensor], h: float) -> Tensor:
     """Return (f(x + h) - f(x - h)) / 2h (v,), one component of x varied at a time.
+
+    Args:
+        function: takes float64 tensors and returns one number.
+        points: its arguments, v numbers in all.
+        h: step of the difference.
 
     >>> by_difference(lambda x: x**2, [torch.tensor(3.0, dtype=torch.float64)], 0.5)
     tensor([6.], dtype=torch.float64)

@@ -23,7 +23,19 @@ def table(
     errors: Sequence[tuple[float, float]],
     best_h: float | None,
 ) -> str:
-    """Return a row per component, its diagnosis below, and the difference's error by step."""
+    """Return a row per component, its diagnosis below, and the difference's error by step.
+
+    Args:
+        names: of the v components.
+        hand: the gradient by hand (v,), or None.
+        difference: the central differences (v,).
+        autograd: autograd's gradient (v,).
+        ratio: hand / autograd (v,), None without a gradient by hand.
+        diagnosis: what is wrong with each component (v,), "" where nothing is.
+        h: step of the differences shown.
+        errors: pairs (h, worst error of the difference against autograd).
+        best_h: the step of the smallest error, or None.
+    """
     columns = [
         _column("difference", 23, [f"{value:.16g}" for value in difference]),
         _column("autograd", 17, [f"{value:.10g}" for value in autograd]),

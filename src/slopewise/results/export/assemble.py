@@ -19,7 +19,13 @@ def joined(yielded: Iterable[str]) -> str:
 
 
 def opening(script: Script, title: str, more: Sequence[str] = ()) -> Iterator[str]:
-    """Yield what a script begins with: its title, and the modules that it needs; more: lines that import others."""
+    """Yield what a script begins with: its title, and the modules that it needs.
+
+    Args:
+        script: what the script says.
+        title: its first line.
+        more: import statements that it needs besides.
+    """
     yield f'"""{title}, in plain PyTorch."""'
     modules = [line for line in more if line.split()[1].split(".")[0] in sys.stdlib_module_names]
     own = list(modules)

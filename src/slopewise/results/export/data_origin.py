@@ -28,7 +28,15 @@ def origin_of(record: FitRecord, data: DataHandles | None) -> Origin | None:
 
 
 def known_origin(record: FitRecord, data: DataHandles | None) -> Origin:
-    """Return the origin of the fit's rows; OptionError where a script cannot have them."""
+    """Return the origin of the fit's rows.
+
+    Args:
+        record: of the fit.
+        data: the rows that can still be read, None after loading.
+
+    Raises:
+        OptionError: they are neither one plain CSV file nor few enough to be written out.
+    """
     origin = origin_of(record, data)
     if origin is None:
         raise OptionError(

@@ -112,7 +112,14 @@ def remark(value: str) -> str:
 
 
 def assigned(start: str, items: Sequence[str], end: str = "", width: int = WIDTH) -> str:
-    """Return `start[items]end` on one line where it fits, else an item per line."""
+    """Return `start[items]end` on one line where it fits, else an item per line.
+
+    Args:
+        start: what stands before the bracket, such as `names = ` or `W = torch.tensor(`.
+        items: the source text of each item.
+        end: what follows the bracket: further arguments and the closing parenthesis.
+        width: columns of a line at most.
+    """
     line = f"{start}[{', '.join(items)}]{end}"
     if len(line) <= width:
         return line

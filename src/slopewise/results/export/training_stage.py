@@ -20,7 +20,13 @@ def shuffled(epoch):
 
 
 def optimizer(script: Script, plan: DescentPlan, as_class: bool) -> str:
-    """Return stage 4; after it, `optimizer` exists, and `schedule` where the learning rate changes."""
+    """Return stage 4; after it, `optimizer` exists, and `schedule` where the learning rate changes.
+
+    Args:
+        script: what the script says.
+        plan: of the descent, its lr set.
+        as_class: the model is an nn.Module, else W and b are tensors.
+    """
     moved = "model.parameters()" if as_class else "[W, b]" if script.design.intercept else "[W]"
     named = OPTIMIZERS[plan.optimizer]
     options = _said(plan.options, named.arguments)

@@ -23,7 +23,15 @@ if TYPE_CHECKING:
 
 
 def check_level(option: str, level: float) -> float:
-    """Return `level` if it is a share strictly between 0 and 1; otherwise raise OptionError."""
+    """Return `level` if it is a share strictly between 0 and 1.
+
+    Args:
+        option: its name, for the message.
+        level: its value.
+
+    Raises:
+        OptionError: it is not.
+    """
     if isinstance(level, bool) or not isinstance(level, int | float) or not 0 < level < 1:
         raise OptionError(f"{option} is {level}; give a share between 0 and 1, such as 0.95.")
     return float(level)

@@ -124,7 +124,13 @@ def _clustered(kind: str, problem: Problem, solution: Solution, engine: Engine) 
 
 
 def covariance_from(kind: str, basis: Basis, inner: Tensor) -> Covariance:
-    """Return the covariance whose matrix in coordinates z is inner (d, d)."""
+    """Return the covariance whose matrix in coordinates z is inner (d, d).
+
+    Args:
+        kind: one of COV_TYPES.
+        basis: of the training rows.
+        inner: (d, d).
+    """
     m = raw_map(basis)
     return Covariance(kind, m @ inner @ m.T, inner)
 
@@ -137,9 +143,16 @@ class MeatOperands(NamedTuple):
 
 
 def meat(batch: Batch, operands: MeatOperands, *, model: Model, loss: Loss, kind: str) -> MeatSums:
-    """Return Σ s s' (d, d) of one batch, s = w · gradient ⊗ u in the coordinates z; kind: hc2, hc3 weigh by leverage.
+    """Return Σ s s' (d, d) of one batch, s = w · gradient ⊗ u in the coordinates z.
 
     For squared loss the gradient is that of e² / 2, the residual.
+
+    Args:
+        batch: n rows.
+        operands: basis and estimates.
+        model: from x to eta.
+        loss: of the rows.
+        kind: one of COV_TYPES; hc2 and hc3 weigh the rows of squared loss by their leverage.
     """
     assert batch.y is not None
     basis, theta = operands
@@ -217,6 +230,11 @@ def covariance_at(theta: Tensor, exact: Solution | None, at_exact: Covariance | 
     """Return the covariance of the exact estimates if theta (p,) is within CLOSE standard errors of all of them.
 
     Otherwise None: an interval around an unfinished state says nothing about the data.
+
+    Args:
+        theta: (p,), raw units.
+        exact: the exact solution, None where there is none.
+        at_exact: its covariance, or None.
     """
     if exact is None or at_exact is None:
         return None

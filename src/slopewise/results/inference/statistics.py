@@ -128,6 +128,12 @@ def linear_statistics(
     With rss and tss the weighted sums of squares, k the effective parameters and c = 1 with an intercept:
     r2 = 1 - rss / tss, adj_r2 = 1 - (n - c) / dof · rss / tss, sigma² = rss / dof,
     loglik = -n/2 (log(2π rss / n) + 1) + Σ log w / 2, aic = -2 loglik + 2 k, bic = -2 loglik + k log n.
+
+    Args:
+        solution: with its moments; k and dof are NaN where it has no basis.
+        covariance: of the coefficients, for F; or None.
+        intercept: whether the model has one.
+        penalised: F is not defined then, and NaN.
     """
     moments = solution.rows
     n, constant = moments.n, int(intercept)

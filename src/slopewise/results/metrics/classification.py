@@ -58,7 +58,13 @@ def class_sums(batch: Batch, operands: ScoreOperands, *, scorer: Scorer, thresho
 
 
 def sums_of(logs: Tensor, batch: Batch, threshold: float | None) -> ClassSums:
-    """Return the sums of one batch whose classes have the log probabilities logs (n, k)."""
+    """Return the sums of one batch for its log probabilities.
+
+    Args:
+        logs: log probabilities (n, k).
+        batch: its y and w are used.
+        threshold: of two classes, the probability from which the second is predicted; None for the likelier one.
+    """
     assert batch.y is not None
     n, k = logs.shape
     w = batch.y.new_ones(n) if batch.w is None else batch.w

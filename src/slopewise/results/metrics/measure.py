@@ -10,7 +10,13 @@ from slopewise.results.record import FitRecord, Metrics
 
 
 def measure(record: FitRecord, engine: Engine, source: Source, threshold: float | None = None) -> Metrics:
-    """Return the metrics on the rows of a source; threshold: of two classes, None for the likelier one.
+    """Return the metrics on the rows of a source.
+
+    Args:
+        record: of the fit.
+        engine: sums over the rows.
+        source: the rows, with a target.
+        threshold: of two classes, the probability from which the second is predicted; None for the likelier one.
 
     Raises:
         DataError: a missing or infinite value; the column and row are named.

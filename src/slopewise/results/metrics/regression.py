@@ -30,6 +30,11 @@ class MetricSums(NamedTuple):
 def regression_metrics(record: FitRecord, engine: Engine, source: Source) -> RegressionMetrics:
     """Return the metrics of a fit on the rows of a source, in one read.
 
+    Args:
+        record: of the fit.
+        engine: sums over the rows.
+        source: the rows, with a target.
+
     Raises:
         DataError: a missing or infinite value; the column and row are named.
     """

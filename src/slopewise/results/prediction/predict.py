@@ -62,7 +62,10 @@ def predict(
     threshold: float | None = None,
     table_name: str | None = None,
 ) -> Any:
-    """Return predictions in the library that the rows came in; see `Fit.predict`."""
+    """Return predictions in the library that the rows came in.
+
+    `record` is that of the fit; the other arguments and errors are those of `Fit.predict`.
+    """
     import numpy as np
 
     names = column_names(record, interval is not None)
@@ -89,7 +92,11 @@ def predict_table(
     threshold: float | None = None,
     table_name: str | None = None,
 ) -> Iterator[pa.Table]:
-    """Yield the features used and the predictions as Arrow tables, a chunk at a time; see `Fit.predict_table`."""
+    """Yield the features used and the predictions as Arrow tables, a chunk at a time.
+
+    The columns are those of `Fit.predict_table`. `record` is that of the fit; the other arguments and errors are those
+    of `Fit.predict`.
+    """
     chunks = predicted_chunks(record, rows, interval=interval, of=of, threshold=threshold, table_name=table_name)
     text = "prediction" if record.class_names else ""
     yield from tables_of(record.design, chunks, column_names(record, interval is not None), text)
@@ -126,7 +133,10 @@ def predicted_chunks(
     threshold: float | None,
     table_name: str | None,
 ) -> Iterator[tuple[Chunk, dict[str, np.ndarray]]]:
-    """Yield chunks of rows with their predicted columns (n,)."""
+    """Yield chunks of rows with their predicted columns (n,).
+
+    `record` is that of the fit; the other arguments and errors are those of `Fit.predict`.
+    """
     check_threshold(record, threshold)
     asked = _interval(record, interval, of)
     source = design_rows(record.design, rows, table_name)
@@ -140,6 +150,11 @@ def predicted_chunks(
 
 def design_rows(design: Design, rows: Any, table_name: str | None) -> DesignSource:
     """Return new rows, without a target, as a source.
+
+    Args:
+        design: of the fit.
+        rows: anything that `slopewise.fit` takes.
+        table_name: which table of a database file, or None.
 
     Raises:
         ColumnError: a column that was trained with is missing.
@@ -240,7 +255,13 @@ def _columns(
 
 
 def half_width(record: FitRecord, x: Tensor, asked: Interval) -> Tensor:
-    """Return quantile · √(z' S z + variance) (n,) for rows x (n, q)."""
+    """Return quantile · √(z' S z + variance) (n,) for rows x (n, q).
+
+    Args:
+        record: of a fit with standard errors.
+        x: (n, q), raw units.
+        asked: the interval.
+    """
     basis, covariance = record.solution.basis, record.covariance
     assert basis is not None and covariance is not None
     z = orthonormal(x, basis)

@@ -31,10 +31,15 @@ class Scorer:
     y_scale: float
 
     def linear_predictor(self, operands: ScoreOperands, x: Tensor, offset: Tensor | None = None) -> Tensor:
-        """Return eta (n,) or (n, m) for rows x (n, q), raw units, float64.
+        """Return eta (n,) or (n, m) for rows x, raw units, float64.
 
         A network takes (x - mean) / scale, in its own dtype, and where the target was scaled gives (y - y_mean) /
         y_scale.
+
+        Args:
+            operands: parameters, and the units of a network.
+            x: (n, q), raw units.
+            offset: (n,), added to eta where the parameters are in raw units; or None for 0.
         """
         theta, mean, scale = operands
         if mean is None or scale is None:
@@ -47,7 +52,13 @@ class Scorer:
         return eta if self.loss.classes else eta * self.y_scale + self.y_mean
 
     def predicted(self, operands: ScoreOperands, x: Tensor, offset: Tensor | None = None) -> Tensor:
-        """Return the predicted numbers (n,), or the logarithms of the probabilities (n, k), not of rounded ones."""
+        """Return the predicted numbers (n,), or the logarithms of the probabilities (n, k), not of rounded ones.
+
+        Args:
+            operands: parameters, and the units of a network.
+            x: (n, q), raw units.
+            offset: (n,), added to eta where the parameters are in raw units; or None for 0.
+        """
         eta = self.linear_predictor(operands, x, offset)
         if not self.loss.classes:
             return self.loss.inverse_link(eta)
@@ -71,6 +82,12 @@ def linear_predictor(record: FitRecord, x: Tensor) -> Tensor:
 
 
 def predicted(record: FitRecord, x: Tensor, offset: Tensor | None = None) -> Tensor:
-    """Return the predicted numbers (n,), or the logarithms of the probabilities (n, k), for rows x (n, q)."""
+    """Return the predicted numbers (n,), or the logarithms of the probabilities (n, k).
+
+    Args:
+        record: of the fit.
+        x: (n, q), raw units.
+        offset: (n,), added to eta where the parameters are in raw units; or None for 0.
+    """
     scorer, operands = scorer_of(record)
     return scorer.predicted(operands, x, offset)

@@ -18,7 +18,7 @@ MOST_BESIDE = 5
 
 
 def coefficients(report: Report) -> list[str]:
-    """The coefficient table: with tests and intervals, beside the exact answer, or of several classes."""
+    """Return the coefficient table: with tests and intervals, beside the exact answer, or of several classes."""
     if report["coefficients"] is None:
         return []
     if not report["display"]["is_solved"]:

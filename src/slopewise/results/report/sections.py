@@ -30,7 +30,7 @@ def summary(report: Report) -> str:
 
 
 def title(report: Report) -> list[str]:
-    """What was fitted."""
+    """Return what was fitted."""
     shown = report["display"]
     if report["coefficients"] is None:
         return [f"Network for {shorten(report['target'], WIDTH - 45)}"]
@@ -39,7 +39,7 @@ def title(report: Report) -> list[str]:
 
 
 def rows(report: Report) -> list[str]:
-    """How many rows were used, dropped and filled."""
+    """Return how many rows were used, dropped and filled."""
     shown = report["display"]
     text = f"{report['n']:,} used"
     if report["n_dropped"]:
@@ -53,7 +53,7 @@ def rows(report: Report) -> list[str]:
 
 
 def classes(report: Report) -> list[str]:
-    """Rows of each class."""
+    """Return the rows of each class."""
     if not report["classes"]:
         return []
     counts = zip(report["classes"], report["counts"], strict=False)
@@ -64,17 +64,17 @@ def classes(report: Report) -> list[str]:
 
 
 def model(report: Report) -> list[str]:
-    """The layers of a network."""
+    """Return the layers of a network."""
     return labelled(report["network"], "Model") if report["network"] else []
 
 
 def solver(report: Report) -> list[str]:
-    """Which solver, and why."""
+    """Return which solver, and why."""
     return labelled(spoken(f"{report['solver']}: {report['reason']}"), "Solver")
 
 
 def plan(report: Report) -> list[str]:
-    """How the descent went down, and the limit of its step."""
+    """Return how the descent went down, and the limit of its step."""
     descent = report["descent"]
     if descent is None:
         return []
@@ -101,7 +101,7 @@ def _limits(along: Sequence[Mapping[str, float]]) -> list[str]:
 
 
 def notes(report: Report) -> list[str]:
-    """What the table has to be read with: reference levels, kind of errors, penalties."""
+    """Return what the table has to be read with: reference levels, kind of errors, penalties."""
     shown, l2, l1 = report["display"], report["l2"], report["l1"]
     references = [
         f"{shorten(name, NAME_WIDTH)}: reference {shorten(level, NAME_WIDTH)}"
@@ -144,7 +144,7 @@ def _of_loss(report: Report) -> list[str]:
 
 
 def figures(report: Report) -> list[str]:
-    """The statistics of the whole fit beside the metrics of its rows."""
+    """Return the statistics of the whole fit beside the metrics of its rows."""
     left, right = _statistics(report), _metrics(report)
     return [RULE, *(side_by_side(left, right) if left else right), RULE]
 
@@ -198,7 +198,7 @@ def _metrics(report: Report) -> list[str]:
 
 
 def confusion(report: Report) -> list[str]:
-    """Which classes were taken for which, in the test rows where there are some."""
+    """Return which classes were taken for which, in the test rows where there are some."""
     if not report["classes"]:
         return []
     part = "training" if report["test"] is None else "test"
@@ -206,7 +206,13 @@ def confusion(report: Report) -> list[str]:
 
 
 def confusion_lines(class_names: Sequence[str], metrics: Mapping[str, Any], part: str) -> list[str]:
-    """Return the confusion matrix with precision, recall and F1 of each class, and a rule below."""
+    """Return the confusion matrix with precision, recall and F1 of each class, and a rule below.
+
+    Args:
+        class_names: the k classes; with more than MOST_CONFUSED there are no lines.
+        metrics: confusion (k, k), and precision, recall and f1 of each class.
+        part: training or test, for the heading.
+    """
     if len(class_names) > MOST_CONFUSED:
         return []
     names = [shorten(name, 14) for name in class_names]
@@ -223,7 +229,7 @@ def confusion_lines(class_names: Sequence[str], metrics: Mapping[str, Any], part
 
 
 def starts(report: Report) -> list[str]:
-    """How each of many starts ended."""
+    """Return how each of many starts ended."""
     descent = report["descent"]
     if descent is None or descent["starts"] is None:
         return []
@@ -232,7 +238,7 @@ def starts(report: Report) -> list[str]:
 
 
 def status(report: Report) -> list[str]:
-    """How it ended, the number that proves it, and the one thing to change."""
+    """Return how it ended, the number that proves it, and the one thing to change."""
     descent, text = report["descent"], report["status_message"]
     if report["evidence"]:
         text += f": {report['evidence']}"

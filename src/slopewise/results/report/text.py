@@ -37,7 +37,14 @@ def pad(text: str, to: int) -> str:
 
 
 def wrap(text: str, most: int, first: str, rest: str) -> list[str]:
-    """Return the words of a text in lines of at most `most` columns, indented by `first`, then by `rest`."""
+    """Return the words of a text in lines of at most `most` columns.
+
+    Args:
+        text: one paragraph; longer words are shortened.
+        most: columns of a line.
+        first: indent of the first line.
+        rest: indent of the others.
+    """
     lines = [first]
     for word in (shorten(word, most - len(rest)) for word in text.split()):
         fresh = lines[-1] in (first, rest)
@@ -71,6 +78,11 @@ def align(values: Sequence[float], digits: int, most: int) -> list[str]:
     """Return numbers as texts of one width, decimal points below each other.
 
     Plain where that takes at most `most` columns and every value is worth it, all with exponents otherwise.
+
+    Args:
+        values: the numbers.
+        digits: significant ones.
+        most: columns of a plain number at most.
     """
     plain = _on_point([figure(value, digits) for value in values])
     if plain and (len(plain[0]) > most or any("e" in text for text in plain)):

@@ -157,7 +157,11 @@ def fingerprint(
 ) -> dict[str, str]:
     """Return what must be the same for a descent to go on: everything but the number of epochs, as texts.
 
-    digest: a text that other rows do not have.
+    Args:
+        plan: of the descent.
+        digest: a text that other rows do not have.
+        shapes: of the module's tensors, by name.
+        about: what else must be the same.
     """
     settings = asdict(plan)
     del settings["epochs"]
@@ -193,7 +197,13 @@ def pack_optimizer(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Any], di
 
 
 def unpack_optimizer(optimizer: torch.optim.Optimizer, plain: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
-    """Load a state of `pack_optimizer` into a new optimizer made from the same plan."""
+    """Load a state of `pack_optimizer` into a new optimizer made from the same plan.
+
+    Args:
+        optimizer: the new one.
+        plain: its learning rates and other plain values.
+        tensors: those named optimizer.index.name are used.
+    """
     fresh = optimizer.state_dict()
     state: dict[int, dict[str, Any]] = {int(index): dict(values) for index, values in plain["state"].items()}
     for name, value in tensors.items():

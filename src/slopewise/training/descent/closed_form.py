@@ -132,7 +132,13 @@ def state_at(quadratic: Quadratic, plan: DescentPlan, start: Tensor, epoch: int)
 
 
 def decompose(quadratic: Quadratic, start: Tensor, sgd: SGD) -> SpectralDescent:
-    """Return the descent from `start` (p,), decomposed along the eigenvectors of the Hessian."""
+    """Return the descent from `start`, decomposed along the eigenvectors of the Hessian.
+
+    Args:
+        quadratic: the cost.
+        start: (p,), in the units of the descent.
+        sgd: momentum, weight decay and the like.
+    """
     spectrum = spectrum_of(quadratic.hessian)
     eigenvalues, z, decay = spectrum.eigenvalues, spectrum.eigenvectors, sgd.weight_decay
     gradient = (quadratic.hessian @ start - quadratic.linear) @ z

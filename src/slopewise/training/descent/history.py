@@ -141,7 +141,14 @@ class Recorder:
         return epoch % self.history_every == 0 if self.history_every else epoch == 0
 
     def keep(self, epoch: int, cost: float, rate: float, validation: float | None = None) -> None:
-        """Record the current parameters and gradients, with the cost (), learning rate and validation cost."""
+        """Record the current parameters and gradients, with the costs and the learning rate.
+
+        Args:
+            epoch: of the row, 0 the start.
+            cost: of that state over the training rows.
+            rate: the learning rate.
+            validation: cost over the validation rows, or None.
+        """
         row = len(self.epochs)
         self._states[row] = self._flat
         for parameter, place in self._places:
@@ -217,7 +224,12 @@ def stop_within(rules: StoppingRules, epoch: Tensor, cost: Tensor, gradient_norm
 
 
 def recorded(epoch: Tensor, plan: DescentPlan, stop: int | None) -> Tensor:
-    """Return a mask (r,) of the epochs (r,) that a history keeps: one every `history_every`, and the last one made.
+    """Return a mask (r,) of the epochs that a history keeps: one every `history_every`, and the last one made.
+
+    Args:
+        epoch: (r,), ascending.
+        plan: of the descent.
+        stop: the last epoch made, None where it is the last planned one.
 
     Example:
         >>> plan = DescentPlan(options={"lr": 0.1}, epochs=5, history_every=2)

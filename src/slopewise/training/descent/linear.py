@@ -77,7 +77,13 @@ def prepare_descent(problem: Problem, moments: Moments, exact: Solution | None, 
 
 
 def hessian_spectrum(problem: Problem, moments: Moments, units: Standardization) -> HessianSpectrum:
-    """Return the eigenvalues and eigenvectors of the mean cost's Hessian in the given units of the columns."""
+    """Return the eigenvalues and eigenvectors of the mean cost's Hessian.
+
+    Args:
+        problem: for its penalty and the names of its columns.
+        moments: of the training rows.
+        units: of the columns.
+    """
     return _hessian_spectrum(quadratic_of(moments, units, l2=problem.penalty.strength), problem)
 
 
@@ -95,7 +101,14 @@ def _lr(plan: DescentPlan, limits: Limits) -> float:
 
 
 def conclude_computed(history: History, setup: DescentSetup, moments: Moments, *, seconds: float) -> Descended:
-    """Return the outcome of a computed history: status, evidence and advice as the loop would give them."""
+    """Return the outcome of a computed history: status, evidence and advice as the loop would give them.
+
+    Args:
+        history: the computed one.
+        setup: of the descent.
+        moments: of the training rows.
+        seconds: that the computation took.
+    """
     plan = setup.plan
     nothing = float(moments.yy / moments.weight + moments.y_mean**2)
     start, lowest = float(history.cost[0]), float(setup.quadratic.lowest)

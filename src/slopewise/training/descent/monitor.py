@@ -93,7 +93,12 @@ class Monitor:
         return True
 
     def on_unmeasured(self, epoch: int, cost: float) -> bool:
-        """Check a row by the cost of the last mini-batch before it, no pass over all rows having been made."""
+        """Check a row by the cost of the last mini-batch before it; return whether the descent has diverged.
+
+        Args:
+            epoch: of the row.
+            cost: of the last mini-batch, in the units of the descent.
+        """
         cost *= self.unit
         if self._diverged(epoch, cost):
             return True
@@ -152,7 +157,13 @@ class Monitor:
         return plain, tensors if best is None else {**tensors, "best": best}
 
     def restore(self, plain: dict[str, Any], tensors: dict[str, Tensor], before: int) -> None:
-        """Load the state that `state` returned, from a checkpoint of epoch `before`."""
+        """Load a state from a checkpoint.
+
+        Args:
+            plain: the plain values that `state` returned.
+            tensors: its tensors.
+            before: epoch of the checkpoint.
+        """
         self.start, self.divergence.limit = plain["start"], plain["limit"]
         self.divergence.recent.extend(plain["recent"])
         self.rules.start, self.rules.best, self.rules.since = plain["rules"]

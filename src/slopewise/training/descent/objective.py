@@ -84,7 +84,13 @@ def whole_cost(
 
 
 def idle_cost(module: nn.Module, rows: Arrays, loss: RowLoss) -> float:
-    """Return the cost of predicting 0 for every row: a scale for costs that does not depend on the start."""
+    """Return the cost of predicting 0 for every row: a scale for costs that does not depend on the start.
+
+    Args:
+        module: tells the shape of eta, and is left unchanged.
+        rows: x (n, q), y (n,) and w (n,) of mean 1 or None.
+        loss: from predictions and y to the loss of each row (n,).
+    """
     x, y, w = rows
     was_training = module.training
     module.eval()

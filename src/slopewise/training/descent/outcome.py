@@ -13,7 +13,11 @@ from slopewise.training.descent.stopping import has_converged
 
 
 def interrupted(monitor: Monitor) -> None:
-    """Mark a descent as ended by Ctrl-C; raise KeyboardInterrupt if no cost is known yet."""
+    """Mark a descent as ended by Ctrl-C.
+
+    Raises:
+        KeyboardInterrupt: no cost is known yet.
+    """
     if monitor.best is None:
         raise KeyboardInterrupt
     monitor.ended = Status.INTERRUPTED, f"interrupted in epoch {monitor.epoch} of {monitor.plan.epochs}"

@@ -48,7 +48,14 @@ class DescentRows(ABC):
 
     @abstractmethod
     def cost(self, module: nn.Module, loss: RowLoss, penalty: Penalty | None, *, with_gradient: bool) -> float:
-        """Return the cost of all rows; with_gradient leaves its gradient in the parameters' grad."""
+        """Return the cost of all rows.
+
+        Args:
+            module: from x to what the loss takes; its training mode is restored afterwards.
+            loss: from predictions and y to the loss of each row (n,).
+            penalty: from the module to what is added to the mean loss, or None.
+            with_gradient: leave the gradient of the cost in the parameters' grad.
+        """
 
     @abstractmethod
     def idle_cost(self, module: nn.Module, loss: RowLoss) -> float:
@@ -107,7 +114,11 @@ class StreamedRows(DescentRows):
     moments: Moments
 
     def batches(self, plan: DescentPlan) -> Callable[[int], Iterable[Arrays]]:
-        """Return the function that gives the batches of an epoch, shuffled within the buffer of `Engine.stream`."""
+        """Return the function that gives the batches of an epoch, shuffled within the buffer of `Engine.stream`.
+
+        Raises:
+            OptionError: a batch larger than the table.
+        """
         size = plan.batch_size or self.n
         if size > self.n:
             raise OptionError(
@@ -122,7 +133,11 @@ class StreamedRows(DescentRows):
         return of_epoch
 
     def cost(self, module: nn.Module, loss: RowLoss, penalty: Penalty | None, *, with_gradient: bool) -> float:
-        """Return the cost of all rows, read once for it."""
+        """Return the cost of all rows, read once for it.
+
+        Raises:
+            DataError: no row has a weight above 0.
+        """
         was_training = module.training
         module.eval()
         kernel = partial(cost_sums, loss=loss, with_gradient=with_gradient)
@@ -254,6 +269,12 @@ def validation_rows(
     standardized: Callable[[Source, float], StandardizedRows],
 ) -> DescentRows:
     """Return the rows held out for watching: where the training rows are in memory in memory too, else streamed.
+
+    Args:
+        source: the rows held out, with a target.
+        training: the training rows, as `descent_rows` returns them.
+        engine: gathers the rows.
+        standardized: from a source and a factor for its weights to rows in the units of the descent.
 
     Raises:
         DataError: no rows; a missing or infinite value.

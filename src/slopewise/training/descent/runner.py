@@ -110,7 +110,11 @@ def run_descent(
     gradients: bool = True,
     unit: float = 1.0,
 ) -> Descended:
-    """Train `module`, in place, on rows in memory or streamed; arguments and errors are those of `run_loop`."""
+    """Train `module`, in place, on rows in memory or streamed, and return the outcome.
+
+    `rows` take the place of x, y and w, and `validation` is of their kind; the other arguments and errors are those of
+    `run_loop`.
+    """
     check_stopping(plan.stopping, lowest=lowest, validation=validation)
     began = perf_counter()
     batches = rows.batches(plan)

@@ -81,7 +81,15 @@ class LinearDescent(Solver):
     def descend(
         self, problem: Problem, engine: Engine, setup: DescentSetup, moments: Moments, callback: Callback | None
     ) -> Descended:
-        """Return the descent, theta in raw units and history in the units of the descent."""
+        """Return the descent, theta in raw units and history in the units of the descent.
+
+        Args:
+            problem: linear model, squared loss.
+            engine: sums over the rows, or their mini-batches.
+            setup: plan, units and start of the descent.
+            moments: of the training rows.
+            callback: told how the descent is getting on; or None.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +182,14 @@ def _started(setup: DescentSetup, warm: Tensor) -> DescentSetup:
 
 
 def solution_of(descended: Descended, setup: DescentSetup, moments: Moments, exact: Solution | None) -> Solution:
-    """Return a descent as a solution, with its record."""
+    """Return a descent as a solution, with its record.
+
+    Args:
+        descended: the outcome of the descent.
+        setup: of the descent.
+        moments: of the training rows.
+        exact: the exact solution, None where the columns determine none.
+    """
     plan = setup.plan
     record = DescentRecord(
         plan=plan,
@@ -200,9 +215,16 @@ def solution_of(descended: Descended, setup: DescentSetup, moments: Moments, exa
 
 
 def at_theta(solution: Solution, *, theta: Tensor, quadratic: Quadratic, l2: float, moments: Moments) -> Solution:
-    """Return a descent's solution at the state theta (p,), raw units: its loss, and its digits.
+    """Return a descent's solution at the state theta: its loss, and its digits.
 
     digits are real ones, against the exact answer, and NaN where there is none.
+
+    Args:
+        solution: of the descent, with its record.
+        theta: (p,), raw units.
+        quadratic: the cost, in the units of the descent.
+        l2: the penalty, raw units.
+        moments: of the training rows.
     """
     assert solution.descent is not None
     exact, units = solution.descent.exact, solution.descent.units

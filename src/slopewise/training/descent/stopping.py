@@ -66,7 +66,13 @@ class StoppingRules:
 
 
 def check_stopping(stopping: Stopping, *, lowest: object | None, validation: object | None) -> None:
-    """Raise OptionError where a rule asks for something that this problem does not have."""
+    """Raise OptionError where a rule asks for something that this problem does not have.
+
+    Args:
+        stopping: the rules.
+        lowest: the lowest possible cost, None where it is not known.
+        validation: the validation rows, None where there are none.
+    """
     if stopping.gap_tol is not None and lowest is None:
         raise OptionError(
             "gap_tol needs the lowest cost, which is known only for a linear model with squared loss; "
@@ -105,7 +111,7 @@ def first_stop(
 ) -> int | None:
     """Return the first epoch at which a rule stops the descent, None if none does.
 
-    Args: as of `find_stop`, which also returns the reason.
+    Arguments are those of `find_stop`, which also returns the reason.
 
     Example:
         >>> import torch
@@ -178,6 +184,13 @@ def has_converged(*, start: float, cost: float, lowest: float | None, recent: de
 
     Where the lowest cost is known: the gap is at most CONVERGED_GAP of the initial one, or lost in rounding (epsilon,
     of the dtype). Elsewhere: the cost has changed by no more than rounding for MIN_INCREASES epochs.
+
+    Args:
+        start: cost of row 0.
+        cost: of the last row.
+        lowest: the lowest possible cost, None where it is not known.
+        recent: costs of the last MIN_INCREASES + 1 rows.
+        epsilon: of the dtype that the descent computes in.
     """
     if lowest is not None:
         return cost - lowest <= max(CONVERGED_GAP * (start - lowest), 8 * epsilon * abs(lowest))

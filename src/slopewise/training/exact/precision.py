@@ -26,6 +26,13 @@ def moment_digits(*, scaled: ScaledProblem, basis: Basis, c: Tensor, moments: Mo
 
     The moments have a relative error of a few EPS, more where the shift left some cancellation; it propagates to
     the coefficients as |gram⁻¹| (|gram| |c| + |xy|).
+
+    Args:
+        scaled: the problem in centred columns of unit length.
+        basis: triangular factor of its normal equations.
+        c: (q,), coefficients of the scaled columns.
+        moments: of the training rows.
+        rss: residual sum of squares.
     """
     rounding = 4 * EPS * 10**moments.lost
     wrong = rounding * (scaled.gram.abs() @ c.abs() + scaled.xy.abs())
@@ -43,11 +50,20 @@ def refined_digits(
     last_step: Tensor,
     rounded: Tensor,
 ) -> Tensor:
-    """Return digits (p,) after refinement whose last correction, in raw units, was `last_step` (p,).
+    """Return digits (p,) of a refined solution.
 
     Residuals in float64 have errors of EPS times |u| |c| + |y|, which they are formed from; in pairs of float64
-    (`extended`) of about EPS² times themselves. `rounded` (q + 1,) says which of the columns, y last, hold
-    values that are not integers: integers are exact in float64.
+    of about EPS² times themselves. Integers in the table are exact in float64.
+
+    Args:
+        scaled: the problem in centred columns of unit length.
+        basis: triangular factor of its normal equations.
+        c: (q,), coefficients of the scaled columns.
+        moments: of the training rows.
+        rss: residual sum of squares.
+        extended: the residuals were formed in pairs of float64.
+        last_step: (p,), the last correction, raw units.
+        rounded: mask (q + 1,) of the columns, y last, that hold values which are not integers.
     """
     unit = EPS**2 if extended else EPS
     size = math.sqrt(rss) + (0.0 if extended else float(c.abs().sum()) + math.sqrt(scaled.yy))

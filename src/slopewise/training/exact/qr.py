@@ -115,6 +115,12 @@ def polish(basis: Basis, scaled: ScaledProblem, problem: Problem, engine: Engine
 
     With T = r_inverse of raw columns, H = T' (X'WX + ridge) T is the identity but for the error of T; its own
     Cholesky factor, which is well-conditioned, removes that error.
+
+    Args:
+        basis: triangular factor of the normal equations.
+        scaled: the problem in centred columns of unit length.
+        problem: penalty, intercept and rows.
+        engine: sums over the rows.
     """
     sums = engine.reduce(pair_products, problem.source, PairOperands(scaled.mean), add_pairs)
     assert sums is not None
@@ -154,7 +160,13 @@ def add_pairs(a: tuple[Tensor, Tensor], b: tuple[Tensor, Tensor]) -> tuple[Tenso
 
 
 def check_rank(r: Tensor, scaled: ScaledProblem, names: tuple[str, ...]) -> None:
-    """Raise FitError with the relation between the columns if one is a combination of those before it."""
+    """Raise FitError with the relation between the columns if one is a combination of those before it.
+
+    Args:
+        r: upper triangular factor of the scaled columns, of all q or of the first.
+        scaled: the problem in centred columns of unit length.
+        names: of the columns (q,).
+    """
     outside = r.diagonal().abs() / r.norm(dim=0)
     dependent = (outside < DEPENDENT).nonzero()[:, 0]
     if not len(dependent):

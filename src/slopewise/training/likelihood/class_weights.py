@@ -13,7 +13,13 @@ from slopewise.types import Batch
 
 
 def balanced_class_weights(source: Source, engine: Engine, classes: int) -> tuple[float, ...]:
-    """Return n / (k n_c) for each class c of k, from one pass over the rows; n counts row weights."""
+    """Return n / (k n_c) for each class c of k, from one pass over the rows; n counts row weights.
+
+    Args:
+        source: the training rows, with a target.
+        engine: sums over them.
+        classes: k.
+    """
     sums = engine.reduce(partial(class_sums, classes=classes), source, None)
     assert sums is not None  # the classes were read from these rows
     rows = sums[0]

@@ -87,7 +87,13 @@ def glm_sums(
 
 
 def linear_predictor(batch: Batch, theta: Tensor, intercept: bool) -> Tensor:
-    """Return eta (n,) = x theta + offset for theta (p,) in raw units."""
+    """Return eta (n,) = x theta + offset.
+
+    Args:
+        batch: its x (n, q) and offset are used.
+        theta: (p,), raw units, the intercept first.
+        intercept: whether there is one.
+    """
     eta = batch.x @ theta[int(intercept) :]
     if intercept:
         eta = eta + theta[0]

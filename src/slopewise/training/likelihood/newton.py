@@ -102,7 +102,15 @@ def evaluate_rows(
     curved: bool = True,
     hessian_of: HessianOf | None = None,
 ) -> Evaluate:
-    """Return the function that reads all rows and returns the derivatives at c, with another Hessian if asked for."""
+    """Return the function that reads all rows and returns the derivatives at c (d,).
+
+    Args:
+        problem: loss and rows.
+        engine: sums over the rows.
+        columns: in which c is given.
+        curved: whether the Hessian is needed; it is zero otherwise.
+        hessian_of: what to sum in place of the loss's own hessian (eta, y), or None.
+    """
     kernel = partial(score_sums, loss=problem.loss, curved=curved, hessian_of=hessian_of)
 
     def evaluate(c: Tensor) -> Derivatives:
@@ -116,9 +124,16 @@ def evaluate_rows(
 def from_sample(
     problem: Problem, engine: Engine, columns: StandardizedColumns, first: FirstPass, start: Tensor
 ) -> QuasiNewtonResult:
-    """Return an iterate near the optimum, computed on the sample; `start` (d,) where the sample has no optimum.
+    """Return an iterate near the optimum, computed on the sample; `start` where the sample has no optimum.
 
     The sample itself is started on every 16th of its rows.
+
+    Args:
+        problem: what is asked, of all rows.
+        engine: sums over the rows.
+        columns: in which the solver works.
+        first: the first pass, with a sample.
+        start: (d,), of the sample where working responses give none.
     """
     sample, state, share = first.sample, None, 1.0
     assert sample is not None
@@ -152,7 +167,10 @@ def from_sample(
 def maximum(setup: LikelihoodSetup, state: NewtonState, before: int) -> Solution:
     """Return the optimum, one step beyond the last iterate, with the Hessian of that iterate.
 
-    before: passes made before this iteration.
+    Args:
+        setup: what the iterations began with.
+        state: the last iterate.
+        before: passes made before this iteration.
     """
     columns, c = setup.columns, state.c + state.step
     penalty = float(c @ columns.ridge @ c)
@@ -173,7 +191,14 @@ def maximum(setup: LikelihoodSetup, state: NewtonState, before: int) -> Solution
 
 
 def basis_of(problem: Problem, columns: StandardizedColumns, r: Tensor, hessian: Tensor) -> Basis:
-    """Return the basis of standard errors for upper triangular r (d, d) with r'r = Hessian + penalty."""
+    """Return the basis of standard errors.
+
+    Args:
+        problem: for its penalty and intercept.
+        columns: in which r and the Hessian are given.
+        r: upper triangular (d, d), r'r = Hessian + penalty.
+        hessian: (d, d), of the summed loss, without the penalty.
+    """
     identity = torch.eye(len(r), dtype=torch.float64)
     r_inverse = torch.linalg.solve_triangular(
         r, identity, upper=True

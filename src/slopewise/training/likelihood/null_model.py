@@ -28,6 +28,11 @@ NOTHING, ONE = torch.empty(0, dtype=torch.float64), torch.ones(1, dtype=torch.fl
 def null_model(problem: Problem, first: FirstPass, engine: Engine) -> tuple[Tensor, float]:
     """Return c (d,) of the null model in standardised columns, and its summed loss; zeros and NaN for numbers.
 
+    Args:
+        problem: loss, intercept and rows.
+        first: the first pass, for the counts and the means.
+        engine: sums over the rows, where there is an offset.
+
     Raises:
         FitError: every target is 0, so that the logarithm of their mean is not finite.
     """

@@ -80,6 +80,7 @@ class OverdispersedNewton(Solver):
         """Return the optimum.
 
         Raises:
+            OptionError: there is a penalty.
             FitError: dependent columns; counts that vary no more than a Poisson's; no convergence.
         """
         if problem.penalty.strength:
@@ -108,7 +109,16 @@ class OverdispersedNewton(Solver):
 
 
 def in_turn(setup: LikelihoodSetup, engine: Engine, start: Tensor) -> tuple[Tensor, float, int]:
-    """Return c (p,) and log alpha near the optimum, and the passes made. Step 2 of the file."""
+    """Return c (p,) and log alpha near the optimum, and the passes made. Step 2 of the file.
+
+    Args:
+        setup: what the iterations begin with.
+        engine: sums over the rows.
+        start: (p,), standardised columns.
+
+    Raises:
+        FitError: counts that vary no more than a Poisson's; alpha does not settle.
+    """
     c, log_alpha, passes = start, 0.0, 2
     for _ in range(MOST_ROUNDS):
         problem = _with_alpha(setup.problem, log_alpha)
@@ -140,7 +150,14 @@ def _with_alpha(problem: Problem, log_alpha: float) -> Problem:
 
 
 def alpha_derivatives(problem: Problem, engine: Engine, columns: StandardizedColumns, c: Tensor) -> AlphaSums:
-    """Return the sums over all rows at c (p,), `cross` in standardised columns. One pass."""
+    """Return the sums over all rows, `cross` in standardised columns. One pass.
+
+    Args:
+        problem: its loss has the alpha at which the sums are taken.
+        engine: sums over the rows.
+        columns: in which c is given.
+        c: (p,).
+    """
     assert isinstance(problem.loss, Overdispersed)
     kernel = partial(alpha_sums, loss=problem.loss, intercept=problem.intercept)
     sums = engine.reduce(kernel, problem.source, ScoreOperands(columns.beta(c), columns.units.mean))

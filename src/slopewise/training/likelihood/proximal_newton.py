@@ -147,6 +147,11 @@ def coded(evaluate: Evaluate, coding: Coding) -> Evaluate:
 def descend(evaluate: Evaluate, start: Tensor, coding: Coding) -> tuple[Tensor, float, int]:
     """Return c (e,) at the optimum, the loss there, and the evaluations it took. Steps 1 to 4 of the file.
 
+    Args:
+        evaluate: value, score and Hessian of the loss at c.
+        start: (e,).
+        coding: the parameters, and the penalty on them.
+
     Raises:
         FitError: no convergence.
     """

@@ -70,6 +70,11 @@ def quasi_newton(
 def corrected(b: Tensor, step: Tensor, change: Tensor) -> Tensor:
     """Return the BFGS update of B (d, d): the closest matrix that maps the change of the gradient to the step.
 
+    Args:
+        b: (d, d), the inverse Hessian before.
+        step: (d,).
+        change: (d,), of the gradient along the step.
+
     Example:
         >>> b = corrected(torch.eye(2), step=torch.tensor([1.0, 0.0]), change=torch.tensor([4.0, 0.0]))
         >>> b.diagonal()

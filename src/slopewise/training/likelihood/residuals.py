@@ -26,7 +26,14 @@ class Residuals(NamedTuple):
 
 
 def residuals(problem: Problem, engine: Engine, columns: StandardizedColumns, c: Tensor) -> Residuals:
-    """Return the residuals of every row at c (d,), in order. One pass."""
+    """Return the residuals of every row, in order. One pass.
+
+    Args:
+        problem: the rows.
+        engine: reads them.
+        columns: in which c is given.
+        c: (d,).
+    """
     operands = ScoreOperands(columns.beta(c), columns.units.mean)
     found = engine.reduce(residuals_of, problem.source, operands, join)
     assert found is not None  # the first pass has seen these rows
@@ -47,7 +54,13 @@ def join(a: Residuals, b: Residuals) -> Residuals:
 
 
 def ordered(values: Tensor, w: Tensor | None, positions: tuple[float, ...]) -> list[float]:
-    """Return the values at positions 0 … Σ w - 1 of the sorted rows, each row repeated as its weight says."""
+    """Return the values at positions 0 … Σ w - 1 of the sorted rows, each row repeated as its weight says.
+
+    Args:
+        values: (n,).
+        w: (n,), how often each is repeated; None for once.
+        positions: from 0.
+    """
     order = values.argsort()
     upto = (torch.ones_like(values) if w is None else w[order]).cumsum(0)
     at = torch.searchsorted(upto, torch.tensor(positions, dtype=upto.dtype) * (1 + 1e-15), right=True)
@@ -55,7 +68,13 @@ def ordered(values: Tensor, w: Tensor | None, positions: tuple[float, ...]) -> l
 
 
 def percentile(values: Tensor, w: Tensor | None, share: float) -> float:
-    """Return the quantile of the values by linear interpolation, numpy's and scipy's default; weights repeat rows."""
+    """Return the quantile of the values by linear interpolation, numpy's and scipy's default; weights repeat rows.
+
+    Args:
+        values: (n,).
+        w: (n,), how often each is repeated; None for once.
+        share: from 0 to 1.
+    """
     total = float(len(values)) if w is None else float(w.sum())
     position = share * (total - 1)
     below = math.floor(position)

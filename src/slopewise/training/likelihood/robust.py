@@ -101,9 +101,9 @@ class RobustNewton(Solver):
             assert isinstance(loss, Robust)
             start = least_squares(setup) if warm is None else setup.columns.scaled(warm)
             if loss.estimates is None:
-                state = by_continuation(setup, engine, loss, start)
+                state = _by_continuation(setup, engine, loss, start)
                 return _solution(setup, engine, loss, state, ())
-            loss, state, scale = with_scale(setup, engine, loss, start)
+            loss, state, scale = _with_scale(setup, engine, loss, start)
             return _solution(setup, engine, loss, state, (Nuisance("scale", scale, math.nan),))
 
 
@@ -112,7 +112,7 @@ def least_squares(setup: LikelihoodSetup) -> Tensor:
     return quadratic_of(setup.first.moments, setup.columns.units).optimum
 
 
-def by_continuation(setup: LikelihoodSetup, engine: Engine, loss: Robust, start: Tensor) -> RobustState:
+def _by_continuation(setup: LikelihoodSetup, engine: Engine, loss: Robust, start: Tensor) -> RobustState:
     """Return the optimum, by way of those with larger deltas."""
     moments, deltas = setup.first.moments, [loss.delta]
     quadratic = quadratic_of(moments, setup.columns.units)
@@ -121,13 +121,13 @@ def by_continuation(setup: LikelihoodSetup, engine: Engine, loss: Robust, start:
         deltas.append(deltas[-1] * SHRINK)
     c, passes = start, 0
     for delta in reversed(deltas[1:]):
-        state = minimise(setup, engine, loss.with_delta(delta), c, tolerance=LOOSE)
+        state = _minimise(setup, engine, loss.with_delta(delta), c, tolerance=LOOSE)
         c, passes = state.c, passes + state.passes
-    state = minimise(setup, engine, loss, c)
+    state = _minimise(setup, engine, loss, c)
     return replace(state, passes=passes + state.passes)
 
 
-def with_scale(
+def _with_scale(
     setup: LikelihoodSetup, engine: Engine, loss: Robust, start: Tensor
 ) -> tuple[Robust, RobustState, float]:
     """Return the loss with its delta, the optimum, and the scale: s with s = MAD of the residuals at delta = tuning s.
@@ -138,7 +138,7 @@ def with_scale(
     columns, passes, before = setup.columns, 2, (math.nan, math.nan)
     size = mad_scale(residuals(setup.problem, engine, columns, torch.zeros_like(start)))
     scale = _scale(residuals(setup.problem, engine, columns, start), size)
-    state = by_continuation(setup, engine, loss.with_delta(loss.tuning * scale), start)
+    state = _by_continuation(setup, engine, loss.with_delta(loss.tuning * scale), start)
     for _ in range(MOST_SCALES):
         new = _scale(residuals(setup.problem, engine, columns, state.c), size)
         passes += state.passes + 1
@@ -149,7 +149,7 @@ def with_scale(
         secant = scale - gap * (scale - before[0]) / (gap - before[1]) if gap != before[1] else math.nan
         before = (scale, gap)
         scale = secant if min(scale, new) / 2 < secant < max(scale, new) * 2 else new
-        state = minimise(setup, engine, loss.with_delta(loss.tuning * scale), state.c)
+        state = _minimise(setup, engine, loss.with_delta(loss.tuning * scale), state.c)
     raise FitError(
         f"the scale of the residuals did not settle in {MOST_SCALES} rounds, being {scale:.6g} and {new:.6g} in turn; "
         "give delta."
@@ -167,7 +167,7 @@ def _scale(found: Residuals, size: float) -> float:
     return scale
 
 
-def minimise(
+def _minimise(
     setup: LikelihoodSetup, engine: Engine, loss: Robust, start: Tensor, *, tolerance: float = TOLERANCE
 ) -> RobustState:
     """Return the optimum of one delta, one step beyond the last place evaluated. Step 3 of the file.
@@ -272,7 +272,7 @@ def h1_basis(problem: Problem, solution: Solution, engine: Engine) -> Basis:
     m = float(sums[1]) / n
     correction = 1 + p * (1 - m) / (n * m) if m else math.nan
     factor = correction**2 * float(sums[0]) / (n - p) / m**2 if n > p and m else math.nan
-    return gram_basis(problem, solution, columns, factor)
+    return _gram_basis(problem, solution, columns, factor)
 
 
 def influence_sums(batch: Batch, operands: ThetaOperands, *, loss: Loss, intercept: bool) -> tuple[Tensor, Tensor]:
@@ -283,7 +283,7 @@ def influence_sums(batch: Batch, operands: ThetaOperands, *, loss: Loss, interce
     return w @ loss.gradient(eta, batch.y) ** 2, w @ loss.hessian(eta, batch.y)
 
 
-def gram_basis(problem: Problem, solution: Solution, columns: StandardizedColumns, factor: float) -> Basis:
+def _gram_basis(problem: Problem, solution: Solution, columns: StandardizedColumns, factor: float) -> Basis:
     """Return the basis of X' W X, from the moments, with `factor` times its inner."""
     moments = solution.rows
     gram = moments.weight / 2 * quadratic_of(moments, columns.units).hessian

@@ -155,6 +155,13 @@ def refuse_zeros_apart(problem: Problem, engine: Engine, *, beta: Tensor, mean: 
 
     Their likelihood grows for ever as their means go to 0. Santos Silva and Tenreyro (2010), On the existence of the
     maximum likelihood estimates in Poisson regression.
+
+    Args:
+        problem: a loss of counts.
+        engine: sums over the rows.
+        beta: (p,), a direction in the columns [1, x - mean].
+        mean: (q,), of the columns.
+        names: of the columns that are part of it.
     """
     sums = engine.reduce(zeros_apart, problem.source, DirectionOperands(beta, mean))
     assert sums is not None  # the first pass has seen these rows
@@ -178,7 +185,14 @@ def zeros_apart(batch: Batch, operands: DirectionOperands) -> tuple[Tensor, Tens
 
 
 def check_direction(problem: Problem, engine: Engine, *, beta: Tensor, mean: Tensor) -> DirectionCheck:
-    """Return what the rows do along the direction beta (p, m) of the columns [1, x - mean]; one read, in order."""
+    """Return what the rows do along the direction beta (p, m) of the columns [1, x - mean]; one read, in order.
+
+    Args:
+        problem: a loss of classes.
+        engine: reads the rows.
+        beta: (p, m), the direction.
+        mean: (q,), of the columns.
+    """
     kernel = partial(direction_sums, classes=problem.loss.classes)
     sums = engine.reduce(kernel, problem.source, DirectionOperands(beta, mean), add_directions)
     assert sums is not None  # the first read has seen these rows
@@ -235,8 +249,16 @@ def _margins(eta: Tensor, y: Tensor, k: int) -> tuple[Tensor, Tensor]:
 def sentence(
     found: DirectionCheck, involved: list[int], names: tuple[str, ...], levels: tuple[str, ...], *, complete: bool
 ) -> str:
-    """Return the error message: what separates the classes, why no finite estimate exists, and what to do."""
-    rule = column_alone if complete else column_touching
+    """Return the error message: what separates the classes, why no finite estimate exists, and what to do.
+
+    Args:
+        found: what the rows do along the direction.
+        involved: numbers of the columns that are part of it, the largest entry first.
+        names: of all columns (q,).
+        levels: of the classes (k,).
+        complete: every row's own class scores highest.
+    """
+    rule = _column_alone if complete else _column_touching
     why = next((text for j in involved if (text := rule(found, j, names[j], levels))), None)
     if why is None:
         near = [f"{row} ({levels[k]!r})" for k, row in enumerate(found.nearest) if row]
@@ -247,7 +269,7 @@ def sentence(
     return f"the classes are {kind}: {why}; larger coefficients fit ever better and no finite estimate exists: {do}."
 
 
-def column_alone(found: DirectionCheck, j: int, name: str, levels: tuple[str, ...]) -> str | None:
+def _column_alone(found: DirectionCheck, j: int, name: str, levels: tuple[str, ...]) -> str | None:
     """Return how one column alone separates all classes, None where two classes overlap in it."""
     low, high = found.low[:, j].tolist(), found.high[:, j].tolist()
     order = sorted(range(len(levels)), key=lambda k: low[k])
@@ -259,7 +281,7 @@ def column_alone(found: DirectionCheck, j: int, name: str, levels: tuple[str, ..
     return f"{name!r} alone does it, {', '.join(parts)}"
 
 
-def column_touching(found: DirectionCheck, j: int, name: str, levels: tuple[str, ...]) -> str | None:
+def _column_touching(found: DirectionCheck, j: int, name: str, levels: tuple[str, ...]) -> str | None:
     """Return the value of one column at which a class ends and another begins, None where all overlap."""
     low, high = found.low[:, j].tolist(), found.high[:, j].tolist()
     for k, level in enumerate(levels):

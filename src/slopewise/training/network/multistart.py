@@ -50,7 +50,13 @@ class Network(Protocol):
         """Dropout probability; multistart needs 0."""
 
     def init(self, how: str | Sequence[float], seed: int, dtype: torch.dtype) -> Tensor:
-        """Return initial parameters (p,)."""
+        """Return initial parameters (p,).
+
+        Args:
+            how: the initialization by its name, or the p values themselves.
+            seed: of the random draws.
+            dtype: of the parameters.
+        """
 
     def forward(self, parameters: Tensor, x: Tensor) -> Tensor:
         """Return eta (N, n, k) for parameters (N, p) and x (n, q)."""

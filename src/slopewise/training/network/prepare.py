@@ -207,7 +207,13 @@ def with_learning_rate(plan: DescentPlan, largest: float) -> DescentPlan:
 
 
 def target_units(problem: Problem, moments: Moments, *, standardize: bool) -> tuple[float, float]:
-    """Return mean and scale of the target in the units of the descent: 0 and 1 where it is not standardised."""
+    """Return mean and scale of the target in the units of the descent: 0 and 1 where it is not standardised.
+
+    Args:
+        problem: for its loss.
+        moments: of the training rows.
+        standardize: of the descent; a target is standardised under squared loss alone.
+    """
     if not standardize or problem.loss.name != "squared":
         return 0.0, 1.0
     mean, deviation = float(moments.y_mean), math.sqrt(float(moments.yy) / moments.weight)

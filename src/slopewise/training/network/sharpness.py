@@ -90,6 +90,11 @@ def sharpness_at(cost: Cost, theta: Tensor, sgd: SGD) -> Sharpness:
 
     One thread: matrix products of a few thousand rows are too small for two.
 
+    Args:
+        cost: of some rows, a function of the parameters.
+        theta: (p,).
+        sgd: momentum, weight decay and the like.
+
     Raises:
         OptionError: the Hessian is not finite at theta.
     """
