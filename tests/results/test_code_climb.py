@@ -36,7 +36,7 @@ CASES: dict[str, dict[str, Any]] = {
     "softmax": {**SPECIES},
     "softmax-filled": {**SPECIES, "missing": "mean", "l2": 1.0},
     "softmax-l1": {**SPECIES, "l1": 4.0},
-    "softmax-balanced-weighted": {**SPECIES, "class_weight": "balanced", "weights": "year", "l1": 4.0, "l2": 2.0},
+    "softmax-balanced-weighted": {**SPECIES, "class_weight": "balanced", "weights": "year", "l1": 400.0, "l2": 200.0},
     "softmax-lbfgs": {**SPECIES, "l2": 0.5, "solver": "lbfgs"},
     "line-l1": {**MASS, "l1": 2000.0},
     "line-zeros": {**MASS, "l1": 60000.0, "l2": 10.0},

@@ -196,7 +196,8 @@ def _proximal(script: Script) -> Iterator[str]:
     total = script.total
     yield L1_PENALTY.format(l1=script.l1, slopes=f"{slopes(script)} / std[:, None]", total=total)
     there = slopes(script).replace("theta", "there")
-    joined = "torch.cat([there[:1], W])" if script.design.intercept else "W"
+    b = "there[:1] - there[:1].mean()" if every_class(script) else "there[:1]"  # the loss knows no mean of all b
+    joined = f"torch.cat([{b}, W])" if script.design.intercept else "W"
     yield PROXIMAL.format(slopes=there, l1=script.l1, total=total, joined=joined)
     yield PROXIMAL_LOOP.format(start=_start(script))
 
