@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,11 +14,6 @@ from slopewise.results.fit import Fit
 FEATURES = ["flipper_length_mm", "species", "sex"]
 
 RandomTable = Callable[..., pd.DataFrame]
-
-
-@pytest.fixture(scope="session")
-def penguins() -> pd.DataFrame:
-    return pd.read_csv(Path(__file__).parents[2] / "examples" / "penguins.csv")
 
 
 @pytest.fixture(scope="session")

@@ -113,7 +113,7 @@ def test_quantile(tau):
         return float(np.maximum(tau * e, (tau - 1) * e).sum())
 
     assert objective(ours.theta.numpy()) <= objective(np.asarray(peer.params)) * (1 + 1e-9)
-    # Its errors are compared at one theta in tests/training: QuantReg stops short of the optimum.
+    # test_interior_point.py compares its errors, at one theta: QuantReg stops short of the optimum.
     assert (ours.inferred.std_error > 0).all() and "t" in ours.coefficient_columns()
     assert f"tau {tau:g}" in ours.summary()
 

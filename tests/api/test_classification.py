@@ -17,7 +17,7 @@ from slopewise.errors import ColumnError, DataError, FitError, OptionError
 def penguins():
     from pathlib import Path
 
-    return pd.read_csv(Path(__file__).parents[1] / "examples" / "penguins.csv").dropna()
+    return pd.read_csv(Path(__file__).parents[2] / "examples" / "penguins.csv").dropna()
 
 
 @pytest.fixture(scope="module")

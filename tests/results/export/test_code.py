@@ -25,7 +25,7 @@ from slopewise.results.export.code import Script, script_text
 from slopewise.results.record import CsvRows, InlineRows
 from slopewise.training.descent.minibatches import permutation
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = Path(__file__).parents[3] / "examples"
 PENGUINS = str(EXAMPLES / "penguins.csv")
 FEATURES = ["flipper_length_mm", "species", "sex"]
 

@@ -13,7 +13,7 @@ from scripts import check_clean, run
 
 import slopewise
 
-PENGUINS = str(Path(__file__).parents[2] / "examples" / "penguins.csv")
+PENGUINS = str(Path(__file__).parents[3] / "examples" / "penguins.csv")
 SEX = {"target": "sex", "features": ["flipper_length_mm", "bill_depth_mm", "species"], "missing": "drop"}
 SPECIES = {"target": "species", "features": ["bill_length_mm", "flipper_length_mm"], "missing": "drop"}
 MASS = {"target": "body_mass_g", "features": ["flipper_length_mm", "bill_depth_mm", "sex"], "missing": "drop"}

@@ -17,7 +17,7 @@ from slopewise import api
 from slopewise.errors import ColumnError, DataError, OptionError
 from slopewise.results.fit import Fit
 
-RELATIVE = 1e-9  # as in test_inference
+RELATIVE = 1e-9  # as in inference/test_least_squares.py
 
 
 @pytest.mark.parametrize("errors", ["nonrobust", "hc3"])

@@ -16,7 +16,7 @@ import slopewise
 from slopewise.errors import OptionError
 from slopewise.results.prediction.scores import predicted
 
-PENGUINS = str(Path(__file__).parents[2] / "examples" / "penguins.csv")
+PENGUINS = str(Path(__file__).parents[3] / "examples" / "penguins.csv")
 MASS = {"target": "body_mass_g", "features": ["flipper_length_mm", "bill_depth_mm"], "missing": "drop"}
 SPECIES = {**MASS, "target": "species"}
 
