@@ -1,4 +1,4 @@
-"""Classes from the outside: `slopewise.fit` on a target of text, booleans or 0 and 1."""
+"""Classification through `slopewise.fit`: a target of text, booleans or 0 and 1."""
 
 import json
 import math
@@ -68,11 +68,11 @@ def test_metrics_are_those_of_scikit_learn(penguins, species):
 
     found = species.predict(penguins)
     metrics = species.evaluate(penguins)
-    truth, said = penguins["species"], found["prediction"]
-    assert metrics.accuracy == pytest.approx(accuracy_score(truth, said))
+    truth, predicted = penguins["species"], found["prediction"]
+    assert metrics.accuracy == pytest.approx(accuracy_score(truth, predicted))
     assert metrics.log_loss == pytest.approx(log_loss(truth, found.filter(like="p(").to_numpy()))
-    assert np.array(metrics.confusion).tolist() == confusion_matrix(truth, said).tolist()
-    assert metrics.f1 == pytest.approx(f1_score(truth, said, average=None))
+    assert np.array(metrics.confusion).tolist() == confusion_matrix(truth, predicted).tolist()
+    assert metrics.f1 == pytest.approx(f1_score(truth, predicted, average=None))
     assert species.train.n + species.test.n == len(penguins)
 
 
@@ -94,7 +94,7 @@ def test_summary_fits_the_terminal_and_json_is_json(sex, species):
         assert plain["classes"] == list(fit.class_names) and len(plain["coefficients"]) == len(fit.inferred.estimate)
 
 
-def test_numbers_that_are_all_0_or_1_are_two_classes_unless_told_otherwise():
+def test_numbers_that_are_all_0_or_1_are_two_classes_unless_regression_is_asked_for():
     rng = np.random.default_rng(0)
     x = rng.standard_normal((200, 2))
     y = (x[:, 0] + rng.standard_normal(200) > 0).astype(float)
@@ -145,13 +145,13 @@ def test_l1_gives_zeros_and_no_standard_errors(penguins):
 
 
 def test_the_same_answer_in_batches_of_one_row(penguins):
-    words = {"target": "sex", "features": ["bill_length_mm", "body_mass_g"]}
-    one = slopewise.fit(penguins, batch_rows=1, **words)
-    assert one.theta.tolist() == pytest.approx(slopewise.fit(penguins, **words).theta.tolist(), rel=1e-9)
+    options = {"target": "sex", "features": ["bill_length_mm", "body_mass_g"]}
+    one = slopewise.fit(penguins, batch_rows=1, **options)
+    assert one.theta.tolist() == pytest.approx(slopewise.fit(penguins, **options).theta.tolist(), rel=1e-9)
 
 
 @pytest.mark.parametrize(
-    ("table", "words", "error", "sentence"),
+    ("table", "options", "error", "sentence"),
     [
         ({"x": [1, 2, 3], "y": ["a", "a", "a"]}, {}, DataError, "holds only the class 'a'"),
         (
@@ -172,9 +172,9 @@ def test_the_same_answer_in_batches_of_one_row(penguins):
         ({"x": range(9), "y": range(9)}, {"l1": 1.0, "lr": 0.1}, OptionError, "l1 is not differentiable at 0"),
     ],
 )
-def test_what_is_off_is_said(table, words, error, sentence):
+def test_invalid_options_are_refused(table, options, error, sentence):
     with pytest.raises(error, match=sentence):
-        slopewise.fit({name: list(column) for name, column in table.items()}, target="y", **words)
+        slopewise.fit({name: list(column) for name, column in table.items()}, target="y", **options)
 
 
 def test_bad_rows_at_prediction_and_evaluation(sex, species, penguins):
@@ -191,12 +191,12 @@ def test_bad_rows_at_prediction_and_evaluation(sex, species, penguins):
 
 
 def test_another_fit_is_a_warm_start(penguins, species, sex):
-    words = {"target": "species", "features": ["bill_length_mm", "body_mass_g"]}
-    cold, warm = slopewise.fit(penguins, **words), slopewise.fit(penguins, warm_start=species, **words)
+    options = {"target": "species", "features": ["bill_length_mm", "body_mass_g"]}
+    cold, warm = slopewise.fit(penguins, **options), slopewise.fit(penguins, warm_start=species, **options)
     assert warm.solution.passes < cold.solution.passes
     assert warm.theta.flatten().tolist() == pytest.approx(cold.theta.flatten().tolist(), rel=1e-8)
     with pytest.raises(OptionError, match="start was fitted to"):
-        slopewise.fit(penguins, warm_start=sex, **words)
+        slopewise.fit(penguins, warm_start=sex, **options)
     with pytest.raises(OptionError, match="warm_start is for a descent, and least squares is solved without"):
         slopewise.fit(penguins, target="body_mass_g", features=["year"], warm_start=sex)
 

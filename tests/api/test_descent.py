@@ -1,4 +1,4 @@
-"""The descent from the outside: `slopewise.fit` with words about going down, `check`, history, and what is refused."""
+"""Gradient descent through `slopewise.fit` and `slopewise.check`: options, history, and what is refused."""
 
 import json
 
@@ -20,8 +20,8 @@ QUIZZES = {
 }
 
 
-def lesson(**words):
-    return slopewise.fit(LESSON, target="points", **({"lr": 0.01, "epochs": 2000, "standardize": False} | words))
+def lesson(**options):
+    return slopewise.fit(LESSON, target="points", **({"lr": 0.01, "epochs": 2000, "standardize": False} | options))
 
 
 @pytest.mark.parametrize("solver", ["gd", "gd_loop"])
@@ -38,18 +38,18 @@ def test_the_first_lesson_to_its_printed_digits(solver):
     assert fit.predict({"hours": [4.0]})["prediction"][0] == pytest.approx(7.99545, abs=1e-5)
 
 
-def test_every_road_makes_the_same_descent():
-    words = {"lr": 1e-5, "momentum": 0.9, "epochs": 300, "standardize": False}
+def test_every_solver_makes_the_same_descent():
+    options = {"lr": 1e-5, "momentum": 0.9, "epochs": 300, "standardize": False}
     tables = [
-        slopewise.fit(QUIZZES, target="final", solver=road, **words).history_table().to_pydict()
-        for road in ("gd_closed_form", "gd_moments", "gd_loop")
+        slopewise.fit(QUIZZES, target="final", solver=solver, **options).history_table().to_pydict()
+        for solver in ("gd_closed_form", "gd_moments", "gd_loop")
     ]
     for name, column in tables[0].items():
         for other in tables[1:]:
             assert other[name] == pytest.approx(column, rel=1e-9, abs=1e-9), name
 
 
-def test_the_chosen_road_and_its_reason_are_told():
+def test_the_chosen_solver_and_its_reason_are_reported():
     assert lesson().solver == "gd_closed_form" and "closed form" in lesson().reason
     adam = lesson(optimizer="adam")
     assert adam.solver == "gd_moments" and "adam has no closed form" in adam.reason
@@ -67,7 +67,7 @@ def test_without_an_lr_the_best_one_for_the_data_is_taken_and_converges():
     assert fit.inferred.std_error.tolist() == pytest.approx(exact.inferred.std_error.tolist(), rel=1e-9)
 
 
-def test_a_descent_on_the_way_gives_no_intervals():
+def test_an_unfinished_descent_gives_no_intervals():
     fit = lesson(epochs=10)
     assert fit.status is Status.UNFINISHED
     coefficients = fit.to_dict()["coefficients"]
@@ -111,7 +111,7 @@ def test_gap_and_distance_are_against_the_exact_answer():
 
 
 @pytest.mark.parametrize("solver", ["gd", "gd_loop"])
-def test_divergence_is_refused_beforehand_and_survived_when_wanted(solver):
+def test_divergence_is_refused_beforehand_and_survived_when_allowed(solver):
     with pytest.raises(FitError, match=r"lr 0.2 is beyond 0.180295.*allow_divergence=True"):
         lesson(lr=0.2, solver=solver)
     fit = lesson(lr=0.2, solver=solver, allow_divergence=True, init=[0.1, 1.9])
@@ -119,7 +119,7 @@ def test_divergence_is_refused_beforehand_and_survived_when_wanted(solver):
     assert fit.theta.isfinite().all() and "diverged" in {finding["code"] for finding in fit.findings}
 
 
-def test_rules_stop_replay_and_loop_at_the_same_epoch():
+def test_rules_stop_the_closed_form_and_the_loop_at_the_same_epoch():
     for rule in ({"gap_tol": 1e-4}, {"grad_tol": 1e-2}, {"patience": 3, "min_delta": 1e-4}):
         a, b = (lesson(solver=solver, **rule) for solver in ("gd_closed_form", "gd_loop"))
         assert a.status is b.status is Status.STOPPED
@@ -127,7 +127,7 @@ def test_rules_stop_replay_and_loop_at_the_same_epoch():
         assert a.theta.tolist() == pytest.approx(b.theta.tolist(), rel=1e-9)
 
 
-def test_validation_rows_are_watched():
+def test_the_validation_cost_is_monitored():
     rng = np.random.default_rng(0)
     x = rng.standard_normal((60, 20))
     y = x[:, 0] + rng.standard_normal(60)
@@ -139,11 +139,13 @@ def test_validation_rows_are_watched():
 
 
 def test_weights_l2_and_categories_descend_to_the_exact_answer(examples):
-    words = {"target": "body_mass_g", "features": ["flipper_length_mm", "species"], "missing": "drop", "l2": 3.0}
-    exact = slopewise.fit(examples / "penguins.csv", weights="bill_length_mm", **words)
+    options = {"target": "body_mass_g", "features": ["flipper_length_mm", "species"], "missing": "drop", "l2": 3.0}
+    exact = slopewise.fit(examples / "penguins.csv", weights="bill_length_mm", **options)
     for solver in ("gd_closed_form", "gd_loop"):
-        down = slopewise.fit(examples / "penguins.csv", weights="bill_length_mm", solver=solver, epochs=4000, **words)
-        assert down.theta.tolist() == pytest.approx(exact.theta.tolist(), rel=1e-5)
+        descended = slopewise.fit(
+            examples / "penguins.csv", weights="bill_length_mm", solver=solver, epochs=4000, **options
+        )
+        assert descended.theta.tolist() == pytest.approx(exact.theta.tolist(), rel=1e-5)
 
 
 def test_collinear_columns_can_be_descended_on():
@@ -155,9 +157,9 @@ def test_collinear_columns_can_be_descended_on():
     assert json.loads(fit.to_json())["coefficients"][0]["std_error"] is None
 
 
-@pytest.mark.parametrize("words", [{}, {"optimizer": "adam", "schedule": "cosine"}, {"batch_size": 2, "seed": 4}])
-def test_a_saved_descent_comes_back_whole(words, tmp_path):
-    fit = lesson(epochs=50, **words)
+@pytest.mark.parametrize("options", [{}, {"optimizer": "adam", "schedule": "cosine"}, {"batch_size": 2, "seed": 4}])
+def test_a_saved_descent_comes_back_whole(options, tmp_path):
+    fit = lesson(epochs=50, **options)
     fit.save(tmp_path / "a.safetensors")
     again = slopewise.load(tmp_path / "a.safetensors")
     assert again.history_table().equals(fit.history_table())
@@ -168,15 +170,15 @@ def test_a_saved_descent_comes_back_whole(words, tmp_path):
 
 
 def test_checkpoint_and_resume_end_where_an_unbroken_run_does(tmp_path):
-    words = {"lr": 0.05, "momentum": 0.8, "batch_size": 2, "standardize": True, "checkpoint": tmp_path}
-    whole = slopewise.fit(QUIZZES, target="final", **(words | {"checkpoint": tmp_path / "whole"}), epochs=40)
-    slopewise.fit(QUIZZES, target="final", **words, epochs=15)
-    resumed = slopewise.fit(QUIZZES, target="final", **words, epochs=40, resume=True)
+    options = {"lr": 0.05, "momentum": 0.8, "batch_size": 2, "standardize": True, "checkpoint": tmp_path}
+    whole = slopewise.fit(QUIZZES, target="final", **(options | {"checkpoint": tmp_path / "whole"}), epochs=40)
+    slopewise.fit(QUIZZES, target="final", **options, epochs=15)
+    resumed = slopewise.fit(QUIZZES, target="final", **options, epochs=40, resume=True)
     assert torch.equal(resumed.theta, whole.theta)
     assert resumed.history_table().equals(whole.history_table())
 
 
-def test_check_tells_the_limits_of_both_units_and_what_to_change():
+def test_check_reports_the_limits_in_both_units_and_what_to_change():
     report = slopewise.check(QUIZZES, target="final", lr=1e-5, standardize=False)
     assert report.raw.plain == pytest.approx(4.6182e-5, rel=1e-4)
     assert report.raw.condition == pytest.approx(1.642e6, rel=1e-3)
@@ -197,7 +199,7 @@ def test_check_of_the_first_lesson():
 
 
 @pytest.mark.parametrize(
-    ("words", "sentence"),
+    ("options", "sentence"),
     [
         ({"lr": 0.0}, "lr must be a positive finite number, not 0.0"),
         ({"lr": -1.0}, "lr must be a positive finite number"),
@@ -224,6 +226,6 @@ def test_check_of_the_first_lesson():
         ({"monitor": "validation", "patience": 3}, "needs validation rows"),
     ],
 )
-def test_words_that_are_off(words, sentence):
+def test_invalid_options_are_refused(options, sentence):
     with pytest.raises(OptionError, match=sentence):
-        lesson(**words)
+        lesson(**options)

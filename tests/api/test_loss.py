@@ -1,4 +1,4 @@
-"""Every loss from the door: beside statsmodels, saved and loaded, predicted, and refused in one sentence."""
+"""Every loss through `slopewise.fit`: beside statsmodels, saved and loaded, predicted, and refused in one sentence."""
 
 from __future__ import annotations
 
@@ -62,10 +62,10 @@ def test_poisson(options):
     assert ours.stats.null_deviance == pytest.approx(peer.null_deviance, rel=1e-9)
     columns = ours.coefficient_columns()
     assert columns["rate_ratio"] == pytest.approx(np.exp(peer.params).tolist(), rel=1e-8)
-    said = ours.predict(NEW, interval=0.9, of="mean")
+    predicted = ours.predict(NEW, interval=0.9, of="mean")
     wanted = peer.get_prediction(X[:7], exposure=ROWS["hours"][:7], transform=True).summary_frame(alpha=0.1)
-    np.testing.assert_allclose(said["prediction"], wanted["mean"], rtol=1e-8)
-    np.testing.assert_allclose(said["low"], wanted["mean_ci_lower"], rtol=1e-6)
+    np.testing.assert_allclose(predicted["prediction"], wanted["mean"], rtol=1e-8)
+    np.testing.assert_allclose(predicted["low"], wanted["mean_ci_lower"], rtol=1e-6)
     assert ours.evaluate(ROWS).rmse == pytest.approx(ours.train.rmse, rel=1e-12)
 
 
@@ -130,7 +130,7 @@ GIVEN = {"negative_binomial": {"overdispersion": 0.5}, "huber": {"delta": 1.0}}
 
 
 @pytest.mark.parametrize("loss", NUMBERS)
-def test_saved_loaded_and_said_again(loss, tmp_path):
+def test_saved_and_loaded_it_reports_the_same(loss, tmp_path):
     found = fit(TARGETS.get(loss, "y"), loss=loss)
     found.save(tmp_path / "a.safetensors")
     again = slopewise.load(tmp_path / "a.safetensors")

@@ -76,7 +76,7 @@ def test_and_by_logistic_descent_as_in_the_document():
     assert "Logistic regression by gradient descent of y" in fit.summary()
 
 
-def test_one_layer_stays_a_coin_on_xor_and_the_doctor_says_why():
+def test_one_layer_stays_at_equal_odds_on_xor_and_a_finding_explains_it():
     fit = slopewise.fit(XOR, target="y", model="logistic", lr=1.0, epochs=500, standardize=False, init="torch")
     assert fit.descent.cost == pytest.approx(0.6931, abs=5e-5)
     assert "one-layer" in {finding["code"] for finding in fit.findings}
@@ -101,7 +101,7 @@ def test_two_layers_solve_xor_as_in_the_document():
         fit.at(0)
 
 
-def test_a_plateau_is_told_of():
+def test_a_plateau_is_reported():
     fit = slopewise.fit(XOR, target="y", hidden=(2,), activation="sigmoid", lr=0.1, epochs=300, n_init=8)
     assert fit.descent.starts.solved == 0
     assert "no better than the null model" in " ".join(fit.summary().split())
@@ -230,24 +230,24 @@ def test_float32_is_kept_through_saving(tmp_path):
 
 def test_weights_and_class_weights_reach_the_cost(penguins):
     rows = penguins.dropna()
-    words = {"target": "sex", "model": "logistic", "solver": "gd_loop", "epochs": 3000, "momentum": 0.9}
+    options = {"target": "sex", "model": "logistic", "solver": "gd_loop", "epochs": 3000, "momentum": 0.9}
     features = {"features": ["bill_length_mm", "body_mass_g"], "weights": "flipper_length_mm", "l2": 1.0}
-    down = slopewise.fit(rows, class_weight="balanced", **words, **features)
-    climbed = slopewise.fit(rows, class_weight="balanced", target="sex", model="logistic", **features)
-    estimates = down.coefficients["estimate"].tolist()
-    assert estimates == pytest.approx(climbed.theta.tolist(), rel=1e-6)
+    descended = slopewise.fit(rows, class_weight="balanced", **options, **features)
+    newton = slopewise.fit(rows, class_weight="balanced", target="sex", model="logistic", **features)
+    estimates = descended.coefficients["estimate"].tolist()
+    assert estimates == pytest.approx(newton.theta.tolist(), rel=1e-6)
 
 
 def test_interrupted_training_resumes(tmp_path):
-    words = {"target": "y", "hidden": (3,), "activation": "tanh", "lr": 0.5, "checkpoint": tmp_path / "kept"}
-    slopewise.fit(XOR, epochs=20, **words)
-    resumed = slopewise.fit(XOR, epochs=60, resume=True, **words)
-    is_linear = slopewise.fit(XOR, epochs=60, **{**words, "checkpoint": None})
-    assert resumed.theta.equal(is_linear.theta)
+    options = {"target": "y", "hidden": (3,), "activation": "tanh", "lr": 0.5, "checkpoint": tmp_path / "kept"}
+    slopewise.fit(XOR, epochs=20, **options)
+    resumed = slopewise.fit(XOR, epochs=60, resume=True, **options)
+    uninterrupted = slopewise.fit(XOR, epochs=60, **{**options, "checkpoint": None})
+    assert resumed.theta.equal(uninterrupted.theta)
 
 
 @pytest.mark.parametrize(
-    ("words", "error", "sentence"),
+    ("options", "error", "sentence"),
     [
         ({"hidden": (0,)}, OptionError, "hidden holds 0"),
         ({"hidden": "8,x"}, OptionError, "whole numbers"),
@@ -265,9 +265,9 @@ def test_interrupted_training_resumes(tmp_path):
         ({"hidden": (3,), "init": [1.0, 2.0]}, OptionError, "init has 2 values"),
     ],
 )  # fmt: skip
-def test_refusals(words, error, sentence):
+def test_refusals(options, error, sentence):
     with pytest.raises(error, match=sentence):
-        slopewise.fit(XOR, target="y", epochs=2, **words)
+        slopewise.fit(XOR, target="y", epochs=2, **options)
 
 
 def test_values_that_are_not_finite_are_named():
@@ -275,7 +275,7 @@ def test_values_that_are_not_finite_are_named():
         slopewise.fit({**XOR, "x2": [0.0, float("inf"), 0.0, 1.0]}, target="y", hidden=(3,), epochs=2)
 
 
-def test_a_descent_that_explodes_keeps_the_last_good_state():
+def test_a_descent_that_diverges_keeps_the_last_good_state():
     table = {"x": list(np.linspace(-3, 3, 40)), "y": list(np.linspace(-3, 3, 40) ** 3)}
     fit = slopewise.fit(table, target="y", hidden=(8,), activation="identity", lr=50.0, epochs=50)
     assert fit.status is Status.DIVERGED and fit.theta.isfinite().all()
@@ -318,8 +318,8 @@ CODED = {
     ("case", "style"), [*((case, "plain") for case in CODED), ("three classes", "class"), ("four rows", "class")]
 )
 def test_the_script_reproduces_the_fit(case, style, capsys):
-    table, words = CODED[case]
-    fit = slopewise.fit(table, missing="drop", epochs=30, **words)
+    table, options = CODED[case]
+    fit = slopewise.fit(table, missing="drop", epochs=30, **options)
     text = fit.code(style)
     assert "slopewise" not in text
     before = torch.get_default_dtype()
@@ -328,21 +328,21 @@ def test_the_script_reproduces_the_fit(case, style, capsys):
             exec(compile(text, "script", "exec"), {"__name__": "script"})
     finally:
         torch.set_default_dtype(before)
-    said = dict(
+    printed = dict(
         line.split(": ", 1) for line in capsys.readouterr().out.splitlines() if line.startswith(("cost", "pred"))
     )
-    close = 1e-4 if words.get("dtype") == "float32" else 1e-9
-    assert float(said["cost"]) == pytest.approx(fit.descent.cost, rel=close)
+    close = 1e-4 if options.get("dtype") == "float32" else 1e-9
+    assert float(printed["cost"]) == pytest.approx(fit.descent.cost, rel=close)
     rows = next(fit.data.train.batches(1))
     answer = predicted(fit.record, rows.x)
     expected = answer.exp()[0].tolist() if fit.class_names else [answer.item()]
-    assert json.loads(said["prediction"]) == pytest.approx(expected, rel=close)
+    assert json.loads(printed["prediction"]) == pytest.approx(expected, rel=close)
 
 
 def test_the_scripts_are_clean(tmp_path):
-    for number, (table, words) in enumerate(CODED.values()):
+    for number, (table, options) in enumerate(CODED.values()):
         for style in ("plain", "class"):
-            fit = slopewise.fit(table, missing="drop", epochs=2, **words)
+            fit = slopewise.fit(table, missing="drop", epochs=2, **options)
             (tmp_path / f"{number}_{style}.py").write_text(fit.code(style), encoding="utf-8")
     check_clean(tmp_path)
 
@@ -376,8 +376,8 @@ def test_the_limit_along_the_run_is_that_of_the_states_in_the_history(tmp_path):
     history = fit.history_table().to_pandas()
     assert history["largest_lr"].dropna().index.tolist() == found.epoch.tolist()
     assert history["sharpness"][4000] == found.eigenvalue[-1]
-    told = fit.to_dict()["descent"]["sharpness"]
-    assert told[0] == {"epoch": 0, "sharpness": float(found.eigenvalue[0]), "largest_stable_lr": float(found.lr[0])}
+    reported = fit.to_dict()["descent"]["sharpness"]
+    assert reported[0] == {"epoch": 0, "sharpness": float(found.eigenvalue[0]), "largest_stable_lr": float(found.lr[0])}
     assert "at the start" in fit.summary() and "at epoch 4000" in " ".join(fit.summary().split())
     fit.save(tmp_path / "a.fit")
     again = slopewise.load(tmp_path / "a.fit")
@@ -385,10 +385,10 @@ def test_the_limit_along_the_run_is_that_of_the_states_in_the_history(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "words", [{"hidden": (3,), "optimizer": "adam"}, {"model": "logistic"}, {"hidden": (3,), "n_init": 2}]
+    "options", [{"hidden": (3,), "optimizer": "adam"}, {"model": "logistic"}, {"hidden": (3,), "n_init": 2}]
 )
-def test_no_limit_along_the_run_where_it_has_none_or_is_known_for_all_of_it(words):
-    fit = slopewise.fit(XOR, target="y", epochs=3, **words)
+def test_no_limit_along_the_run_where_it_has_none_or_is_known_for_all_of_it(options):
+    fit = slopewise.fit(XOR, target="y", epochs=3, **options)
     assert fit.descent.sharpness is None and "sharpness" not in fit.history_table().column_names
 
 
@@ -427,7 +427,7 @@ def test_a_step_beyond_the_limit_is_named_and_not_refused():
     assert [finding["code"] for finding in wild.findings] == ["lr-beyond-limit"]
 
 
-def test_classes_thrown_far_off_by_a_step_have_diverged():
+def test_a_logistic_descent_by_too_large_a_step_has_diverged():
     """A logistic cost grows by no factor: one step too large throws it off, and it comes back by small ones."""
     fit = slopewise.fit(XOR, target="y", model="logistic", lr=1e9, epochs=20, init=(0.3, -0.2, 0.1))
     assert fit.status is Status.DIVERGED and fit.descent.best_epoch < 20
@@ -435,7 +435,7 @@ def test_classes_thrown_far_off_by_a_step_have_diverged():
     assert fit.descent.cost < 1.0
 
 
-def test_a_model_worse_than_a_constant_is_told_so():
+def test_a_model_worse_than_the_null_model_has_a_finding():
     draw = np.random.default_rng(0)
     table = {"x": draw.normal(size=50), "y": draw.normal(size=50)}
     fit = slopewise.fit(table, target="y", hidden=(3,), epochs=1, lr=1e-6, seed=1, init="normal")
@@ -443,8 +443,8 @@ def test_a_model_worse_than_a_constant_is_told_so():
 
 
 def test_the_cost_of_a_state_between_two_recorded_ones_is_its_own(tmp_path):
-    """Early stopping keeps an epoch that a thin history lacks: what is said of it is measured, not looked up."""
-    words = {
+    """Early stopping keeps an epoch that a thin history lacks: its cost is measured, not looked up."""
+    options = {
         "target": "body_mass_g",
         "missing": "drop",
         "hidden": (8,),
@@ -452,9 +452,9 @@ def test_the_cost_of_a_state_between_two_recorded_ones_is_its_own(tmp_path):
         "lr": 0.1,
         "epochs": 2000,
     }
-    words |= {"validation_size": 0.3, "seed": 3}
-    whole = slopewise.fit(PENGUINS, **words, early_stopping=True)
-    thin = slopewise.fit(PENGUINS, **words, early_stopping=True, history_every=0)
+    options |= {"validation_size": 0.3, "seed": 3}
+    whole = slopewise.fit(PENGUINS, **options, early_stopping=True)
+    thin = slopewise.fit(PENGUINS, **options, early_stopping=True, history_every=0)
     kept = whole.descent.best_epoch
     assert 0 < kept < whole.descent.epochs and thin.descent.best_epoch == kept
     assert kept not in thin.descent.history.epoch.tolist()

@@ -1,4 +1,4 @@
-"""Rows held column by column, and the way there from Arrow."""
+"""Rows stored column by column, and their conversion from Arrow."""
 
 import decimal
 
@@ -18,11 +18,11 @@ from slopewise.data.source import Codes
 from slopewise.errors import DataError
 
 
-def test_one_column_is_lent_and_several_are_laid_out_column_by_column():
-    lent = column_from_arrow(pa.array([1.0, 2.0, 3.0]), "number")
-    chunk = ColumnsChunk(5, {"a": lent, "b": np.array([7.0, np.nan, 9.0])})
+def test_one_column_is_shared_and_several_are_laid_out_column_by_column():
+    shared = column_from_arrow(pa.array([1.0, 2.0, 3.0]), "number")
+    chunk = ColumnsChunk(5, {"a": shared, "b": np.array([7.0, np.nan, 9.0])})
     one = chunk.numbers(["a"])
-    assert one.shape == (3, 1) and one.data_ptr() == lent.ctypes.data
+    assert one.shape == (3, 1) and one.data_ptr() == shared.ctypes.data
     both = chunk.numbers(["b", "a"])
     assert both.dtype == torch.float64 and both.T.is_contiguous()
     np.testing.assert_array_equal(both.numpy(), [[7, 1], [np.nan, 2], [9, 3]])

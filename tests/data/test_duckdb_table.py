@@ -1,4 +1,4 @@
-"""The one door to files: CSV, JSON, SQL and DuckDB databases."""
+"""Tables opened by `open_file`: CSV, JSON, SQL and DuckDB databases."""
 
 import gzip
 import os
@@ -100,7 +100,7 @@ def test_text_in_a_number_column_is_named():
     )
 
 
-def test_a_stray_word_in_the_sample_is_found():
+def test_text_among_numbers_in_the_sample_is_found():
     write("a.csv", "x,g,m\n" + "1,u,1\n" * 5 + "?,v,\n" + "2,w,2\n" * 3)
     table = open_file("a.csv")
     assert kinds(table) == {"x": "category", "g": "category", "m": "number"}

@@ -26,11 +26,11 @@ from slopewise.training.moments.standardize import standardization
 Lesson = Any
 
 
-def raw(**words: object) -> DescentPlan:
-    return plan_descent(standardize=False, **words)
+def raw(**options: object) -> DescentPlan:
+    return plan_descent(standardize=False, **options)
 
 
-def look(lesson: Lesson, plan: DescentPlan) -> tuple[Finding, ...]:
+def examine_before(lesson: Lesson, plan: DescentPlan) -> tuple[Finding, ...]:
     standard = None if plan.standardize else lesson.limits(plan_descent(lr=plan.lr))
     return before(plan, lesson.limits(plan), standard=standard)
 
@@ -54,7 +54,7 @@ def descend(lesson: Lesson, plan: DescentPlan, status: Status = Status.UNFINISHE
 
 
 def as_if_by(plan: DescentPlan, solution: Solution) -> Solution:
-    """The same descent, told of as that of another plan."""
+    """The same descent, recorded as that of another plan."""
     return replace(solution, descent=replace(solution.descent, plan=plan))
 
 
@@ -80,7 +80,7 @@ def steps_until(lesson: Lesson, plan: DescentPlan, tolerance: float) -> int:
 
 def test_a_learning_rate_beyond_the_limit_is_found_and_refused(hours: Lesson) -> None:
     plan = raw(lr=0.2, epochs=100)
-    (found,) = look(hours, plan)
+    (found,) = examine_before(hours, plan)
     # R1 of the seed documents: the largest stable lr is 0.180295
     assert (found.code, found.severity, found.fix) == ("lr-beyond-limit", "error", "lr=0.176")
     assert found.number.words == "1.109 times the limit, 0.180295"
@@ -97,25 +97,25 @@ def test_a_learning_rate_beyond_the_limit_is_found_and_refused(hours: Lesson) ->
 def test_a_schedule_may_come_back_below_the_limit(hours: Lesson) -> None:
     plan = raw(lr=0.2, epochs=100, schedule="exponential", gamma=0.9)
     refuse(plan, hours.limits(plan))
-    (found,) = look(hours, plan)
+    (found,) = examine_before(hours, plan)
     assert (found.code, found.severity) == ("lr-beyond-limit", "warning")
     assert found.what == "lr 0.2 is too large for this data until the schedule lowers it"
 
 
 def test_momentum_has_its_own_limit_and_advice(hours: Lesson) -> None:
-    (found,) = look(hours, raw(lr=0.5, momentum=0.9, epochs=10))
+    (found,) = examine_before(hours, raw(lr=0.5, momentum=0.9, epochs=10))
     # 2 (1 + 0.9) / 11.092940 = 0.342560; nine tenths of it
     assert found.number.words == "1.460 times the limit, 0.34256"
     assert found.fix == "lr=0.308"
 
 
 @pytest.mark.parametrize(
-    "words", [{"lr": 0.2}, {"lr": 0.5, "momentum": 0.9}, {"lr": 0.3, "momentum": 0.9, "nesterov": True}]
+    "options", [{"lr": 0.2}, {"lr": 0.5, "momentum": 0.9}, {"lr": 0.3, "momentum": 0.9, "nesterov": True}]
 )
-def test_the_advised_learning_rate_converges(hours: Lesson, words: dict[str, Any]) -> None:
-    (found,) = look(hours, raw(**words))
+def test_the_advised_learning_rate_converges(hours: Lesson, options: dict[str, Any]) -> None:
+    (found,) = examine_before(hours, raw(**options))
     lr = float(found.fix.split("=")[-1])
-    assert steps_until(hours, raw(**{**words, "lr": lr}), 1e-6) < 500
+    assert steps_until(hours, raw(**{**options, "lr": lr}), 1e-6) < 500
 
 
 def test_other_optimizers_have_no_limit(hours: Lesson) -> None:
@@ -125,7 +125,7 @@ def test_other_optimizers_have_no_limit(hours: Lesson) -> None:
 
 
 def test_a_slow_direction_is_named_with_the_epochs_it_takes(quizzes: Lesson) -> None:
-    (found,) = look(quizzes, raw(lr=1e-5, epochs=20))
+    (found,) = examine_before(quizzes, raw(lr=1e-5, epochs=20))
     assert (found.code, found.severity) == ("slow-direction", "warning")
     # log(1e-6) / (2 log(1 - 1e-5 · 0.026377)), the smallest eigenvalue being that of R5 in the seed documents
     assert found.number.value == pytest.approx(2.6188e7, rel=1e-4)
@@ -134,21 +134,23 @@ def test_a_slow_direction_is_named_with_the_epochs_it_takes(quizzes: Lesson) -> 
     assert found.fix.startswith("leave out standardize=False, with lr=0.351: standardised columns")
 
 
-def test_epochs_that_are_known_are_said(hours: Lesson) -> None:
+def test_known_epochs_are_reported(hours: Lesson) -> None:
     plan = raw(lr=0.01, epochs=100)
     quadratic = hours.quadratic(plan)
     spectrum = spectrum_of(quadratic.hessian)
-    curvature = HessianSpectrum(spectrum.eigenvalues, spectrum.eigenvectors, ("(intercept)", "hours"), exact=True)
+    hessian_spectrum = HessianSpectrum(
+        spectrum.eigenvalues, spectrum.eigenvectors, ("(intercept)", "hours"), exact=True
+    )
     start = torch.zeros(2, dtype=torch.float64)
-    needed = epochs_to(curvature, start=start, optimum=quadratic.optimum, lr=0.01, tolerance=1e-6)
+    needed = epochs_to(hessian_spectrum, start=start, optimum=quadratic.optimum, lr=0.01, tolerance=1e-6)
     (found,) = before(plan, hours.limits(plan), needed=needed)
     assert found.number.value == needed == steps_until(hours, plan, 1e-6)
     assert not found.number.words.startswith("up to")
 
 
 def test_enough_epochs_are_no_finding(hours: Lesson) -> None:
-    assert look(hours, raw(lr=0.01, epochs=3000)) == ()
-    assert look(hours, raw(lr=0.01, epochs=10, batch_size=2)) == ()
+    assert examine_before(hours, raw(lr=0.01, epochs=3000)) == ()
+    assert examine_before(hours, raw(lr=0.01, epochs=10, batch_size=2)) == ()
     assert (
         before(
             raw(lr=0.01, epochs=10), Limits(largest=11.0, lr=0.18, momentum=0.9, plain=0.18, heavy=0.3, nesterov=0.1)
@@ -168,9 +170,9 @@ def test_every_change_takes_about_the_epochs_it_promises(
         if change.epochs > 20_000:
             continue
         options = {word: float(value) for word, value in re.findall(r"\b(lr|momentum)=([\d.e-]*\d)", change.option)}
-        settled = plan_descent(**options, standardize=standardize or "standardize" in change.option)
+        changed = plan_descent(**options, standardize=standardize or "standardize" in change.option)
         # the bound of plain descent holds; two equal roots of momentum add a factor that grows with the epochs
-        assert steps_until(lesson, settled, 1e-6) <= change.epochs * (2 if "momentum" in options else 1)
+        assert steps_until(lesson, changed, 1e-6) <= change.epochs * (2 if "momentum" in options else 1)
 
 
 def test_a_descent_that_arrived_has_no_finding(hours: Lesson) -> None:
@@ -221,7 +223,7 @@ def test_without_a_limit_more_epochs_are_the_advice(quizzes: Lesson) -> None:
     assert (found.code, found.fix) == ("not-converged", "epochs=200")
 
 
-def test_learning_rates_are_cut_and_momentum_is_lifted() -> None:
+def test_learning_rates_are_rounded_down_and_momentum_up() -> None:
     assert below(0.180295) == 0.18
     assert below(4.6182e-5) == 4.61e-5
     assert below(0.176) == 0.176
@@ -232,12 +234,12 @@ def test_learning_rates_are_cut_and_momentum_is_lifted() -> None:
 
 
 def test_every_line_fits_a_terminal(hours: Lesson, quizzes: Lesson) -> None:
-    is_active: list[Callable[..., tuple[Finding, ...]]] = [look, examine_after]
+    examinations: list[Callable[..., tuple[Finding, ...]]] = [examine_before, examine_after]
     found = [
         finding
-        for see in is_active
+        for examine in examinations
         for lesson in (hours, quizzes)
         for lr in (1e-7, 1e-5, 1e-2)
-        for finding in see(lesson, raw(lr=lr, epochs=20))
+        for finding in examine(lesson, raw(lr=lr, epochs=20))
     ]
     assert max(map(len, lines(found))) <= 80

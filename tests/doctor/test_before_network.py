@@ -25,7 +25,7 @@ def codes(report: Any) -> list[str]:
     return [finding.code for finding in report.findings]
 
 
-def test_the_limit_of_classes_is_a_quarter_of_the_columns_curvature() -> None:
+def test_the_limit_of_classes_is_that_of_the_largest_hessian() -> None:
     import pandas as pd
 
     report = slopewise.check(PENGUINS, **SEX)
@@ -53,15 +53,15 @@ CASES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("case", list(CASES))
 def test_the_limit_is_what_the_fit_then_meets(case: str) -> None:
-    words = CASES[case]
-    report = slopewise.check(PENGUINS, **words)
-    fit = slopewise.fit(PENGUINS, epochs=2, solver="gd_loop", **words)
+    options = CASES[case]
+    report = slopewise.check(PENGUINS, **options)
+    fit = slopewise.fit(PENGUINS, epochs=2, solver="gd_loop", **options)
     assert report.limits.lr == pytest.approx(fit.descent.largest_lr, rel=1e-6)
     assert report.plan.lr == pytest.approx(fit.descent.plan.lr, rel=1e-6)
     assert report.n == fit.n
 
 
-def test_a_module_of_ones_own_is_looked_at() -> None:
+def test_a_module_of_ones_own_is_examined() -> None:
     report = slopewise.check(PENGUINS, **MASS, module=nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1)))
     assert np.isfinite(report.standard.lr) and "at the start" in report.holds
 
@@ -113,7 +113,7 @@ def three_clouds(seed: int) -> tuple[np.ndarray, np.ndarray]:
     return draw.normal(size=(60, 2)) + 2.2 * np.array([[0, 0], [2, 0], [0, 2]])[y] * (0.5 + seed / 4), y
 
 
-def test_several_classes_are_apart_exactly_where_newton_says_so() -> None:
+def test_several_classes_are_separable_exactly_where_newton_finds_them_so() -> None:
     kinds = set()
     for seed in range(8):
         x, y = three_clouds(seed)
@@ -131,7 +131,7 @@ def test_several_classes_are_apart_exactly_where_newton_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "words", "error", "sentence"),
+    ("table", "options", "error", "sentence"),
     [
         ({"x": [1.0, 2.0], "y": ["a", "a"]}, {}, DataError, "a"),
         ({"x": [1.0, 2.0], "y": ["a", "b"]}, {"intercept": False}, OptionError, "keeps its biases"),
@@ -142,11 +142,11 @@ def test_several_classes_are_apart_exactly_where_newton_says_so() -> None:
         ({"x": [1.0, 2.0], "y": ["a", "b"]}, {"model": "linear"}, DataError, "text"),
     ],
 )
-def test_bad_input(table: Any, words: dict[str, Any], error: type[Exception], sentence: str) -> None:
+def test_bad_input(table: Any, options: dict[str, Any], error: type[Exception], sentence: str) -> None:
     with pytest.raises(error, match=sentence):
-        slopewise.check(table, target="y", **words)
+        slopewise.check(table, target="y", **options)
 
 
-def test_anyway_is_refused_where_nothing_is() -> None:
+def test_allow_divergence_is_refused_where_no_lr_is() -> None:
     with pytest.raises(OptionError, match="allow_divergence is for a line"):
         slopewise.fit(PENGUINS, **SEX, lr=100.0, allow_divergence=True)

@@ -1,4 +1,4 @@
-"""The words of a descent: what is refused and how, and that the optimizers are torch's own."""
+"""The options of a descent: what is refused and how, and that the optimizers are torch's own."""
 
 import math
 
@@ -11,7 +11,7 @@ from slopewise.optimizers.torch_optimizers import OPTIMIZERS, build_optimizer
 
 
 @pytest.mark.parametrize(
-    ("words", "sentence"),
+    ("options", "sentence"),
     [
         ({"optimizer": "adm"}, "optimizer 'adm' is not known. Did you mean 'adam'"),
         ({"schedule": "cosin"}, "schedule 'cosin' is not known. Did you mean 'cosine'?"),
@@ -51,13 +51,13 @@ from slopewise.optimizers.torch_optimizers import OPTIMIZERS, build_optimizer
         ({"gap_tol": 0.0}, "gap_tol must be a positive finite number, not 0.0."),
     ],
 )  # fmt: skip
-def test_words_are_refused_in_one_sentence(words, sentence):
+def test_invalid_options_are_refused_in_one_sentence(options, sentence):
     with pytest.raises(OptionError) as caught:
-        plan_descent(**words)
+        plan_descent(**options)
     assert sentence in str(caught.value)
 
 
-def test_a_word_that_is_none_was_not_said():
+def test_an_option_that_is_none_was_not_given():
     assert plan_descent(lr=None, momentum=None, gamma=None) == plan_descent()
     assert not plan_descent().has_lr
     assert plan_descent().with_lr(0.5).lr == 0.5
@@ -79,7 +79,7 @@ def test_defaults_are_torchs(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
+    ("name", "options"),
     [
         ("sgd", {"momentum": 0.9, "nesterov": True, "weight_decay": 0.01}),
         ("sgd", {"momentum": 0.5, "dampening": 0.3}),
@@ -89,7 +89,7 @@ def test_defaults_are_torchs(name):
         ("adagrad", {"lr_decay": 0.01}),
     ],
 )
-def test_steps_are_torchs(name, words):
+def test_steps_are_torchs(name, options):
     """100 steps on a fixed quadratic against the class used by hand; 1e-12: fused kernels round differently."""
 
     def descend(make):
@@ -101,9 +101,9 @@ def test_steps_are_torchs(name, words):
             optimizer.step()
         return theta.detach()
 
-    plan = plan_descent(optimizer=name, lr=0.01, **words)
+    plan = plan_descent(optimizer=name, lr=0.01, **options)
     ours = descend(lambda theta: build_optimizer([theta], plan))
-    theirs = descend(lambda theta: OPTIMIZERS[name].make([theta], lr=0.01, **words))
+    theirs = descend(lambda theta: OPTIMIZERS[name].make([theta], lr=0.01, **options))
     assert torch.allclose(ours, theirs, rtol=1e-12, atol=0)
 
 

@@ -45,7 +45,7 @@ def hessians(seed: int, p: int = 5, condition: float = 50.0) -> Tensor:
     return z * eigenvalues[:, None, :] @ z.mT
 
 
-def curvature_of(hessian: Tensor, names: tuple[str, ...] = ()) -> HessianSpectrum:
+def hessian_spectrum_of(hessian: Tensor, names: tuple[str, ...] = ()) -> HessianSpectrum:
     eigenvalues, eigenvectors = torch.linalg.eigh(hessian)
     return HessianSpectrum(eigenvalues, eigenvectors, names or tuple(f"x{i}" for i in range(len(hessian))), exact=True)
 
@@ -53,7 +53,7 @@ def curvature_of(hessian: Tensor, names: tuple[str, ...] = ()) -> HessianSpectru
 def descend(hessian: Tensor, start: Tensor, lr: Tensor, sgd: SGD, epochs: int) -> Tensor:
     """Return the costs (epochs + 1, PROBLEMS) of torch.optim.SGD on ½ theta' H theta, every problem with its own lr.
 
-    SGD is linear in the slope, so that lr_i on problem i is lr 1 on lr_i times its slope, decay included.
+    SGD is linear in the gradient, so that lr_i on problem i is lr 1 on lr_i times its gradient, decay included.
     """
     theta = start.clone().requires_grad_()
     optimizer = torch.optim.SGD(
@@ -61,9 +61,9 @@ def descend(hessian: Tensor, start: Tensor, lr: Tensor, sgd: SGD, epochs: int) -
     )
     costs = []
     for _ in range(epochs + 1):
-        slope = torch.einsum("npq,nq->np", hessian, theta.detach())
-        costs.append((slope * theta.detach()).sum(1) / 2)
-        theta.grad = lr[:, None] * (slope + sgd.weight_decay * theta.detach())
+        gradient = torch.einsum("npq,nq->np", hessian, theta.detach())
+        costs.append((gradient * theta.detach()).sum(1) / 2)
+        theta.grad = lr[:, None] * (gradient + sgd.weight_decay * theta.detach())
         optimizer.step()
     return torch.stack(costs)
 
@@ -91,7 +91,7 @@ def test_the_predicted_epochs_are_the_counted_ones(kind: str, share: float) -> N
     assert bool(reached.any(0).all())
     for i in range(PROBLEMS):
         predicted = epochs_to(
-            curvature_of(hessian[i]),
+            hessian_spectrum_of(hessian[i]),
             start=start[i],
             optimum=torch.zeros(5, dtype=torch.float64),
             lr=share * float(limits[i]),
@@ -107,7 +107,7 @@ def line_of(x: list[float], *more: list[float]) -> Tensor:
 
 
 def test_the_line_of_the_documents() -> None:
-    limits = limits_of(curvature_of(line_of([1, 2, 3]), ("(intercept)", "hours")))
+    limits = limits_of(hessian_spectrum_of(line_of([1, 2, 3]), ("(intercept)", "hours")))
     assert limits.smallest == pytest.approx(0.240393, abs=5e-7)
     assert limits.largest == pytest.approx(11.092940, abs=5e-7)
     assert limits.lr == limits.plain == pytest.approx(0.180295, abs=5e-7)
@@ -121,7 +121,7 @@ def test_the_line_of_the_documents() -> None:
 
 def test_the_quizzes_of_the_documents() -> None:
     quizzes = [[73.0, 93, 89, 96, 73], [80.0, 88, 91, 98, 66], [75.0, 93, 80, 100, 70]]
-    limits = limits_of(curvature_of(line_of(*quizzes), ("(intercept)", "quiz1", "quiz2", "quiz3")))
+    limits = limits_of(hessian_spectrum_of(line_of(*quizzes), ("(intercept)", "quiz1", "quiz2", "quiz3")))
     assert limits.smallest == pytest.approx(0.026377, abs=5e-7)
     assert limits.largest == pytest.approx(43306.907, abs=5e-4)
     assert limits.lr == pytest.approx(4.6182e-5, abs=5e-10)
@@ -130,26 +130,28 @@ def test_the_quizzes_of_the_documents() -> None:
 
 
 def test_the_best_settings_shrink_every_direction_as_promised() -> None:
-    curvature = curvature_of(hessians(5)[0])
-    limits = limits_of(curvature)
+    hessian_spectrum = hessian_spectrum_of(hessians(5)[0])
+    limits = limits_of(hessian_spectrum)
     assert limits.best is not None and limits.best_momentum is not None
-    assert rate_of(curvature, lr=limits.best.lr, sgd=SGD()) == pytest.approx(limits.best.rate, rel=1e-12)
+    assert rate_of(hessian_spectrum, lr=limits.best.lr, sgd=SGD()) == pytest.approx(limits.best.rate, rel=1e-12)
     tuned = SGD(limits.best_momentum.momentum)
     # Both ends have a double root there, which rounding moves by its own root.
-    assert rate_of(curvature, lr=limits.best_momentum.lr, sgd=tuned) == pytest.approx(
+    assert rate_of(hessian_spectrum, lr=limits.best_momentum.lr, sgd=tuned) == pytest.approx(
         limits.best_momentum.rate, rel=1e-6
     )
     for share in (0.98, 1.02):
-        assert rate_of(curvature, lr=share * limits.best.lr, sgd=SGD()) > limits.best.rate
-        assert rate_of(curvature, lr=share * limits.best_momentum.lr, sgd=tuned) > limits.best_momentum.rate
+        assert rate_of(hessian_spectrum, lr=share * limits.best.lr, sgd=SGD()) > limits.best.rate
+        assert rate_of(hessian_spectrum, lr=share * limits.best_momentum.lr, sgd=tuned) > limits.best_momentum.rate
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_rate_is_one_at_the_limit(kind: str) -> None:
-    curvature, sgd = curvature_of(hessians(6)[0]), KINDS[kind]
-    limit = limits_of(curvature, sgd).lr
-    assert rate_of(curvature, lr=limit, sgd=sgd) == pytest.approx(1.0, abs=1e-12)
-    assert rate_of(curvature, lr=0.999 * limit, sgd=sgd) < 1 < rate_of(curvature, lr=1.001 * limit, sgd=sgd)
+    hessian_spectrum, sgd = hessian_spectrum_of(hessians(6)[0]), KINDS[kind]
+    limit = limits_of(hessian_spectrum, sgd).lr
+    assert rate_of(hessian_spectrum, lr=limit, sgd=sgd) == pytest.approx(1.0, abs=1e-12)
+    assert (
+        rate_of(hessian_spectrum, lr=0.999 * limit, sgd=sgd) < 1 < rate_of(hessian_spectrum, lr=1.001 * limit, sgd=sgd)
+    )
 
 
 def test_by_hand() -> None:
@@ -172,13 +174,13 @@ def test_collinear_columns_are_flat_and_never_the_slowest(scale: float) -> None:
     x = torch.cat([x, x[:, :1] + x[:, 1:]], 1) * torch.tensor([1.0, 1.0, scale], dtype=torch.float64)
     # eigh alone leaves an eigenvalue of rounding where the columns differ much in size
     spectrum = spectrum_of(x.T @ x / 25)
-    curvature = HessianSpectrum(spectrum.eigenvalues, spectrum.eigenvectors, ("x0", "x1", "x2"), exact=True)
-    limits = limits_of(curvature)
+    hessian_spectrum = HessianSpectrum(spectrum.eigenvalues, spectrum.eigenvectors, ("x0", "x1", "x2"), exact=True)
+    limits = limits_of(hessian_spectrum)
     assert limits.flat == 1
-    assert flat_directions(curvature).tolist() == [True, False, False]
+    assert flat_directions(hessian_spectrum).tolist() == [True, False, False]
     assert limits.condition is not None and limits.condition < 1e3 * scale**2
     optimum, start = torch.zeros(3, dtype=torch.float64), torch.ones(3, dtype=torch.float64)
-    epochs = epochs_to(curvature, start=start, optimum=optimum, lr=limits.lr / 2, tolerance=1e-4)
+    epochs = epochs_to(hessian_spectrum, start=start, optimum=optimum, lr=limits.lr / 2, tolerance=1e-4)
     assert epochs is not None and epochs < 50 * scale**2
 
 
@@ -193,8 +195,10 @@ def test_a_bound_alone_is_enough_for_the_limit() -> None:
 
 def test_a_direction_names_the_columns_that_make_it_up() -> None:
     z = torch.tensor([[-0.6, 0.8, 0.0], [0.8, 0.6, 0.0], [0.0, 0.0, 1.0]], dtype=torch.float64)
-    curvature = HessianSpectrum(torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64), z, ("a", "b", "c"), exact=True)
-    limits = limits_of(curvature)
+    hessian_spectrum = HessianSpectrum(
+        torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64), z, ("a", "b", "c"), exact=True
+    )
+    limits = limits_of(hessian_spectrum)
     assert limits.slowest is not None and limits.fastest is not None
     assert (limits.slowest.columns, limits.slowest.eigenvalue) == (("b", "a"), 1.0)
     assert limits.slowest.loadings == pytest.approx((0.8, -0.6))
@@ -202,10 +206,10 @@ def test_a_direction_names_the_columns_that_make_it_up() -> None:
     assert str(limits.fastest) == "1.00 c"
 
 
-def test_a_curvature_of_nothing_has_no_limit() -> None:
-    curvature = HessianSpectrum(torch.zeros(2), torch.eye(2), ("a", "b"), exact=True)
-    assert limits_of(curvature).lr == math.inf
-    assert epochs_to(curvature, start=torch.ones(2), optimum=torch.zeros(2), lr=1.0, tolerance=0.5) == 0
+def test_a_hessian_of_zeros_has_no_limit() -> None:
+    hessian_spectrum = HessianSpectrum(torch.zeros(2), torch.eye(2), ("a", "b"), exact=True)
+    assert limits_of(hessian_spectrum).lr == math.inf
+    assert epochs_to(hessian_spectrum, start=torch.ones(2), optimum=torch.zeros(2), lr=1.0, tolerance=0.5) == 0
 
 
 @pytest.mark.parametrize(
@@ -243,7 +247,7 @@ class TestEpochs:
         assert self.epochs((0.0, 0.0), 0.25, 1e-3) == 0
         assert self.epochs((1.0, 1.0), 0.51, 1e-3) is None
 
-    def test_a_crawl_is_counted_without_being_made(self) -> None:
+    def test_a_very_slow_descent_is_counted_without_being_run(self) -> None:
         lr = 1e-9
         exact = math.log(1e-3) / (2 * math.log1p(-lr))
         for sgd in (SGD(), SGD(0.5)):

@@ -1,4 +1,4 @@
-"""Tables and fits that several files look at."""
+"""Tables and fits that several files use."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def mass(penguins: pd.DataFrame) -> Fit:
 
 @pytest.fixture(scope="session")
 def random_table() -> RandomTable:
-    """Columns of very different sizes, with offsets; y whose scatter grows; weights w over three decades."""
+    """Columns of very different sizes, with offsets; y heteroscedastic; weights w over three decades."""
 
     def make(seed: int, n: int = 120, q: int = 4) -> pd.DataFrame:
         rng = np.random.default_rng(seed)

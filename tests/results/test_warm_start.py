@@ -26,7 +26,7 @@ def table(rows: slice) -> Any:
     return pd.read_csv(PENGUINS).iloc[rows]
 
 
-@pytest.mark.parametrize("words", [{}, {"standardize": False, "lr": 1e-9}, {"dtype": "float32"}])
+@pytest.mark.parametrize("options", [{}, {"standardize": False, "lr": 1e-9}, {"dtype": "float32"}])
 @pytest.mark.parametrize(
     "question",
     [
@@ -37,12 +37,12 @@ def table(rows: slice) -> Any:
         {**MASS, "hidden": ()},
     ],
 )
-def test_a_descent_begins_with_the_answers_of_the_fit(question: dict[str, Any], words: dict[str, Any]) -> None:
+def test_a_descent_begins_with_the_answers_of_the_fit(question: dict[str, Any], options: dict[str, Any]) -> None:
     earlier = slopewise.fit(table(slice(0, 300)), epochs=30, **{"lr": 0.05, **question})
     rows = table(slice(40, 344)).dropna(subset=["sex"])
-    warm = slopewise.fit(rows, epochs=1, **question, **words, warm_start=earlier)
+    warm = slopewise.fit(rows, epochs=1, **question, **options, warm_start=earlier)
     before, at_start = earlier.predict(rows), warm.at(0).predict(rows)
-    close = 1e-4 if "dtype" in words else 1e-9
+    close = 1e-4 if "dtype" in options else 1e-9
     for name in before.columns:
         if name == "prediction" and earlier.class_names:
             assert (before[name] == at_start[name]).all()
@@ -53,21 +53,21 @@ def test_a_descent_begins_with_the_answers_of_the_fit(question: dict[str, Any], 
 
 def test_a_line_begins_where_the_exact_fit_is_and_stays() -> None:
     exact = slopewise.fit(PENGUINS, **MASS)
-    for words in ({}, {"standardize": False}):
-        fit = slopewise.fit(PENGUINS, **MASS, epochs=3, warm_start=exact, **words)
+    for options in ({}, {"standardize": False}):
+        fit = slopewise.fit(PENGUINS, **MASS, epochs=3, warm_start=exact, **options)
         assert torch.allclose(fit.at(0).theta, exact.theta, rtol=1e-9)
         assert float(fit.descent.history.cost[-1]) == pytest.approx(float(exact.solution.loss) / exact.n, rel=1e-12)
 
 
 def test_newton_starts_from_a_descent_and_a_descent_from_newton(tmp_path: Path) -> None:
-    top = slopewise.fit(PENGUINS, **SPECIES)
-    roughly = slopewise.fit(PENGUINS, **SPECIES, epochs=300)
-    again = slopewise.fit(PENGUINS, **SPECIES, warm_start=roughly)
-    assert torch.allclose(again.theta, top.theta, rtol=1e-7) and again.solution.passes < top.solution.passes
-    top.save(tmp_path / "top.fit")
-    down = slopewise.fit(PENGUINS, **SPECIES, epochs=2, warm_start=tmp_path / "top.fit")
-    assert down.descent.history.cost[0] == pytest.approx(top.solution.loss / top.n, rel=1e-12)
-    assert float(down.descent.norms[0]) < 1e-6
+    exact = slopewise.fit(PENGUINS, **SPECIES)
+    unfinished = slopewise.fit(PENGUINS, **SPECIES, epochs=300)
+    again = slopewise.fit(PENGUINS, **SPECIES, warm_start=unfinished)
+    assert torch.allclose(again.theta, exact.theta, rtol=1e-7) and again.solution.passes < exact.solution.passes
+    exact.save(tmp_path / "exact.fit")
+    descended = slopewise.fit(PENGUINS, **SPECIES, epochs=2, warm_start=tmp_path / "exact.fit")
+    assert descended.descent.history.cost[0] == pytest.approx(exact.solution.loss / exact.n, rel=1e-12)
+    assert float(descended.descent.norms[0]) < 1e-6
 
 
 def test_the_script_writes_the_start_out(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -86,10 +86,10 @@ def test_the_script_writes_the_start_out(capsys: pytest.CaptureFixture[str], tmp
 
 def test_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     monkeypatch.chdir(tmp_path)
-    words = ["slopewise", "fit", PENGUINS, "--target", "body_mass_g", "--features", "flipper_length_mm,sex"]
-    words += ["--missing", "drop", "--hidden", "3", "--lr", "0.1", "--epochs"]
+    arguments = ["slopewise", "fit", PENGUINS, "--target", "body_mass_g", "--features", "flipper_length_mm,sex"]
+    arguments += ["--missing", "drop", "--hidden", "3", "--lr", "0.1", "--epochs"]
     for rest in (["50", "--out", "a.fit"], ["1", "--warm-start", "a.fit", "--out", "b.fit"]):
-        monkeypatch.setattr("sys.argv", [*words, *rest])
+        monkeypatch.setattr("sys.argv", [*arguments, *rest])
         try:
             assert not main()
         except SystemExit as end:
@@ -99,7 +99,7 @@ def test_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
 
 
 @pytest.mark.parametrize(
-    ("words", "sentence"),
+    ("options", "sentence"),
     [
         ({**MASS}, "least squares is solved without"),
         ({**MASS, "epochs": 1, "init": "zeros"}, "leave one of them out"),
@@ -111,10 +111,10 @@ def test_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
         ({**MASS, "epochs": 1}, "has no coefficients"),
     ],
 )
-def test_bad_starts(words: dict[str, Any], sentence: str) -> None:
+def test_bad_starts(options: dict[str, Any], sentence: str) -> None:
     start = slopewise.fit(PENGUINS, **MASS, hidden=(3,), epochs=1)
     with pytest.raises(OptionError, match=sentence):
-        slopewise.fit(PENGUINS, **words, warm_start=start)
+        slopewise.fit(PENGUINS, **options, warm_start=start)
 
 
 def test_no_fit_is_no_start(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ def cost(W: Tensor, b: Tensor) -> Tensor:
     return ((X @ W + b - Y) ** 2).mean()
 
 
-def slopes(W: Tensor, b: Tensor, factor: float) -> tuple[Tensor, Tensor]:
+def derivatives(W: Tensor, b: Tensor, factor: float) -> tuple[Tensor, Tensor]:
     error = X @ W + b - Y
     return factor * (X * error).sum(), factor * error.sum()
 
@@ -27,7 +27,7 @@ ORIGIN = (torch.zeros(1, 1), 0.0)
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 @pytest.mark.parametrize("at", [0.3, 1.0, 2.5])
-def test_every_rule_holds_by_three_roads(rule: Rule, at: float) -> None:
+def test_every_rule_holds_for_all_three_gradients(rule: Rule, at: float) -> None:
     found = gradients(rule.function, at, hand=rule.derivative)
     right = float(rule.derivative(torch.tensor(at, dtype=torch.float64)))
     assert found.hand is not None
@@ -58,7 +58,7 @@ def test_arguments_are_named_and_tensors_numbered() -> None:
 
 
 @pytest.mark.parametrize(
-    ("factor", "words"),
+    ("factor", "diagnosis"),
     [
         (2 / 3, ""),
         (1.0, "1.5 = m/2 with m = 3: a sum of error times input, without the 2/m in front"),
@@ -72,9 +72,9 @@ def test_arguments_are_named_and_tensors_numbered() -> None:
         (1.1, "1.65: no simple factor; one term of the derivative is wrong or missing"),
     ],
 )  # fmt: skip
-def test_the_usual_slips_are_named(factor: float, words: str) -> None:
-    found = gradients(cost, ORIGIN, hand=lambda W, b: slopes(W, b, factor), rows=3)
-    assert found.diagnosis == (words, words)
+def test_the_usual_slips_are_named(factor: float, diagnosis: str) -> None:
+    found = gradients(cost, ORIGIN, hand=lambda W, b: derivatives(W, b, factor), rows=3)
+    assert found.diagnosis == (diagnosis, diagnosis)
     assert found.ratio is not None
     assert found.ratio.tolist() == pytest.approx([1.5 * factor] * 2)
 
@@ -93,7 +93,7 @@ def test_figures_copied_from_a_page_count_as_right() -> None:
     "function",
     [lambda x: x.item() ** 2, lambda x: x.detach() ** 2, torch.no_grad()(lambda x: x**2)],
 )
-def test_a_way_back_that_is_cut_is_noticed(function: object) -> None:
+def test_a_detached_argument_is_noticed(function: object) -> None:
     found = gradients(function, 3.0, hand=6.0)  # type: ignore[arg-type]
     assert found.autograd.item() == 0.0
     assert found.diagnosis[0].startswith("autograd does not reach it: .detach(), .item()")
@@ -101,7 +101,7 @@ def test_a_way_back_that_is_cut_is_noticed(function: object) -> None:
     assert found.best_h is None
 
 
-def test_half_a_way_back_and_corners_are_noticed() -> None:
+def test_partly_detached_arguments_and_kinks_are_noticed() -> None:
     assert gradients(lambda x: x * x.detach(), 3.0).diagnosis[0].startswith("autograd and every difference disagree")
     assert gradients(torch.relu, 0.0).diagnosis[0].startswith("autograd and every difference disagree")
     assert gradients(torch.log, -1.0).diagnosis == ("not a finite number at this point",)
@@ -128,7 +128,7 @@ def refused(*arguments: object, **named: object) -> str:
     return str(caught.value)
 
 
-def test_what_makes_no_sense_is_said() -> None:
+def test_invalid_arguments_are_refused() -> None:
     assert refused(torch.exp, float("nan")) == (
         "at is nan; give a finite number, or one for each argument of the function."
     )
@@ -155,12 +155,12 @@ def test_an_error_of_the_function_itself_comes_through() -> None:
 
 
 def test_the_table_reads_well() -> None:
-    text = str(gradients(cost, ORIGIN, hand=lambda W, b: slopes(W, b, 1.0), rows=3))
-    head, first, said, second = text.splitlines()[:4]
+    text = str(gradients(cost, ORIGIN, hand=lambda W, b: derivatives(W, b, 1.0), rows=3))
+    head, first, diagnosis, second = text.splitlines()[:4]
     assert head.split() == ["by", "hand", "difference", "autograd", "ratio"]
     assert first.split()[0] == "W[0]"
     assert first.split()[1:] == ["-28", "-18.66666666666461", "-18.66666667", "1.5"]
-    assert said == "  1.5 = m/2 with m = 3: a sum of error times input, without the 2/m in front"
+    assert diagnosis == "  1.5 = m/2 with m = 3: a sum of error times input, without the 2/m in front"
     assert second.split()[0] == "b"
     assert text.count("smallest") == 1
     assert max(map(len, text.splitlines())) <= 80

@@ -177,14 +177,14 @@ def expected(name: str) -> dict[str, float]:
 
 
 def make_schedule(optimizer: torch.optim.Optimizer, plan: DescentPlan) -> torch.optim.lr_scheduler.LRScheduler | None:
-    torches, said = torch.optim.lr_scheduler, plan.schedule.options
+    schedulers, options = torch.optim.lr_scheduler, plan.schedule.options
     match plan.schedule.name:
         case "cosine":
-            return torches.CosineAnnealingLR(optimizer, T_max=int(said["t_max"]), eta_min=said["eta_min"])
+            return schedulers.CosineAnnealingLR(optimizer, T_max=int(options["t_max"]), eta_min=options["eta_min"])
         case "step":
-            return torches.StepLR(optimizer, step_size=int(said["step_size"]), gamma=said["gamma"])
+            return schedulers.StepLR(optimizer, step_size=int(options["step_size"]), gamma=options["gamma"])
         case "plateau":
-            return torches.ReduceLROnPlateau(optimizer, factor=said["factor"], patience=int(said["patience"]))
+            return schedulers.ReduceLROnPlateau(optimizer, factor=options["factor"], patience=int(options["patience"]))
     return None
 
 

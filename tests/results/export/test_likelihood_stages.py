@@ -1,4 +1,4 @@
-"""Scripts of classes and of corners: run in a process without slopewise, they come to the numbers of the fit."""
+"""Scripts of classes and of L1 penalties: run in a process without slopewise, they come to the numbers of the fit."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CASES: dict[str, dict[str, Any]] = {
     "logistic-balanced": {**SEX, "class_weight": "balanced", "l2": 1.0},
     "logistic-weighted": {**SEX, "weights": "year", "l2": 1.0},
     "firth-weighted": {**SEX, "weights": "year", "firth": True},
-    "corners-weighted": {**SEX, "weights": "year", "l1": 3.0, "l2": 1.0},
+    "elastic-weighted": {**SEX, "weights": "year", "l1": 3.0, "l2": 1.0},
     "logistic-through-zero": {**SEX, "features": ["bill_depth_mm", "bill_length_mm"], "intercept": False},
     "softmax": {**SPECIES},
     "softmax-filled": {**SPECIES, "missing": "mean", "l2": 1.0},
@@ -61,10 +61,10 @@ def fits() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def answers(fits: dict[str, Any], folder: Path) -> dict[str, str]:
-    return told({f"{name}.{style}": fits[name].code(style) for name, style in STYLED}, folder)
+    return output_of({f"{name}.{style}": fits[name].code(style) for name, style in STYLED}, folder)
 
 
-def told(scripts: dict[str, str], folder: Path) -> dict[str, str]:
+def output_of(scripts: dict[str, str], folder: Path) -> dict[str, str]:
     paths = []
     for name, text in scripts.items():
         paths.append(folder / f"{name}.py")
@@ -102,13 +102,13 @@ def test_the_script_comes_to_the_coefficients(name: str, style: str, fits: Any, 
 
 @pytest.mark.parametrize("name", [name for name in CASES if not name.startswith("line")])
 def test_the_cost_is_the_mean_loss_with_its_penalty(name: str, fits: Any, answers: dict[str, str]) -> None:
-    top = fits[name].solution
+    solution = fits[name].solution
     _, cost, _ = read(answers[f"{name}.plain"])
     if "firth" in name:  # the penalty of the script is in standard units, which changes it by a constant
         lower = read(answers[f"{name}.class"])[1]
         assert cost == pytest.approx(lower, rel=1e-12)
         return
-    assert cost == pytest.approx((top.loss + top.penalty) / top.moments.weight, rel=1e-9)
+    assert cost == pytest.approx((solution.loss + solution.penalty) / solution.moments.weight, rel=1e-9)
 
 
 @pytest.mark.parametrize("name", list(CASES))
@@ -130,7 +130,7 @@ def test_the_prediction_is_that_of_the_first_training_row(name: str, fits: Any, 
     assert read(answers[f"{name}.plain"])[2] == pytest.approx(right, rel=1e-6, abs=1e-12)
 
 
-def test_a_penalty_with_corners_gives_exact_zeros(answers: dict[str, str], fits: Any) -> None:
+def test_an_l1_penalty_gives_exact_zeros(answers: dict[str, str], fits: Any) -> None:
     found, _, _ = read(answers["line-zeros.plain"])
     zeros = {name for name, value in found.items() if value == 0}
     assert zeros == {name for name, value in coefficients_of(fits["line-zeros"]).items() if value == 0} != set()
@@ -154,7 +154,7 @@ def test_hostile_names_stay_names(tmp_path: Path, folder: Path) -> None:
     fit = slopewise.fit(table, target="t'arg\"et", l2=1.0)
     with pytest.raises(slopewise.errors.OptionError, match="nor few enough|too many to write out|at most"):
         slopewise.fit({key: value * 2 for key, value in table.items()}, target="t'arg\"et", l2=1.0).code()
-    found, _, _ = read(told({"hostile": fit.code()}, folder)["hostile"])
+    found, _, _ = read(output_of({"hostile": fit.code()}, folder)["hostile"])
     assert found == pytest.approx(coefficients_of(fit), rel=1e-7)
 
 

@@ -50,19 +50,19 @@ def answers(fits: dict[str, Any], folder: Path) -> dict[str, str]:
     for name, fit in fits.items():
         paths.append(folder / f"{name}.py".replace(" ", "_").replace(",", ""))
         paths[-1].write_text(fit.code(), encoding="utf-8")
-    said = run(paths)
-    return {name: said[path.stem] for name, path in zip(fits, paths, strict=True)}
+    printed = run(paths)
+    return {name: printed[path.stem] for name, path in zip(fits, paths, strict=True)}
 
 
 @pytest.mark.parametrize("name", list(CASES))
 def test_the_script_reproduces_the_fit(name: str, fits: dict[str, Any], answers: dict[str, str]) -> None:
     fit = fits[name]
-    said = dict(line.split(": ", 1) for line in answers[name].splitlines() if line.startswith(("cost", "pred")))
+    printed = dict(line.split(": ", 1) for line in answers[name].splitlines() if line.startswith(("cost", "pred")))
     close = 1e-4 if "single" in name else 1e-9
-    assert float(said["cost"]) == pytest.approx(fit.descent.cost, rel=close)
+    assert float(printed["cost"]) == pytest.approx(fit.descent.cost, rel=close)
     answer = predicted(fit.record, next(fit.data.train.batches(1)).x)
     right = answer.exp()[0].tolist() if fit.class_names else [answer.item()]
-    assert json.loads(said["prediction"]) == pytest.approx(right, rel=close)
+    assert json.loads(printed["prediction"]) == pytest.approx(right, rel=close)
 
 
 def test_the_scripts_are_clean(answers: dict[str, str], folder: Path) -> None:

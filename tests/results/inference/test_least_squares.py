@@ -1,4 +1,4 @@
-"""Against statsmodels.
+"""Inference of least squares against statsmodels.
 
 RELATIVE is the agreement promised. Both sides compute in float64 from one table; statsmodels goes through a
 pseudo-inverse and keeps about 11 digits on these tables, so 1e-9 leaves room for its rounding and for no other
@@ -102,7 +102,7 @@ def test_ridge_by_hand(random_table: Any) -> None:
 
 
 @pytest.mark.parametrize("cov_type", ["nonrobust", "hc3"])
-def test_a_perfect_fit_has_no_scatter(cov_type: str) -> None:
+def test_a_perfect_fit_has_no_residual_variance(cov_type: str) -> None:
     x = np.arange(10.0)
     fit = api.fit({"x": x, "y": 3 * x + 1}, target="y", cov_type=cov_type)
     assert residual_sum(fit.solution) == 0
@@ -122,7 +122,7 @@ def test_a_small_residual_is_not_taken_for_none() -> None:
     assert fit.stats.sigma == pytest.approx(1e-9, rel=0.3)
 
 
-def test_as_many_rows_as_coefficients_leave_no_scatter_to_estimate() -> None:
+def test_as_many_rows_as_coefficients_leave_no_residual_variance_to_estimate() -> None:
     fit = api.fit({"x": [1.0, 2.0], "y": [1.0, 5.0]}, target="y")
     assert fit.inferred.std_error.isnan().all() and math.isnan(fit.stats.adj_r2) and math.isnan(fit.stats.f)
     assert '"sigma": null' in fit.to_json()
@@ -138,7 +138,7 @@ def test_hc3_names_the_row_that_determines_itself() -> None:
     assert api.fit(table, target="y", cov_type="hc1").cov_type == "hc1"
 
 
-def test_words_that_make_no_sense() -> None:
+def test_invalid_options_are_refused() -> None:
     table = {"x": [1.0, 2.0, 4.0], "y": [1.0, 5.0, 4.0]}
     with pytest.raises(OptionError, match=r"level is 95.*such as 0\.95"):
         api.fit(table, target="y", confidence_level=95)

@@ -37,8 +37,8 @@ def fitted(classes: int, kind: str) -> tuple[object, object, object, np.ndarray]
 @pytest.mark.parametrize("classes", [2, 3])
 @pytest.mark.parametrize("kind", ["nonrobust", "hc0", "hc1"])
 def test_the_coefficient_table(classes: int, kind: str) -> None:
-    problem, maximum, peer, _ = fitted(classes, kind)
-    fit = fit_of(problem, maximum, cov_type=kind, confidence_level=0.9)
+    problem, solution, peer, _ = fitted(classes, kind)
+    fit = fit_of(problem, solution, cov_type=kind, confidence_level=0.9)
     table, covariance = fit.inferred, fit.covariance
     d = len(table.estimate)
     # statsmodels gives Logit's HC1 without its n / (n - d).
@@ -55,8 +55,8 @@ def test_the_coefficient_table(classes: int, kind: str) -> None:
 
 @pytest.mark.parametrize("classes", [2, 3])
 def test_the_whole_fit(classes: int) -> None:
-    _, maximum, peer, _ = fitted(classes, "nonrobust")
-    found = likelihood_statistics(maximum)
+    _, solution, peer, _ = fitted(classes, "nonrobust")
+    found = likelihood_statistics(solution)
     assert found.loglik == pytest.approx(peer.llf, rel=1e-11)
     assert found.null_loglik == pytest.approx(peer.llnull, rel=1e-8)  # statsmodels searches for it
     assert found.mcfadden == pytest.approx(peer.prsquared, rel=1e-7)
@@ -69,8 +69,8 @@ def test_the_whole_fit(classes: int) -> None:
 
 
 def test_intervals_of_probabilities_of_two_classes() -> None:
-    problem, maximum, peer, x = fitted(2, "nonrobust")
-    found = fit_of(problem, maximum).predict({f"x{j + 1}": x[:, j] for j in range(3)}, interval=0.95)
+    problem, solution, peer, x = fitted(2, "nonrobust")
+    found = fit_of(problem, solution).predict({f"x{j + 1}": x[:, j] for j in range(3)}, interval=0.95)
     columns = sm.add_constant(x)
     eta = columns @ peer.params
     half = stats.norm.ppf(0.975) * np.sqrt(((columns @ peer.cov_params()) * columns).sum(1))
@@ -80,8 +80,8 @@ def test_intervals_of_probabilities_of_two_classes() -> None:
 
 
 def test_intervals_of_probabilities_of_three_classes() -> None:
-    problem, maximum, _, x = fitted(3, "nonrobust")
-    fit, rows = fit_of(problem, maximum), torch.from_numpy(x[:5])
+    problem, solution, _, x = fitted(3, "nonrobust")
+    fit, rows = fit_of(problem, solution), torch.from_numpy(x[:5])
     level = 2 * stats.norm.cdf(1) - 1
     found = fit.predict({f"x{j + 1}": x[:5, j] for j in range(3)}, interval=level)
 
@@ -90,9 +90,9 @@ def test_intervals_of_probabilities_of_three_classes() -> None:
         return eta.softmax(1).logit()
 
     # The delta method with autograd's derivatives in raw units.
-    slopes = torch.autograd.functional.jacobian(logits, maximum.theta).transpose(2, 3).flatten(2)
+    slopes = torch.autograd.functional.jacobian(logits, solution.theta).transpose(2, 3).flatten(2)
     se = ((slopes @ fit.covariance) * slopes).sum(-1).sqrt()
-    high, low = (torch.sigmoid(logits(maximum.theta) + sign * se) for sign in (1, -1))
+    high, low = (torch.sigmoid(logits(solution.theta) + sign * se) for sign in (1, -1))
     for k in range(3):
         np.testing.assert_allclose(found[f"high({k})"], high[:, k].numpy(), rtol=1e-9)
         np.testing.assert_allclose(found[f"low({k})"], low[:, k].numpy(), rtol=1e-9)
@@ -105,11 +105,11 @@ def test_a_penalised_fit_has_no_likelihood_ratio() -> None:
     assert found.parameters < 3
 
 
-def test_corners_leave_no_covariance() -> None:
+def test_an_l1_penalty_leaves_no_covariance() -> None:
     problem = problem_of(*random_classes(21, n=100, q=2, k=2), penalty=ElasticNet(0.0, 1.0))
-    maximum = CoordinateDescent().solve(problem, ENGINE)
-    assert fit_of(problem, maximum).covariance is None
+    solution = CoordinateDescent().solve(problem, ENGINE)
+    assert fit_of(problem, solution).covariance is None
     with pytest.raises(OptionError, match="hc1"):
-        fit_of(problem, maximum, cov_type="hc1")
+        fit_of(problem, solution, cov_type="hc1")
     with pytest.raises(OptionError, match="cov_type 'hc3' is not known"):
         fit_of(problem, Newton().solve(problem_of(*random_classes(21, n=100, q=2, k=2)), ENGINE), cov_type="hc3")

@@ -25,9 +25,9 @@ def test_the_metrics_are_scikit_learns(classes: int, batch_rows: int, weighted: 
     eta = np.column_stack([np.zeros(150), (x.round(2) @ theta[1:].numpy() + theta[0].numpy()).reshape(150, -1)])
     chances = np.exp(eta - eta.max(1, keepdims=True))
     chances /= chances.sum(1, keepdims=True)
-    said = chances.argmax(1)
+    predicted = chances.argmax(1)
     assert found.n == 150
-    assert found.accuracy == pytest.approx(metrics.accuracy_score(y, said, sample_weight=w))
+    assert found.accuracy == pytest.approx(metrics.accuracy_score(y, predicted, sample_weight=w))
     assert found.log_loss == pytest.approx(metrics.log_loss(y, chances, sample_weight=w))
     scored = chances[:, 1] if classes == 2 else chances
     assert found.brier == pytest.approx(metrics.brier_score_loss(y, scored, sample_weight=w))
@@ -38,8 +38,8 @@ def test_the_metrics_are_scikit_learns(classes: int, batch_rows: int, weighted: 
         (found.recall, metrics.recall_score),
         (found.f1, metrics.f1_score),
     ):
-        assert ours == pytest.approx(theirs(y, said, average=None, sample_weight=w))
-    np.testing.assert_allclose(found.confusion, metrics.confusion_matrix(y, said, sample_weight=w))
+        assert ours == pytest.approx(theirs(y, predicted, average=None, sample_weight=w))
+    np.testing.assert_allclose(found.confusion, metrics.confusion_matrix(y, predicted, sample_weight=w))
 
 
 def test_a_threshold_moves_the_line() -> None:

@@ -96,7 +96,7 @@ def test_repr_is_short(mass: Fit) -> None:
     assert repr(mass) == f"Fit('body_mass_g', linear, squared loss, n={mass.n})"
 
 
-def test_the_road_is_told(penguins: pd.DataFrame) -> None:
+def test_the_solver_and_its_reason_are_shown(penguins: pd.DataFrame) -> None:
     fit = api.fit(penguins, target="body_mass_g", features=["year"], missing="drop", solver="qr")
     assert "Solver  qr: asked for" in fit.summary()
 

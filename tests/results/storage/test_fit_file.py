@@ -1,4 +1,4 @@
-"""Saving and loading: bit by bit there and back, and one sentence for every file that is no fit."""
+"""Saving and loading: bit by bit the same, and one sentence for every file that is no fit."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def saved(mass: Fit, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "words",
+    "options",
     [
         {},
         {"cov_type": "hc3", "confidence_level": 0.9},
@@ -50,9 +50,9 @@ def saved(mass: Fit, tmp_path: Path) -> Path:
         {"test_size": 0.25, "missing": "drop"},
     ],
 )
-def test_there_and_back(random_table: Any, tmp_path: Path, words: dict[str, Any]) -> None:
+def test_round_trip(random_table: Any, tmp_path: Path, options: dict[str, Any]) -> None:
     table, new = random_table(seed=1), random_table(seed=2, n=50)
-    fit = api.fit(table, target="y", **words)
+    fit = api.fit(table, target="y", **options)
     fit.save(tmp_path / "fit.safetensors")
     back = load(tmp_path / "fit.safetensors")
     for mean in (False, True):

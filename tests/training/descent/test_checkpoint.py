@@ -36,7 +36,7 @@ PLANS = {
 }
 
 
-def run(name, folder=None, *, out=None, slow=0.0, resume=None, epochs=150, about=None, **words):
+def run(name, folder=None, *, out=None, slow=0.0, resume=None, epochs=150, about=None, **options):
     """Descend with a network (with dropout, for adam), checkpointing after every epoch; write the answer to `out`."""
     draw = torch.Generator().manual_seed(1)
     x = torch.randn(50, 3, generator=draw)
@@ -48,7 +48,7 @@ def run(name, folder=None, *, out=None, slow=0.0, resume=None, epochs=150, about
         time.sleep(slow)
         return Squared().value(eta, y)
 
-    plan = plan_descent(**{"batch_size": 16, "epochs": epochs, **PLANS[name], **words})
+    plan = plan_descent(**{"batch_size": 16, "epochs": epochs, **PLANS[name], **options})
     checkpoint = None
     if folder is not None:
         checkpoint = Checkpoint(folder, folder.is_dir() if resume is None else resume, every=0.0, about=about or {})
@@ -102,14 +102,14 @@ def epoch_of(folder):
 
 
 @pytest.mark.parametrize("name", PLANS)
-def test_more_epochs_go_on_where_it_ended(name, tmp_path):
+def test_more_epochs_continue_where_it_ended(name, tmp_path):
     run(name, tmp_path / "kept", epochs=60)
     longer, whole = run(name, tmp_path / "kept", epochs=90), run(name, epochs=90)
     for key, value in answer(whole).items():
         assert torch.equal(answer(longer)[key], value), key
 
 
-def test_ctrl_c_says_how_to_go_on(tmp_path):
+def test_ctrl_c_reports_how_to_resume(tmp_path):
     folder, calls = tmp_path / "kept", 0
 
     def loss(eta, y):

@@ -129,7 +129,7 @@ def plain_loop(rows: Arrays, plan: DescentPlan) -> tuple[Tensor, Tensor, Tensor]
     return torch.stack(costs), torch.stack(states), torch.tensor(rates, dtype=torch.float64)
 
 
-def assert_same_road(history: History, rows: Arrays, plan: DescentPlan) -> int:
+def assert_same_descent(history: History, rows: Arrays, plan: DescentPlan) -> int:
     """Compare every epoch while the loop's numbers are finite, and return how many epochs that is."""
     costs, states, rates = plain_loop(rows, plan)
     finite = len(costs)
@@ -159,7 +159,7 @@ def test_every_epoch_is_that_of_the_loop(kind: str, share: float) -> None:
         hash_of(kind), weights=share < 1, l2=3.0 * (share < 1), intercept=True, standardize=share < 1
     )
     plan = planned(rows, share, SGDS[kind])
-    finite = assert_same_road(descend_closed_form(rows.quadratic, plan, rows.start), rows, plan)
+    finite = assert_same_descent(descend_closed_form(rows.quadratic, plan, rows.start), rows, plan)
     assert (finite == EPOCHS + 1) == (share < 1)
 
 
@@ -168,7 +168,7 @@ def test_every_epoch_is_that_of_the_loop(kind: str, share: float) -> None:
 def test_every_epoch_is_that_of_the_loop_under_a_schedule(name: str, kind: str) -> None:
     rows = weighted_arrays(hash_of(name + kind), weights=True, l2=0.0, intercept=True, standardize=False)
     plan = planned(rows, 0.4, SGDS[kind], schedule=SCHEDULES[name])
-    assert_same_road(descend_closed_form(rows.quadratic, plan, rows.start), rows, plan)
+    assert_same_descent(descend_closed_form(rows.quadratic, plan, rows.start), rows, plan)
 
 
 @settings(max_examples=16, deadline=None, derandomize=True, phases=[Phase.generate])
@@ -201,7 +201,7 @@ def test_every_epoch_of_random_problems_is_that_of_the_loop(
         seed, q=q, weights=weights, l2=l2, intercept=intercept, standardize=standardize, spread=spread
     )
     plan = planned(rows, share, SGDS[kind], schedule=SCHEDULES[schedule])
-    assert_same_road(descend_closed_form(rows.quadratic, plan, rows.start), rows, plan)
+    assert_same_descent(descend_closed_form(rows.quadratic, plan, rows.start), rows, plan)
 
 
 def line(y: tuple[float, ...] = (2.0, 4.0, 6.0)) -> Quadratic:
@@ -213,7 +213,7 @@ def line(y: tuple[float, ...] = (2.0, 4.0, 6.0)) -> Quadratic:
     return Quadratic(2 / 3 * u.T @ u, 2 / 3 * u.T @ target, target.square().mean(), optimum, lowest)
 
 
-def test_the_road_of_the_first_document() -> None:
+def test_the_descent_of_the_first_document() -> None:
     history = descend_closed_form(
         line(), DescentPlan(options={"lr": 0.01}, epochs=2000), torch.zeros(2, dtype=torch.float64)
     )
@@ -230,7 +230,7 @@ def test_the_road_of_the_first_document() -> None:
     )
 
 
-def test_the_road_of_its_variant() -> None:
+def test_the_descent_of_its_variant() -> None:
     quadratic, start = line((4.0, 5.0, 6.0)), torch.zeros(2, dtype=torch.float64)
     last = state_at(quadratic, DescentPlan(options={"lr": 0.01}), start, 1000)
     assert last.parameters[0].tolist() == pytest.approx([2.806733, 1.085018], abs=1e-6)
@@ -248,20 +248,21 @@ def test_gradients_are_those_of_the_cost() -> None:
 
 @pytest.mark.parametrize("name", SCHEDULES)
 @pytest.mark.parametrize("kind", ["plain", "nesterov and decay"])
-@pytest.mark.parametrize("record", [0, 1, 7, 5000])
-def test_a_sparse_record_keeps_the_same_rows(name: str, kind: str, record: int) -> None:
+@pytest.mark.parametrize("history_every", [0, 1, 7, 5000])
+def test_a_sparse_history_keeps_the_same_rows(name: str, kind: str, history_every: int) -> None:
     rows = weighted_arrays(3, weights=False, l2=0.0, intercept=True, standardize=True)
     whole = planned(rows, 0.3, SGDS[kind], schedule=SCHEDULES[name])
     every, some = (
-        descend_closed_form(rows.quadratic, plan, rows.start) for plan in (whole, replace(whole, history_every=record))
+        descend_closed_form(rows.quadratic, plan, rows.start)
+        for plan in (whole, replace(whole, history_every=history_every))
     )
-    expected = sorted({0, EPOCHS, *range(0, EPOCHS + 1, record or EPOCHS)})
+    expected = sorted({0, EPOCHS, *range(0, EPOCHS + 1, history_every or EPOCHS)})
     assert some.epoch.tolist() == expected
     for field in ("cost", "parameters", "gradient", "lr"):
         torch.testing.assert_close(getattr(some, field), getattr(every, field)[expected], rtol=1e-11, atol=1e-13)
 
 
-def test_a_road_longer_than_a_block_goes_on_where_the_block_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_descent_longer_than_a_block_continues_where_the_block_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = weighted_arrays(4, weights=False, l2=0.0, intercept=True, standardize=True)
     for schedule in SCHEDULES.values():
         plan = planned(rows, 0.3, SGDS["momentum"], schedule=schedule)
@@ -297,15 +298,17 @@ def test_the_billionth_epoch_is_the_optimum() -> None:
 @pytest.mark.parametrize(
     "stopping", [Stopping(gap_tol=1e-6), Stopping(grad_tol=1e-3), Stopping(patience=5, min_delta=1e-4)]
 )
-@pytest.mark.parametrize("record", [1, 100])
-def test_a_rule_ends_the_road_at_the_first_epoch_at_which_it_holds(stopping: Stopping, record: int) -> None:
+@pytest.mark.parametrize("history_every", [1, 100])
+def test_a_rule_ends_the_descent_at_the_first_epoch_at_which_it_holds(stopping: Stopping, history_every: int) -> None:
     rows = weighted_arrays(8, weights=False, l2=0.0, intercept=True, standardize=True)
     whole = planned(rows, 0.3, SGDS["momentum"])
     every = descend_closed_form(rows.quadratic, whole, rows.start)
     stop = first_stop(stopping, every.cost, every.gradient.norm(dim=1), float(rows.quadratic.lowest))
     assert stop is not None and 0 < stop < EPOCHS
-    cut = descend_closed_form(rows.quadratic, replace(whole, stopping=stopping, history_every=record), rows.start)
-    assert cut.epoch.tolist() == sorted({stop, *range(0, stop + 1, record)})
+    cut = descend_closed_form(
+        rows.quadratic, replace(whole, stopping=stopping, history_every=history_every), rows.start
+    )
+    assert cut.epoch.tolist() == sorted({stop, *range(0, stop + 1, history_every)})
     torch.testing.assert_close(cut.cost[-1], every.cost[stop])
 
 
@@ -323,7 +326,7 @@ def test_a_repeated_column_does_not_disturb_the_others() -> None:
     )
     start = torch.tensor([3.0, 0.0, 1.0], dtype=torch.float64)
     history = descend_closed_form(quadratic, DescentPlan(options={"lr": 0.3}, epochs=500), start)
-    # Both copies feel the same slope, so that their difference stays what it was.
+    # Both copies have the same gradient, so that their difference stays what it was.
     assert history.parameters[-1].tolist() == pytest.approx([1.5, -2.0, -0.5], abs=1e-12)
     assert float(history.cost[-1]) < 1e-25
 

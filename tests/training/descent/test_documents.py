@@ -15,11 +15,11 @@ QUIZZES = [[73.0, 80, 75], [93, 88, 93], [89, 91, 80], [96, 98, 100], [73, 66, 7
 FINAL = [152.0, 185, 180, 196, 142]
 
 
-def descend(x, y, start, dtype=torch.float32, **words):
+def descend(x, y, start, dtype=torch.float32, **options):
     """Return the descent; its parameters are b, then W."""
     module = Linear().module(torch.tensor(start, dtype=dtype))
     x, y = torch.tensor(x, dtype=dtype), torch.tensor(y, dtype=dtype)
-    return run_loop(x=x, y=y, module=module, loss=Squared().value, plan=plan_descent(**words))
+    return run_loop(x=x, y=y, module=module, loss=Squared().value, plan=plan_descent(**options))
 
 
 def printed(value, text):
@@ -34,7 +34,7 @@ def printed(value, text):
 def nearly_printed(value, text, largest, cost=False):
     """Whether a number is the text, up to one rounding of a prediction of size `largest` in float32.
 
-    Which way that rounding goes differs from CPU to CPU. A cost feels it by its slope, 2 √cost at most.
+    Which way that rounding goes differs from CPU to CPU. A cost feels it by its derivative, 2 √cost at most.
     """
     decimals = len(text.partition(".")[2])
     felt = 2 * float(text) ** 0.5 if cost else 1.0
@@ -54,8 +54,8 @@ def test_d3_a_cost():
     assert losses.sum() == 210
     assert mean_cost(losses, None) == 52.5
     for w in (20.0, 1.0):  # the two steep sides
-        slope = Squared().gradient(w * hours[:, 0], actual) @ hours[:, 0]
-        assert (slope > 0) == (w > 13)
+        gradient = Squared().gradient(w * hours[:, 0], actual) @ hours[:, 0]
+        assert (gradient > 0) == (w > 13)
 
 
 def test_r1_two_thousand_epochs():
@@ -190,9 +190,9 @@ def test_r5_three_quizzes():
         0: "29661.80", 1: "9537.694", 5: "107.7171", 10: "6.331867", 15: "5.971213", 20: "5.957091"
     }.items():  # fmt: skip
         nearly_printed(history.cost[epoch], text, 200, cost=True)
-    for slope, text in zip(
+    for gradient, text in zip(
         history.gradient[0].tolist(), ["-342.0", "-29401.20", "-29360.00", "-29018.00"], strict=True
     ):
-        printed(slope, text)
+        printed(gradient, text)
     for value, text in zip(fit.theta.tolist(), ["0.007915", "0.680569", "0.678484", "0.667806"], strict=True):
         nearly_printed(value, text, 200)

@@ -1,4 +1,4 @@
-"""What is kept, where it lies, and that its memory is counted first."""
+"""The history of a descent: what is recorded, in which memory, and that its size is checked first."""
 
 import pytest
 import torch
@@ -8,15 +8,15 @@ from slopewise.errors import OptionError
 from slopewise.training.descent.history import Recorder, as_one, is_chain, lay_flat, plan_rows
 
 
-class Heard:
+class RecordingCallback:
     def __init__(self):
-        self.notes, self.told = [], []
+        self.notes, self.calls = [], []
 
     def note(self, text):
         self.notes.append(text)
 
     def epochs(self, done, total, cost):
-        self.told.append((done, total, cost))
+        self.calls.append((done, total, cost))
 
     def rows(self, done, total):
         pass
@@ -98,19 +98,19 @@ def test_rows_hold_states_and_gradients():
     assert history.validation is None
 
 
-@pytest.mark.parametrize(("record", "kept"), [(1, [0, 1, 2, 3, 4, 5, 6]), (3, [0, 3, 6]), (0, [0])])
-def test_wanted_epochs(record, kept):
-    recorder = Recorder(torch.zeros(1), [], 9, record)
+@pytest.mark.parametrize(("history_every", "kept"), [(1, [0, 1, 2, 3, 4, 5, 6]), (3, [0, 3, 6]), (0, [0])])
+def test_recorded_epochs(history_every, kept):
+    recorder = Recorder(torch.zeros(1), [], 9, history_every)
     assert [epoch for epoch in range(7) if recorder.wants(epoch)] == kept
-    assert plan_rows(epochs=6, history_every=record, p=1) > len(kept)
+    assert plan_rows(epochs=6, history_every=history_every, p=1) > len(kept)
 
 
 def test_memory_is_announced():
-    heard = Heard()
-    plan_rows(epochs=1000, history_every=1, p=20, callback=heard)
-    assert heard.notes == []
-    plan_rows(epochs=1_000_000, history_every=1, p=20, callback=heard)
-    assert heard.notes == ["keeping 1,000,002 epochs x 20 parameters, 352 MB"]
+    callback = RecordingCallback()
+    plan_rows(epochs=1000, history_every=1, p=20, callback=callback)
+    assert callback.notes == []
+    plan_rows(epochs=1_000_000, history_every=1, p=20, callback=callback)
+    assert callback.notes == ["keeping 1,000,002 epochs x 20 parameters, 352 MB"]
 
 
 def test_too_much_memory_is_refused_and_the_advice_fits():

@@ -32,9 +32,9 @@ def problem(n=60, q=3, seed=0):
 
 
 def descend(x, y, w=None, module=None, **rest):
-    words = {key: rest.pop(key) for key in list(rest) if key not in RUN}
+    options = {key: rest.pop(key) for key in list(rest) if key not in RUN}
     module = Linear().module(torch.zeros(x.shape[1] + 1, dtype=x.dtype)) if module is None else module
-    plan = plan_descent(**{"lr": 0.1, "epochs": 50, **words})
+    plan = plan_descent(**{"lr": 0.1, "epochs": 50, **options})
     return run_loop(x=x, y=y, w=w, module=module, loss=rest.pop("loss", Squared().value), plan=plan, **rest)
 
 
@@ -69,18 +69,18 @@ def plain(x, y, w, l2, epochs, size, make, seed=0, schedule=None):
 
 @pytest.mark.parametrize("size", [None, 7, 60])
 @pytest.mark.parametrize(
-    ("words", "make"),
+    ("options", "make"),
     [
         ({"momentum": 0.9, "nesterov": True}, lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.9, nesterov=True)),
         ({"optimizer": "adam"}, lambda p: torch.optim.Adam(p, lr=0.01)),
         ({"optimizer": "rmsprop", "alpha": 0.9}, lambda p: torch.optim.RMSprop(p, lr=0.01, alpha=0.9)),
     ],
 )
-def test_parity_with_a_plain_loop(size, words, make):
+def test_parity_with_a_plain_loop(size, options, make):
     x, y, w = problem()
     costs, theta = plain(x, y, w, 0.7, 40, size, make)
     penalty = ridge(0.7, torch.ones(3, dtype=DOUBLE), float(w.sum()))
-    fit = descend(x, y, w, penalty=penalty, lr=0.01, epochs=40, batch_size=size, **words)
+    fit = descend(x, y, w, penalty=penalty, lr=0.01, epochs=40, batch_size=size, **options)
     # 1e-10: forty epochs of sums in another order
     assert torch.allclose(fit.theta, theta, rtol=1e-10, atol=0)
     assert fit.history.cost.tolist() == pytest.approx(costs, rel=1e-10)
@@ -109,17 +109,17 @@ def test_gradient_of_a_row_is_that_of_its_cost(size):
     x, y, w = problem()
     history = descend(x, y, w, epochs=5, batch_size=size).history
     ones = torch.cat([torch.ones(60, 1, dtype=DOUBLE), x], 1)
-    for theta, slope in zip(history.parameters, history.gradient, strict=True):
+    for theta, gradient in zip(history.parameters, history.gradient, strict=True):
         expected = 2 * ones.T @ (w * (ones @ theta - y)) / w.sum()
-        assert torch.allclose(slope, expected, rtol=1e-10, atol=1e-12)
+        assert torch.allclose(gradient, expected, rtol=1e-10, atol=1e-12)
 
 
 def test_recording_less_changes_nothing_else():
     x, y, _ = problem()
     for size in (None, 16):
         whole = descend(x, y, epochs=25, batch_size=size)
-        for record, rows in ((10, [0, 10, 20, 25]), (0, [0, 25])):
-            some = descend(x, y, epochs=25, batch_size=size, history_every=record)
+        for history_every, rows in ((10, [0, 10, 20, 25]), (0, [0, 25])):
+            some = descend(x, y, epochs=25, batch_size=size, history_every=history_every)
             assert some.history.epoch.tolist() == rows
             assert torch.equal(some.history.cost, whole.history.cost[rows])
             assert torch.equal(some.history.parameters, whole.history.parameters[rows])
@@ -168,7 +168,7 @@ def chain():
 
 @pytest.mark.parametrize("size", [None, 16])
 @pytest.mark.parametrize(
-    ("name", "words"),
+    ("name", "options"),
     [
         ("sgd", {"momentum": 0.9, "nesterov": True, "weight_decay": 0.01}),
         ("adam", {"amsgrad": True, "weight_decay": 0.01}),
@@ -177,13 +177,13 @@ def chain():
         ("adagrad", {"lr_decay": 0.01, "weight_decay": 0.01}),
     ],
 )
-def test_a_chain_stepped_as_one_parameter_is_stepped_as_torch_steps_many(size, name, words):
+def test_a_chain_stepped_as_one_parameter_is_stepped_as_torch_steps_many(size, name, options):
     x, y, _ = problem()
     ours, theirs = chain(), chain()
     named = OPTIMIZERS[name]
     moving = [part for part in theirs.parameters() if part.requires_grad]
-    theta = by_parameters(x, y, theirs, 20, size, named.make(moving, lr=0.01, **words, **named.how))
-    fit = descend(x, y, module=ours, optimizer=name, lr=0.01, epochs=20, batch_size=size, **words)
+    theta = by_parameters(x, y, theirs, 20, size, named.make(moving, lr=0.01, **options, **named.how))
+    fit = descend(x, y, module=ours, optimizer=name, lr=0.01, epochs=20, batch_size=size, **options)
     if named.how.get("fused"):  # a fused kernel rounds the last few numbers of a parameter unlike those before them
         assert torch.allclose(fit.theta, theta, rtol=1e-11, atol=1e-13)
     else:
@@ -198,10 +198,10 @@ def test_gradient_of_a_row_of_a_chain(size):
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1), nn.Flatten(0)).double()
     history = descend(x, y, module=module, epochs=3, batch_size=size, optimizer="adam").history
-    for theta, slope in zip(history.parameters, history.gradient, strict=True):
+    for theta, gradient in zip(history.parameters, history.gradient, strict=True):
         nn.utils.vector_to_parameters(theta, module.parameters())
         expected = torch.autograd.grad(nn.functional.mse_loss(module(x), y), list(module.parameters()))
-        assert torch.allclose(slope, torch.cat([part.reshape(-1) for part in expected]), rtol=1e-10, atol=1e-12)
+        assert torch.allclose(gradient, torch.cat([part.reshape(-1) for part in expected]), rtol=1e-10, atol=1e-12)
 
 
 class Moody(nn.Module):
@@ -223,11 +223,11 @@ class Moody(nn.Module):
 def test_a_parameter_without_a_gradient_is_left_alone(name):
     """As by torch: no decay, no momentum and no count of steps reach it while it has no part in the cost."""
     x, y, _ = problem()
-    module, other, words = Moody(), Moody(), {"weight_decay": 0.1, **({"momentum": 0.9} if name == "sgd" else {})}
+    module, other, options = Moody(), Moody(), {"weight_decay": 0.1, **({"momentum": 0.9} if name == "sgd" else {})}
     before = module.never.weight.detach().clone()
     make, how = OPTIMIZERS[name].make, OPTIMIZERS[name].how
-    theta = by_parameters(x, y, other, 20, 16, make(other.parameters(), lr=0.01, **words, **how))
-    fit = descend(x, y, module=module, optimizer=name, lr=0.01, epochs=20, batch_size=16, history_every=0, **words)
+    theta = by_parameters(x, y, other, 20, 16, make(other.parameters(), lr=0.01, **options, **how))
+    fit = descend(x, y, module=module, optimizer=name, lr=0.01, epochs=20, batch_size=16, history_every=0, **options)
     assert torch.equal(fit.theta, theta)
     assert torch.equal(module.never.weight, before)
 
@@ -263,10 +263,10 @@ def test_rows_of_weight_zero_are_not_there():
 
 
 @pytest.mark.parametrize("size", [None, 16])
-@pytest.mark.parametrize("record", [1, 0])
-def test_divergence_is_noticed_and_the_last_good_state_kept(size, record):
+@pytest.mark.parametrize("history_every", [1, 0])
+def test_divergence_is_noticed_and_the_last_good_state_kept(size, history_every):
     x, y, _ = problem()
-    fit = descend(x, y, lr=5.0, epochs=10_000, batch_size=size, history_every=record)
+    fit = descend(x, y, lr=5.0, epochs=10_000, batch_size=size, history_every=history_every)
     assert fit.status is Status.DIVERGED
     assert fit.epochs < 300
     assert fit.best_epoch == 0
@@ -285,7 +285,7 @@ def test_momentum_swings_without_alarm():
     assert fit.history.cost[-1] < 1e-6
 
 
-def test_a_start_that_is_not_finite():
+def test_initial_parameters_whose_cost_is_not_finite():
     with pytest.raises(FitError, match="the cost of the initial parameters is inf, so gradient descent cannot start"):
         descend(torch.full((3, 1), 1e200, dtype=DOUBLE), torch.full((3,), 1e200, dtype=DOUBLE))
 
@@ -303,11 +303,11 @@ class Interrupting:
         return Squared().value(eta, y)
 
 
-@pytest.mark.parametrize("record", [1, 7])
-def test_ctrl_c_keeps_the_best_state(record):
+@pytest.mark.parametrize("history_every", [1, 7])
+def test_ctrl_c_keeps_the_best_state(history_every):
     x, y, _ = problem()
     whole = descend(x, y)
-    fit = descend(x, y, loss=Interrupting(22), history_every=record)  # one call beforehand, then epoch 0
+    fit = descend(x, y, loss=Interrupting(22), history_every=history_every)  # one call beforehand, then epoch 0
     assert fit.status is Status.INTERRUPTED
     assert (fit.epochs, fit.best_epoch) == (19, 19)
     assert torch.equal(fit.theta, whole.history.parameters[19])
@@ -333,13 +333,13 @@ def test_early_stopping_keeps_the_best():
     assert fit.evidence.startswith("the validation cost did not improve on ")
 
 
-def test_gap_and_gradient_stop_where_they_hold():
+def test_gap_tol_and_grad_tol_stop_where_they_hold():
     x, y, _ = problem()
     ones = torch.cat([torch.ones(60, 1, dtype=DOUBLE), x], 1)
     optimum = torch.linalg.lstsq(ones, y).solution
     lowest = ((ones @ optimum - y) ** 2).mean()
-    for record in (1, 1000):
-        fit = descend(x, y, epochs=5000, gap_tol=1e-6, lowest=lowest, optimum=optimum, history_every=record)
+    for history_every in (1, 1000):
+        fit = descend(x, y, epochs=5000, gap_tol=1e-6, lowest=lowest, optimum=optimum, history_every=history_every)
         assert fit.status is Status.STOPPED
         gaps = fit.history.cost - lowest
         assert gaps[-1] <= 1e-6 * gaps[0]
@@ -349,7 +349,7 @@ def test_gap_and_gradient_stop_where_they_hold():
     assert fit.history.gradient[-1].norm() <= 1e-5 < fit.history.gradient[-2].norm()
 
 
-def test_endings_without_a_rule():
+def test_the_status_without_a_stopping_rule():
     x, y, _ = problem()
     short, long = descend(x, y, epochs=5), descend(x, y, epochs=3000)
     assert short.status is Status.UNFINISHED
@@ -358,9 +358,9 @@ def test_endings_without_a_rule():
     assert long.advice == ""
 
 
-class Heard:
+class RecordingCallback:
     def __init__(self):
-        self.notes, self.told = [], []
+        self.notes, self.calls = [], []
 
     def rows(self, done, total):
         pass
@@ -369,16 +369,16 @@ class Heard:
         self.notes.append(text)
 
     def epochs(self, done, total, cost):
-        self.told.append((done, total, cost))
+        self.calls.append((done, total, cost))
 
 
-def test_the_observer_is_not_flooded():
+def test_the_callback_is_not_called_too_often():
     x, y, _ = problem()
-    heard = Heard()
-    fit = descend(x, y, epochs=500, callback=heard)
-    assert heard.told[0][:2] == (0, 500)
-    assert heard.told[-1] == (500, 500, fit.history.cost[-1].item())
-    assert len(heard.told) <= 12 + 10 * fit.seconds
+    callback = RecordingCallback()
+    fit = descend(x, y, epochs=500, callback=callback)
+    assert callback.calls[0][:2] == (0, 500)
+    assert callback.calls[-1] == (500, 500, fit.history.cost[-1].item())
+    assert len(callback.calls) <= 12 + 10 * fit.seconds
 
 
 def test_shuffles_depend_on_seed_and_epoch_alone():
@@ -436,7 +436,7 @@ def test_a_matrix_is_used_where_it_lies():
     assert table.whole.matrix.data_ptr() == x.data_ptr()
 
 
-def test_starts():
+def test_initial_parameters():
     names = ("(intercept)", "a", "b")
     assert initial_parameters("ones", names=names, intercept=True).tolist() == [1.0] * 3
     assert initial_parameters((1.0, 2.0, 3.0), names=names, intercept=True).tolist() == [1.0, 2.0, 3.0]

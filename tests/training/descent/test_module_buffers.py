@@ -1,4 +1,4 @@
-"""Numbers that a module keeps besides its parameters belong to the epoch whose state is kept."""
+"""The buffers of a module, which are no parameters, belong to the epoch whose state is kept."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def test_an_early_stop_keeps_the_buffers_of_its_epoch() -> None:
     plan = plan_descent(lr=0.3, epochs=300, batch_size=10, monitor="validation", patience=10)
     found = run_loop(x=x, y=y, module=own, loss=Squared().value, plan=plan, validation=held_out)
     assert found.best_epoch < found.epochs
-    told = float(found.history.validation[int((found.history.epoch == found.best_epoch).nonzero()[0])])
-    assert whole_cost(own, held_out, Squared().value, None, with_gradient=False) == pytest.approx(told, rel=1e-12)
+    recorded = float(found.history.validation[int((found.history.epoch == found.best_epoch).nonzero()[0])])
+    assert whole_cost(own, held_out, Squared().value, None, with_gradient=False) == pytest.approx(recorded, rel=1e-12)
 
 
 def test_they_survive_a_crash(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_every_epoch_is_that_of_the_loop_over_the_rows(name: str) -> None:
         assert len(set(rates)) > 3
 
 
-def test_sgd_goes_the_road_of_the_replay() -> None:
+def test_sgd_is_the_descent_of_the_closed_form() -> None:
     *_, quadratic, start = rows(2)
     plan = replace(PLANS["sgd"], epochs=EPOCHS)
     stepped, spectral = descend_moments(quadratic, plan, start), descend_closed_form(quadratic, plan, start)
@@ -87,20 +87,22 @@ def test_sgd_goes_the_road_of_the_replay() -> None:
         torch.testing.assert_close(getattr(stepped, field), getattr(spectral, field), rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("record", [0, 1, 50])
+@pytest.mark.parametrize("history_every", [0, 1, 50])
 @pytest.mark.parametrize(
     "stopping", [Stopping(), Stopping(gap_tol=1e-3), Stopping(grad_tol=0.05), Stopping(patience=2)]
 )
-def test_record_and_rules(monkeypatch: pytest.MonkeyPatch, record: int, stopping: Stopping) -> None:
+def test_history_every_and_stopping_rules(
+    monkeypatch: pytest.MonkeyPatch, history_every: int, stopping: Stopping
+) -> None:
     *_, quadratic, start = rows(3)
     whole = replace(PLANS["adam"], epochs=EPOCHS)
     every = descend_moments(quadratic, whole, start)
     monkeypatch.setattr("slopewise.training.descent.moment_descent.BLOCK", 64)
-    some = descend_moments(quadratic, replace(whole, history_every=record, stopping=stopping), start)
+    some = descend_moments(quadratic, replace(whole, history_every=history_every, stopping=stopping), start)
     stop = first_stop(stopping, every.cost, every.gradient.norm(dim=1), float(quadratic.lowest))
     last = EPOCHS if stop is None else stop
     assert (stop is None) == (not stopping.is_active)
-    assert some.epoch.tolist() == sorted({0, last, *range(0, last + 1, record or EPOCHS)})
+    assert some.epoch.tolist() == sorted({0, last, *range(0, last + 1, history_every or EPOCHS)})
     torch.testing.assert_close(some.parameters, every.parameters[some.epoch], rtol=0, atol=0)
 
 

@@ -1,4 +1,4 @@
-"""One rule, told epoch by epoch or asked about whole curves; and what counts as diverging."""
+"""One rule, applied epoch by epoch or to whole curves; and what counts as diverging."""
 
 import math
 
@@ -22,15 +22,15 @@ from slopewise.training.descent.stopping import (
 
 def by_definition(stopping, cost, norm, lowest, validation):
     """The rules once more, in their plainest words."""
-    activations_of = validation if stopping.monitor == "validation" else cost
+    monitored = validation if stopping.monitor == "validation" else cost
     best, since = math.inf, 0
     for k in range(len(cost)):
         if stopping.gap_tol is not None and cost[k] - lowest <= stopping.gap_tol * (cost[0] - lowest):
             return k
         if stopping.grad_tol is not None and norm[k] <= stopping.grad_tol:
             return k
-        if activations_of[k] < best - stopping.min_delta:
-            best, since = activations_of[k], k
+        if monitored[k] < best - stopping.min_delta:
+            best, since = monitored[k], k
         if stopping.patience is not None and k - since >= stopping.patience:
             return k
     return None
@@ -53,10 +53,10 @@ def test_whole_curves_and_single_epochs_agree(seed):
     )
     found = first_stop(stopping, cost, norm, 1.0, validation)
     rules = StoppingRules(stopping, 1.0)
-    told = (k for k in range(t) if rules.stops(k, float(cost[k]), float(norm[k]), float(validation[k])) is not None)
+    stops = (k for k in range(t) if rules.stops(k, float(cost[k]), float(norm[k]), float(validation[k])) is not None)
     expected = by_definition(stopping, cost.tolist(), norm.tolist(), 1.0, validation.tolist())
     assert found == expected
-    assert (next(told, None) if stopping.is_active else None) == expected
+    assert (next(stops, None) if stopping.is_active else None) == expected
 
 
 def test_the_reason_is_given():
@@ -106,7 +106,7 @@ def test_swing_is_reached():
     assert worst == pytest.approx(swing(0.99), rel=0.02)
 
 
-def test_a_high_cost_that_does_not_rise_is_no_explosion():
+def test_a_high_cost_that_does_not_rise_is_no_divergence():
     divergence = DivergenceDetector(limit=10.0)
     assert not any(divergence.diverges(cost) for cost in [1.0, *[1e6] * 50])
     divergence = DivergenceDetector(limit=10.0)
@@ -116,7 +116,7 @@ def test_a_high_cost_that_does_not_rise_is_no_explosion():
     assert DivergenceDetector(limit=math.inf).diverges(math.inf)
 
 
-def test_settled():
+def test_has_converged():
     still = DivergenceDetector(1.0).recent
     assert has_converged(start=10.0, cost=1 + 1e-10, lowest=1.0, recent=still, epsilon=2e-16)
     assert not has_converged(start=10.0, cost=1 + 1e-8, lowest=1.0, recent=still, epsilon=2e-16)

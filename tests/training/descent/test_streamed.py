@@ -34,17 +34,17 @@ RUNS: dict[str, dict[str, Any]] = {
     "line in float32": {**NUMBER, "dtype": "float32"},
     "line, few epochs kept": {**NUMBER, "history_every": 2, "momentum": 0.9},
     "line with a schedule": {**NUMBER, "schedule": "plateau", "plateau_patience": 0},
-    "line, watched": {**NUMBER, "validation_size": 0.3, "patience": 1, "monitor": "validation"},
+    "line, monitored": {**NUMBER, "validation_size": 0.3, "patience": 1, "monitor": "validation"},
     "logistic": TWO,
     "softmax with weights and l2": {**THREE, "weights": "w", "l2": 1.0},
     "network": {**NUMBER, "hidden": (4,), "optimizer": "adam", "lr": 0.01},
-    "network, watched": {**NUMBER, "hidden": (4,), "validation_size": 0.3, "patience": 1, "monitor": "validation"},
+    "network, monitored": {**NUMBER, "hidden": (4,), "validation_size": 0.3, "patience": 1, "monitor": "validation"},
     "network of classes": {**TWO, "hidden": (4,), "weights": "w"},
     "network in float32": {**NUMBER, "hidden": (4,), "dtype": "float32"},
 }
 
 
-class Told:
+class RecordingCallback:
     def __init__(self) -> None:
         self.notes: list[str] = []
 
@@ -118,9 +118,9 @@ def alike(found: Any, expected: Any, *, rtol: float = 1e-9) -> None:
 def test_the_run_is_that_of_rows_in_memory(name: str, paths: dict[str, str], request: pytest.FixtureRequest) -> None:
     expected = fit(paths["one"], **RUNS[name])
     request.getfixturevalue("streaming")
-    told = Told()
-    found = fit(paths["one"], **RUNS[name], callback=told)
-    assert any(note.startswith("streaming ") for note in told.notes)
+    callback = RecordingCallback()
+    found = fit(paths["one"], **RUNS[name], callback=callback)
+    assert any(note.startswith("streaming ") for note in callback.notes)
     alike(found, expected, rtol=1e-4 if "float32" in name else 1e-9)
 
 
@@ -141,10 +141,10 @@ def test_from_one_file_or_five_the_run_is_the_same(
 
 
 @pytest.mark.usefixtures("streaming")
-def test_what_is_streamed_is_told(paths: dict[str, str]) -> None:
-    told = Told()
-    fit(paths["one"], **NUMBER, callback=told)
-    assert told.notes == [
+def test_streaming_is_announced(paths: dict[str, str]) -> None:
+    callback = RecordingCallback()
+    fit(paths["one"], **NUMBER, callback=callback)
+    assert callback.notes == [
         "streaming 900 rows in every epoch: in memory they would take 0 MB, and 0 MB are given to them; every recorded "
         "cost takes one read more"
     ]
@@ -152,12 +152,12 @@ def test_what_is_streamed_is_told(paths: dict[str, str]) -> None:
 
 @pytest.mark.usefixtures("streaming")
 def test_many_starts_and_full_batches_are_in_memory_all_the_same(paths: dict[str, str]) -> None:
-    told = Told()
-    many = fit(paths["one"], **RUNS["network"], n_init=3, callback=told)
-    whole = fit(paths["one"], **{**NUMBER, "hidden": (3,), "batch_size": None}, callback=told)
+    callback = RecordingCallback()
+    many = fit(paths["one"], **RUNS["network"], n_init=3, callback=callback)
+    whole = fit(paths["one"], **{**NUMBER, "hidden": (3,), "batch_size": None}, callback=callback)
     assert many.descent.starts is not None
     assert whole.solver == "gd_loop"
-    assert not told.notes
+    assert not callback.notes
 
 
 @pytest.mark.usefixtures("streaming")

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slopewise.training.exact import double_double as double_double
+from slopewise.training.exact import double_double
 from slopewise.training.exact.double_double import DoubleDouble
 
 numbers = st.floats(min_value=-1e60, max_value=1e60, allow_nan=False).filter(lambda v: v == 0 or abs(v) > 1e-60)

@@ -1,4 +1,4 @@
-"""The exact roads: against exact arithmetic, against each other, and what they refuse."""
+"""The exact solvers: against exact arithmetic, against each other, and what they refuse."""
 
 from fractions import Fraction
 
@@ -83,7 +83,7 @@ def test_l2_makes_collinear_columns_solvable():
     assert float(fit.theta[1]) == pytest.approx(float(fit.theta[3]), rel=1e-6)
 
 
-def test_auto_says_which_road_and_why():
+def test_auto_reports_which_solver_and_why():
     easy = slopewise.fit({"x": [1.0, 2.0, 4.0], "y": [1.0, 2.0, 3.0]}, target="y")
     assert easy.solver == "cholesky" and "one read is enough" in easy.reason
     x, y, _ = hard_problem(0, 1e-6)

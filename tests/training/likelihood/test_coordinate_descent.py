@@ -1,4 +1,4 @@
-"""The lowest point of a quadratic with corners, where several classes make its hessian singular."""
+"""The minimum of a quadratic with an L1 penalty, where several classes make its Hessian singular."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The first read: rows of a file are kept while they fit, and then read once, whoever climbs."""
+"""The first pass: rows of a file are buffered while they fit, and then read once, whatever the solver."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from slopewise.errors import DataError
 from slopewise.losses.penalty import ElasticNet
 from slopewise.losses.squared import Squared
 from slopewise.problem import Problem
-from slopewise.training.likelihood import setup as setup
+from slopewise.training.likelihood import setup
 from slopewise.training.likelihood.first_pass import SAMPLE_ROWS, first_pass
 from slopewise.training.likelihood.firth import Firth
 from slopewise.training.likelihood.lbfgs import Lbfgs
@@ -34,7 +34,7 @@ from slopewise.training.solver import Solver
 from slopewise.types import Batch
 
 SOLVERS = [Newton(), Lbfgs(), CoordinateDescent(), Firth()]
-NAMES = [climber.name for climber in SOLVERS]
+NAMES = [solver.name for solver in SOLVERS]
 
 ENGINE = LocalEngine()
 ROW = 8 * (2 + 2)
@@ -91,8 +91,8 @@ class Given(Source):
 
 
 @dataclass
-class Told:
-    """Remembers what it is told."""
+class RecordingCallback:
+    """Remembers its calls."""
 
     notes: list[str] = field(default_factory=list)
     counted: list[tuple[int, int | None]] = field(default_factory=list)
@@ -115,47 +115,47 @@ def streamed(n: int, *, classes: int = 2, known: bool = True, weighted: bool = F
     return replace(problem, source=source), source
 
 
-@pytest.mark.parametrize("climber", SOLVERS, ids=NAMES)
+@pytest.mark.parametrize("solver", SOLVERS, ids=NAMES)
 @pytest.mark.parametrize("known", [True, False], ids=["rows known", "rows unknown"])
 @pytest.mark.parametrize("n", [500, 300_000])
-def test_rows_that_fit_are_read_once(n: int, known: bool, climber: Solver) -> None:
+def test_rows_that_fit_are_read_once(n: int, known: bool, solver: Solver) -> None:
     problem, source = streamed(n, known=known)
-    maximum = climber.solve(problem, ENGINE)
+    solution = solver.solve(problem, ENGINE)
     assert source.read == [n]
-    assert maximum.passes > 1
+    assert solution.passes > 1
 
 
-@pytest.mark.parametrize("climber", SOLVERS, ids=NAMES)
+@pytest.mark.parametrize("solver", SOLVERS, ids=NAMES)
 @pytest.mark.parametrize("known", [True, False], ids=["rows known", "rows unknown"])
-def test_rows_that_do_not_fit_are_read_again(monkeypatch: pytest.MonkeyPatch, known: bool, climber: Solver) -> None:
+def test_rows_that_do_not_fit_are_read_again(monkeypatch: pytest.MonkeyPatch, known: bool, solver: Solver) -> None:
     monkeypatch.setattr(setup, "KEPT", 299_999 * ROW)
     problem, source = streamed(300_000, known=known)
-    maximum = climber.solve(problem, ENGINE)
-    assert source.read == [300_000] * maximum.passes
+    solution = solver.solve(problem, ENGINE)
+    assert source.read == [300_000] * solution.passes
 
 
 @pytest.mark.parametrize("weighted", [False, True], ids=["equal weights", "weights"])
 @pytest.mark.parametrize(
-    ("climber", "classes"),
-    [(climber, classes) for climber in SOLVERS for classes in (2, 3) if (climber.name, classes) != ("firth", 3)],
+    ("solver", "classes"),
+    [(solver, classes) for solver in SOLVERS for classes in (2, 3) if (solver.name, classes) != ("firth", 3)],
     ids=lambda value: getattr(value, "name", value),
 )
 def test_kept_or_not_the_answer_is_the_same(
-    monkeypatch: pytest.MonkeyPatch, climber: Solver, classes: int, weighted: bool
+    monkeypatch: pytest.MonkeyPatch, solver: Solver, classes: int, weighted: bool
 ) -> None:
     problem, source = streamed(300_000, classes=classes, weighted=weighted)
-    kept = climber.solve(problem, ENGINE)
-    memory = climber.solve(replace(problem, source=source.inner), ENGINE)
+    kept = solver.solve(problem, ENGINE)
+    memory = solver.solve(replace(problem, source=source.inner), ENGINE)
     monkeypatch.setattr(setup, "KEPT", 0)
-    again = climber.solve(problem, ENGINE)
+    again = solver.solve(problem, ENGINE)
     for other in (memory, again):
         torch.testing.assert_close(kept.theta, other.theta, rtol=1e-9, atol=1e-12)
         assert kept.loss == pytest.approx(other.loss, rel=1e-13)
 
 
-@pytest.mark.parametrize("climber", SOLVERS, ids=NAMES)
+@pytest.mark.parametrize("solver", SOLVERS, ids=NAMES)
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
-def test_a_file_is_read_once_and_gives_what_memory_gives(tmp_path: Path, ending: str, climber: Solver) -> None:
+def test_a_file_is_read_once_and_gives_what_memory_gives(tmp_path: Path, ending: str, solver: Solver) -> None:
     import pyarrow as pa
     import pyarrow.csv
     import pyarrow.parquet as pq
@@ -166,13 +166,13 @@ def test_a_file_is_read_once_and_gives_what_memory_gives(tmp_path: Path, ending:
     path = tmp_path / f"rows.{ending}"
     (pyarrow.csv.write_csv if ending == "csv" else pq.write_table)(table, path)
     file = Streamed(DesignSource(as_table(str(path), None), memory.source.design))
-    found, expected = (climber.solve(problem, ENGINE) for problem in (replace(memory, source=file), memory))
+    found, expected = (solver.solve(problem, ENGINE) for problem in (replace(memory, source=file), memory))
     assert file.read == [70_000]
     torch.testing.assert_close(found.theta, expected.theta, rtol=1e-9, atol=1e-12)
     assert found.loss == pytest.approx(expected.loss, rel=1e-12)
 
 
-def test_torch_has_its_threads_back_however_a_climb_ends() -> None:
+def test_torch_has_its_threads_back_however_the_solver_ends() -> None:
     before = torch.get_num_threads()
     with pytest.raises(ZeroDivisionError), likelihood_setup(streamed(500)[0], ENGINE):
         assert torch.get_num_threads() == 1
@@ -180,14 +180,14 @@ def test_torch_has_its_threads_back_however_a_climb_ends() -> None:
     assert torch.get_num_threads() == before
 
 
-def test_a_line_with_corners_needs_no_row_after_the_first_read() -> None:
+def test_a_linear_model_with_l1_needs_no_row_after_the_first_pass() -> None:
     problem, source = streamed(500)
     line = replace(problem, loss=Squared(), penalty=ElasticNet(0.0, 5.0))
     assert CoordinateDescent().solve(line, ENGINE).passes == 1
     assert source.read == [500]
-    with likelihood_setup(line, ENGINE, again=False) as here:
-        assert here.first.buffered is here.first.sample is None
-        assert here.problem.source is source
+    with likelihood_setup(line, ENGINE, again=False) as prepared:
+        assert prepared.first.buffered is prepared.first.sample is None
+        assert prepared.problem.source is source
 
 
 def test_kept_rows_are_the_tables() -> None:
@@ -212,7 +212,7 @@ def test_beyond_the_bound_only_a_sample_is_kept(keep: float) -> None:
 
 @pytest.mark.parametrize("known", [True, False], ids=["rows known", "rows unknown"])
 @pytest.mark.parametrize(("keep", "buffered"), [(299_999 * ROW, False), (300_000 * ROW, True)])
-def test_who_asks_for_no_sample_gets_all_rows_or_none(known: bool, keep: float, buffered: bool) -> None:
+def test_without_a_sample_all_rows_are_buffered_or_none(known: bool, keep: float, buffered: bool) -> None:
     problem, _ = streamed(300_000, known=known)
     first = first_pass(problem, ENGINE, keep=keep, sample=0)
     assert first.sample is None
@@ -222,10 +222,10 @@ def test_who_asks_for_no_sample_gets_all_rows_or_none(known: bool, keep: float, 
 @pytest.mark.parametrize(("rows", "known"), [(100, False), (99, True), (0, False)])
 def test_no_more_rows_are_kept_than_there_is_room_for(rows: int, known: bool) -> None:
     problem, source = streamed(150, known=known)
-    begun = start_read(source, 7, room=rows)
-    assert isinstance(begun, StartedRead)
-    assert sum(map(len, begun.seen)) == (105 if rows == 100 else 7)
-    assert sum(map(len, begun.batches(7))) == 150
+    started = start_read(source, 7, room=rows)
+    assert isinstance(started, StartedRead)
+    assert sum(map(len, started.seen)) == (105 if rows == 100 else 7)
+    assert sum(map(len, started.batches(7))) == 150
     assert source.read == [150]
 
 
@@ -263,11 +263,11 @@ def test_a_file_of_which_every_row_is_left_out_is_refused() -> None:
         first_pass(replace(problem, source=Streamed(dropping)), ENGINE, keep=1e9)
 
 
-def test_progress_is_told_while_rows_are_kept() -> None:
+def test_progress_is_reported_while_rows_are_kept() -> None:
     problem, _ = streamed(150)
-    told = Told()
-    first_pass(problem, LocalEngine(100, told), keep=1e9)
-    assert told.counted == [(100, 150), (150, 150)]
+    callback = RecordingCallback()
+    first_pass(problem, LocalEngine(100, callback), keep=1e9)
+    assert callback.counted == [(100, 150), (150, 150)]
 
 
 def test_what_lies_in_memory_is_not_kept_again() -> None:
@@ -277,11 +277,11 @@ def test_what_lies_in_memory_is_not_kept_again() -> None:
 
 def test_much_memory_is_announced() -> None:
     for n, notes in ((500, []), (4_200_000, ["keeping 4,200,000 rows in memory, 101 MB: the table is read once"])):
-        told = Told()
+        callback = RecordingCallback()
         x = np.random.default_rng(0).normal(size=(n, 2))
         problem = problem_of(x, (x[:, 0] > 0).astype(float))
-        first_pass(replace(problem, source=Streamed(problem.source)), LocalEngine(callback=told), keep=1e9)
-        assert told.notes == notes
+        first_pass(replace(problem, source=Streamed(problem.source)), LocalEngine(callback=callback), keep=1e9)
+        assert callback.notes == notes
 
 
 def test_a_missing_value_is_still_named() -> None:

@@ -52,8 +52,8 @@ def lowest(x: np.ndarray, y: np.ndarray, tau: float, w: np.ndarray | None = None
     return float(found.fun)
 
 
-def objective(problem: Problem, maximum: Solution, x: np.ndarray, y: np.ndarray, w: np.ndarray | None = None) -> float:
-    theta = maximum.theta.numpy()
+def objective(problem: Problem, solution: Solution, x: np.ndarray, y: np.ndarray, w: np.ndarray | None = None) -> float:
+    theta = solution.theta.numpy()
     eta = x @ theta[1:] + theta[0] if problem.intercept else x @ theta
     values = problem.loss.value(torch.from_numpy(eta), torch.from_numpy(y)).numpy()
     return float(values.sum() if w is None else w @ values)
@@ -64,13 +64,13 @@ def objective(problem: Problem, maximum: Solution, x: np.ndarray, y: np.ndarray,
 def test_no_linear_program_ends_lower(seed: int, tau: float) -> None:
     x, y = noisy(seed, n=60 + 50 * seed, q=1 + seed % 5)
     problem = problem_of(x, y, loss=Quantile(tau))
-    maximum = InteriorPoint().solve(problem, ENGINE)
+    solution = InteriorPoint().solve(problem, ENGINE)
     best = lowest(standard(x), y, tau)
-    assert maximum.loss == pytest.approx(best, rel=1e-9)
-    assert objective(problem, maximum, x, y) == pytest.approx(best, rel=1e-9)
-    assert maximum.decrement <= 1e-9
+    assert solution.loss == pytest.approx(best, rel=1e-9)
+    assert objective(problem, solution, x, y) == pytest.approx(best, rel=1e-9)
+    assert solution.decrement <= 1e-9
     p = x.shape[1] + 1
-    residual = np.abs(y - x @ maximum.theta[1:].numpy() - float(maximum.theta[0]))
+    residual = np.abs(y - x @ solution.theta[1:].numpy() - float(solution.theta[0]))
     assert (residual < 1e-8).sum() >= p  # an optimum fits p rows exactly
 
 
@@ -87,25 +87,25 @@ def test_absolute_is_twice_the_median() -> None:
 def test_it_agrees_with_quantreg(tau: float) -> None:
     x, y = noisy(11, n=1000)
     problem = problem_of(x, y, loss=Quantile(tau))
-    maximum = InteriorPoint().solve(problem, ENGINE)
+    solution = InteriorPoint().solve(problem, ENGINE)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         peer = sm.QuantReg(y, standard(x)).fit(q=tau, p_tol=1e-10, max_iter=5000)
     residual = y - standard(x) @ peer.params
     theirs = float(np.maximum(tau * residual, (tau - 1) * residual).sum())
-    assert maximum.loss <= theirs * (1 + 1e-12)  # reweighting ends near the optimum, never below it
-    assert maximum.loss == pytest.approx(theirs, rel=1e-6)
+    assert solution.loss <= theirs * (1 + 1e-12)  # reweighting ends near the optimum, never below it
+    assert solution.loss == pytest.approx(theirs, rel=1e-6)
     # At its own parameters, for the rows near 0 decide on the sandwich.
     back = np.diag(np.r_[1.0, 1 / x.std(0)])
     back[0, 1:] = -x.mean(0) / x.std(0)
-    at_theirs = replace(maximum, theta=torch.from_numpy(back @ peer.params))
+    at_theirs = replace(solution, theta=torch.from_numpy(back @ peer.params))
     errors = np.sqrt(np.diag(back @ peer.cov_params() @ back.T))
     np.testing.assert_allclose(standard_errors(problem, at_theirs), errors, rtol=1e-6)
-    np.testing.assert_allclose(standard_errors(problem, maximum), errors, rtol=5e-2)
+    np.testing.assert_allclose(standard_errors(problem, solution), errors, rtol=5e-2)
 
 
-def standard_errors(problem: Problem, maximum: Solution) -> np.ndarray:
-    basis = sampling_basis(problem, maximum, ENGINE)
+def standard_errors(problem: Problem, solution: Solution) -> np.ndarray:
+    basis = sampling_basis(problem, solution, ENGINE)
     m = raw_map(basis)
     return (m @ basis.inner @ m.T).diagonal().sqrt().numpy()
 
@@ -157,8 +157,8 @@ def test_degenerate_programs(make: str) -> None:
     else:
         x = np.repeat([0.0, 1.0], 50)[:, None]  # two medians with an interval of solutions each
     problem = problem_of(x, y, loss=Quantile(0.5))
-    maximum = InteriorPoint().solve(problem, ENGINE)
-    assert maximum.loss == pytest.approx(lowest(sm.add_constant(x), y, 0.5), rel=1e-9)
+    solution = InteriorPoint().solve(problem, ENGINE)
+    assert solution.loss == pytest.approx(lowest(sm.add_constant(x), y, 0.5), rel=1e-9)
 
 
 @pytest.mark.parametrize("shift", [0.0, 1e8])
@@ -173,9 +173,9 @@ def test_the_units_of_the_target_change_nothing(size: float, shift: float) -> No
 def test_a_perfect_fit_has_a_loss_of_zero() -> None:
     x, _ = noisy(17)
     x = x / x.std(0)
-    maximum = InteriorPoint().solve(problem_of(x, x @ np.ones(3) + 1, loss=Quantile(0.3)), ENGINE)
-    torch.testing.assert_close(maximum.theta, torch.ones(4, dtype=torch.float64), rtol=1e-9, atol=0)
-    assert maximum.loss <= 1e-9
+    solution = InteriorPoint().solve(problem_of(x, x @ np.ones(3) + 1, loss=Quantile(0.3)), ENGINE)
+    torch.testing.assert_close(solution.theta, torch.ones(4, dtype=torch.float64), rtol=1e-9, atol=0)
+    assert solution.loss <= 1e-9
 
 
 def test_what_has_no_answer_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Newton's road against statsmodels and glum, and against itself read otherwise."""
+"""Newton's method against statsmodels and glum, and against itself on rows that are read in other pieces."""
 
 from __future__ import annotations
 
@@ -83,16 +83,16 @@ def by_statsmodels(x: np.ndarray, y: np.ndarray) -> tuple[torch.Tensor, torch.Te
 
 def agree(x: np.ndarray, y: np.ndarray) -> Solution:
     problem = problem_of(x, y)
-    maximum = Newton().solve(problem, ENGINE)
+    solution = Newton().solve(problem, ENGINE)
     params, errors, llf = by_statsmodels(x, y)
-    ours = fit_of(problem, maximum).covariance.diagonal().sqrt()
+    ours = fit_of(problem, solution).covariance.diagonal().sqrt()
     # Relative to the coefficient, or to its standard error where chance brings it close to zero.
-    listed = (maximum.theta if maximum.theta.ndim == 1 else maximum.theta.T).reshape(-1)
+    listed = (solution.theta if solution.theta.ndim == 1 else solution.theta.T).reshape(-1)
     assert bool(((listed - params).abs() <= 1e-8 * params.abs().maximum(errors)).all())
     torch.testing.assert_close(ours, errors, rtol=1e-6, atol=0)
-    assert -maximum.loss == pytest.approx(llf, rel=1e-11)
-    assert maximum.status is Status.CONVERGED
-    return maximum
+    assert -solution.loss == pytest.approx(llf, rel=1e-11)
+    assert solution.status is Status.CONVERGED
+    return solution
 
 
 @pytest.mark.parametrize(
@@ -115,15 +115,15 @@ def test_it_agrees_with_glum(table: Callable[[], Table]) -> None:
     from glum import GeneralizedLinearRegressor
 
     x, y = table()
-    maximum = Newton().solve(problem_of(x, y), ENGINE)
+    solution = Newton().solve(problem_of(x, y), ENGINE)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         peer = GeneralizedLinearRegressor(
             family="binomial", alpha=0, gradient_tol=1e-13, max_iter=1000, scale_predictors=True
         )
         peer.fit(x, y)
-    np.testing.assert_allclose(maximum.theta[1:].numpy(), peer.coef_, rtol=1e-7)
-    assert float(maximum.theta[0]) == pytest.approx(peer.intercept_, rel=1e-7)
+    np.testing.assert_allclose(solution.theta[1:].numpy(), peer.coef_, rtol=1e-7)
+    assert float(solution.theta[0]) == pytest.approx(peer.intercept_, rel=1e-7)
 
 
 @pytest.mark.parametrize("classes", [2, 3])
@@ -215,19 +215,19 @@ def test_the_ridge_is_scikit_learns(classes: int) -> None:
 def test_without_an_intercept() -> None:
     x, y = random_classes(13, n=300, q=3, k=2)
     x = x / x.std(0)
-    maximum = Newton().solve(problem_of(x, y, intercept=False), ENGINE)
+    solution = Newton().solve(problem_of(x, y, intercept=False), ENGINE)
     peer = sm.Logit(y, x).fit(disp=0, tol=1e-14, method="newton")
-    np.testing.assert_allclose(maximum.theta.numpy(), peer.params, rtol=1e-8)
-    assert maximum.null_loss == pytest.approx(300 * np.log(2))
+    np.testing.assert_allclose(solution.theta.numpy(), peer.params, rtol=1e-8)
+    assert solution.null_loss == pytest.approx(300 * np.log(2))
 
 
-def test_any_loss_with_curvature_will_do() -> None:
+def test_any_loss_with_a_hessian_will_do() -> None:
     make = np.random.default_rng(14)
     x = make.normal(size=(300, 2))
     y = make.poisson(np.exp(0.3 * x[:, 0] + 1)).astype(float)
-    maximum = Newton().solve(problem_of(x, y, loss=Poisson()), ENGINE)
+    solution = Newton().solve(problem_of(x, y, loss=Poisson()), ENGINE)
     peer = sm.GLM(y, sm.add_constant(x), family=sm.families.Poisson()).fit(tol=1e-14)
-    np.testing.assert_allclose(maximum.theta.numpy(), peer.params, rtol=1e-8)
+    np.testing.assert_allclose(solution.theta.numpy(), peer.params, rtol=1e-8)
 
 
 def test_one_class_is_refused() -> None:
@@ -244,6 +244,6 @@ def test_dependent_columns_are_named() -> None:
     assert shrunken.status is Status.CONVERGED
 
 
-def test_a_corner_is_refused() -> None:
+def test_an_l1_penalty_is_refused() -> None:
     with pytest.raises(OptionError, match="solver 'newton' cannot be used here: it cannot take l1 3"):
         select_solver(problem_of([[1], [2], [3]], [0, 1, 0], penalty=ElasticNet(0.0, 3.0)), wanted="newton")

@@ -34,7 +34,7 @@ def counts(seed: int, n: int = 500, q: int = 3, alpha: float = 0.7, mean: float 
 
 def agree(x: np.ndarray, y: np.ndarray, *, intercept: bool = True, **options: object) -> Solution:
     problem = problem_of(x, y, loss=LOSS, intercept=intercept, **options)
-    maximum = OverdispersedNewton().solve(problem, ENGINE)
+    solution = OverdispersedNewton().solve(problem, ENGINE)
     mean, scale = (x.mean(0), x.std(0)) if intercept else (np.zeros(x.shape[1]), x.std(0))
     u = (x - mean) / scale
     columns = sm.add_constant(u) if intercept else u
@@ -45,21 +45,21 @@ def agree(x: np.ndarray, y: np.ndarray, *, intercept: bool = True, **options: ob
         warnings.simplefilter("ignore")
         model = sm.NegativeBinomial(y, columns, loglike_method="nb2", **options)
         # From its own start statsmodels' Newton method may diverge; from near the optimum it tells where that is.
-        near = np.r_[np.linalg.solve(back, maximum.theta.numpy()), maximum.nuisance[0].value] * 1.01
+        near = np.r_[np.linalg.solve(back, solution.theta.numpy()), solution.nuisance[0].value] * 1.01
         peer = model.fit(method="newton", maxiter=200, tol=1e-14, disp=0, start_params=near)
     params, p = back @ peer.params[:-1], len(back)
     errors = np.sqrt(np.diag(back @ peer.cov_params()[:p, :p] @ back.T))
-    assert (np.abs(maximum.theta.numpy() - params) / np.maximum(np.abs(params), errors)).max() <= 1e-8
-    (alpha,) = maximum.nuisance
+    assert (np.abs(solution.theta.numpy() - params) / np.maximum(np.abs(params), errors)).max() <= 1e-8
+    (alpha,) = solution.nuisance
     assert alpha.name == "alpha"
     assert alpha.value == pytest.approx(peer.params[-1], rel=1e-8)
     assert alpha.std_error == pytest.approx(peer.bse[-1], rel=1e-6)
-    basis = sampling_basis(problem, maximum, ENGINE)
+    basis = sampling_basis(problem, solution, ENGINE)
     m = raw_map(basis)
     np.testing.assert_allclose((m @ basis.inner @ m.T).diagonal().sqrt().numpy(), errors, rtol=1e-6)
-    assert maximum.fitted_loss == NegativeBinomial(alpha.value, "alpha")
-    assert glm_statistics(problem, maximum, ENGINE).loglik == pytest.approx(peer.llf, rel=1e-11)
-    return maximum
+    assert solution.fitted_loss == NegativeBinomial(alpha.value, "alpha")
+    assert glm_statistics(problem, solution, ENGINE).loglik == pytest.approx(peer.llf, rel=1e-11)
+    return solution
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -102,12 +102,12 @@ def test_the_derivatives_are_those_of_the_log_density() -> None:
     def at(t: float, e: torch.Tensor = eta):
         return loss.with_alpha(0.8 * float(np.exp(t))).alpha_derivatives(e, y)
 
-    here = loss.alpha_derivatives(eta, y)
-    torch.testing.assert_close(here.value, -loss.log_density(eta.exp(), y, 1.0))
-    torch.testing.assert_close(here.first, (at(h).value - at(-h).value) / (2 * h), rtol=1e-7, atol=1e-8)
-    torch.testing.assert_close(here.second, (at(h).first - at(-h).first) / (2 * h), rtol=1e-7, atol=1e-8)
+    derivatives = loss.alpha_derivatives(eta, y)
+    torch.testing.assert_close(derivatives.value, -loss.log_density(eta.exp(), y, 1.0))
+    torch.testing.assert_close(derivatives.first, (at(h).value - at(-h).value) / (2 * h), rtol=1e-7, atol=1e-8)
+    torch.testing.assert_close(derivatives.second, (at(h).first - at(-h).first) / (2 * h), rtol=1e-7, atol=1e-8)
     torch.testing.assert_close(
-        here.cross, (at(0, eta + h).first - at(0, eta - h).first) / (2 * h), rtol=1e-7, atol=1e-8
+        derivatives.cross, (at(0, eta + h).first - at(0, eta - h).first) / (2 * h), rtol=1e-7, atol=1e-8
     )
 
 

@@ -53,8 +53,8 @@ def test_a_penalty_large_enough_leaves_the_intercept_alone() -> None:
     assert found.loss == pytest.approx(found.null_loss, rel=1e-12)
 
 
-def test_the_lowest_point_by_hand() -> None:
-    # One coordinate: ½ 2 c² - 3 c + |c| is lowest at (3 - 1) / 2; with a corner of 4 it is lowest at 0.
+def test_the_minimum_by_hand() -> None:
+    # One coordinate: ½ 2 c² - 3 c + |c| is lowest at (3 - 1) / 2; with 4 |c| it is lowest at 0.
     two, three = torch.tensor([[2.0]], dtype=torch.float64), torch.tensor([3.0], dtype=torch.float64)
     zero = torch.zeros(1, dtype=torch.float64)
     assert lowest(two, three, torch.ones_like(three), zero).tolist() == [1.0]

@@ -1,4 +1,4 @@
-"""The way from a sample's optimum to near the table's."""
+"""Quasi-Newton steps from the optimum of a sample to near that of all rows."""
 
 import torch
 
@@ -23,7 +23,7 @@ def test_a_hessian_that_is_a_little_off_is_enough() -> None:
     torch.testing.assert_close(near.c, OPTIMUM, rtol=1e-5, atol=0)
 
 
-def test_a_hessian_that_says_nothing_is_given_up() -> None:
+def test_a_hessian_that_does_not_help_is_given_up() -> None:
     nothing = torch.zeros(3, 3, dtype=torch.float64)
     near = quasi_newton(
         quadratic, torch.zeros_like(OPTIMUM), 0.01 * torch.eye(3, dtype=torch.float64), nothing, stale=1e-6

@@ -50,8 +50,8 @@ def by_statsmodels(x: np.ndarray, y: np.ndarray, *, tuning: float = 1.345, inter
     return back @ found.params, np.sqrt(np.diag(back @ found.cov_params() @ back.T)), found.scale
 
 
-def standard_errors(problem: Problem, maximum: Solution) -> np.ndarray:
-    basis = sampling_basis(problem, maximum, ENGINE)
+def standard_errors(problem: Problem, solution: Solution) -> np.ndarray:
+    basis = sampling_basis(problem, solution, ENGINE)
     m = raw_map(basis)
     return (m @ basis.inner @ m.T).diagonal().sqrt().numpy()
 
@@ -64,31 +64,31 @@ def assert_close(ours: torch.Tensor, params: np.ndarray, errors: np.ndarray, nea
 def test_with_the_scale_estimated_it_agrees_with_rlm(seed: int) -> None:
     x, y = outliers(seed, q=1 + seed % 5, n=100 + 37 * seed)
     problem = problem_of(x, y, loss=SCALED)
-    maximum = RobustNewton().solve(problem, ENGINE)
+    solution = RobustNewton().solve(problem, ENGINE)
     params, errors, scale = by_statsmodels(x, y)
-    assert_close(maximum.theta, params, errors)
-    assert maximum.nuisance[0].name == "scale"
-    assert maximum.nuisance[0].value == pytest.approx(scale, rel=1e-9)
-    assert maximum.fitted_loss == Huber(1.345 * maximum.nuisance[0].value, estimates="scale")
-    np.testing.assert_allclose(standard_errors(problem, maximum), errors, rtol=1e-6)
+    assert_close(solution.theta, params, errors)
+    assert solution.nuisance[0].name == "scale"
+    assert solution.nuisance[0].value == pytest.approx(scale, rel=1e-9)
+    assert solution.fitted_loss == Huber(1.345 * solution.nuisance[0].value, estimates="scale")
+    np.testing.assert_allclose(standard_errors(problem, solution), errors, rtol=1e-6)
 
 
 @pytest.mark.parametrize("delta", [1e-3, 0.5, 3.0, 1e3])
 def test_with_delta_given_it_agrees_with_rlm(delta: float) -> None:
     x, y = outliers(20, n=2000)
     problem = problem_of(x, y, loss=Huber(delta))
-    maximum = RobustNewton().solve(problem, ENGINE)
+    solution = RobustNewton().solve(problem, ENGINE)
     params, errors, _ = by_statsmodels(x, y, tuning=delta, start_scale=1.0, update_scale=False)
     # With delta a thousandth of the noise, iterative reweighting has not converged itself; the gradient decides then.
-    assert_close(maximum.theta, params, errors, 1e-8 if delta >= 0.5 else 1e-2)
+    assert_close(solution.theta, params, errors, 1e-8 if delta >= 0.5 else 1e-2)
     if delta >= 0.5:
-        np.testing.assert_allclose(standard_errors(problem, maximum), errors, rtol=1e-6)
-    assert_stationary(x, y, maximum, delta)
+        np.testing.assert_allclose(standard_errors(problem, solution), errors, rtol=1e-6)
+    assert_stationary(x, y, solution, delta)
 
 
-def assert_stationary(x: np.ndarray, y: np.ndarray, maximum: Solution, delta: float) -> None:
+def assert_stationary(x: np.ndarray, y: np.ndarray, solution: Solution, delta: float) -> None:
     u = (torch.from_numpy(x) - torch.from_numpy(x).mean(0)) / torch.from_numpy(x).std(0)
-    eta = torch.from_numpy(x) @ maximum.theta[1:] + maximum.theta[0]
+    eta = torch.from_numpy(x) @ solution.theta[1:] + solution.theta[0]
     gradient = Huber(delta).gradient(eta, torch.from_numpy(y))
     assert float((torch.column_stack([torch.ones(len(y)), u]).T @ gradient).abs().max()) <= 1e-7 * delta * len(y)
 
@@ -110,9 +110,9 @@ def test_without_an_intercept() -> None:
     x, y = outliers(22)
     problem = problem_of(x, y, loss=SCALED, intercept=False)
     params, errors, _ = by_statsmodels(x, y, intercept=False)
-    maximum = RobustNewton().solve(problem, ENGINE)
-    assert_close(maximum.theta, params, errors)
-    np.testing.assert_allclose(standard_errors(problem, maximum), errors, rtol=1e-6)
+    solution = RobustNewton().solve(problem, ENGINE)
+    assert_close(solution.theta, params, errors)
+    np.testing.assert_allclose(standard_errors(problem, solution), errors, rtol=1e-6)
 
 
 @pytest.mark.parametrize("size", [1e-6, 1e6])
@@ -147,11 +147,11 @@ def test_the_batch_size_changes_nothing() -> None:
 
 def test_a_huge_delta_is_least_squares() -> None:
     x, y = outliers(27)
-    maximum = RobustNewton().solve(problem_of(x, y, loss=Huber(1e9)), ENGINE)
+    solution = RobustNewton().solve(problem_of(x, y, loss=Huber(1e9)), ENGINE)
     u = (x - x.mean(0)) / x.std(0)
     found = np.linalg.lstsq(sm.add_constant(u), y, rcond=None)[0]
-    np.testing.assert_allclose(maximum.theta[1:].numpy() * x.std(0), found[1:], rtol=1e-9)
-    assert maximum.passes <= 4
+    np.testing.assert_allclose(solution.theta[1:].numpy() * x.std(0), found[1:], rtol=1e-9)
+    assert solution.passes <= 4
 
 
 @pytest.mark.parametrize("delta", [0.5, 20.0])

@@ -21,42 +21,42 @@ HOURS = [[9], [14], [21], [27], [32], [37]]
 PASSED = [0, 0, 1, 1, 1, 1]
 
 
-def refusal(x: object, y: object, levels: tuple[str, ...] = (), road: type = Newton) -> str:
+def refusal(x: object, y: object, levels: tuple[str, ...] = (), solver: type = Newton) -> str:
     with pytest.raises(FitError) as raised:
-        road().solve(replace(problem_of(x, y), class_names=levels), ENGINE)
+        solver().solve(replace(problem_of(x, y), class_names=levels), ENGINE)
     return str(raised.value)
 
 
-@pytest.mark.parametrize("road", [Newton, Lbfgs])
-def test_study_hours(road: type) -> None:
-    assert refusal(HOURS, PASSED, ("Fail", "Pass"), road) == (
+@pytest.mark.parametrize("solver", [Newton, Lbfgs])
+def test_study_hours(solver: type) -> None:
+    assert refusal(HOURS, PASSED, ("Fail", "Pass"), solver) == (
         "the classes are perfectly separated: 'x1' alone does it, 'Fail' up to 14, 'Pass' from 21; larger coefficients "
         "fit ever better and no finite estimate exists: set l2 above zero, or choose firth."
     )
 
 
 def test_house_areas() -> None:
-    said = refusal([[20], [25], [30], [40], [50], [55]], [0, 0, 1, 1, 1, 2], ("Low", "Medium", "High"))
-    assert said == (
+    sentence = refusal([[20], [25], [30], [40], [50], [55]], [0, 0, 1, 1, 1, 2], ("Low", "Medium", "High"))
+    assert sentence == (
         "the classes are perfectly separated: 'x1' alone does it, 'Low' up to 25, 'Medium' from 30 to 50, 'High' from "
         "55; larger coefficients fit ever better and no finite estimate exists: set l2 above zero."
     )
 
 
 def test_the_and_table_is_separated_by_both_columns() -> None:
-    said = refusal([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 0, 0, 1])
-    assert "'x1', 'x2' do it together, rows 2 ('0') and 4 ('1') lying nearest to the other side" in said
+    sentence = refusal([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 0, 0, 1])
+    assert "'x1', 'x2' do it together, rows 2 ('0') and 4 ('1') lying nearest to the other side" in sentence
 
 
-@pytest.mark.parametrize("road", [Newton, Lbfgs])
-def test_a_level_that_only_one_class_has(road: type) -> None:
-    said = refusal([[0], [0], [0], [0], [1], [1]], [0, 1, 0, 1, 1, 1], road=road)
-    assert "separated in part (2 of 6 rows): no row of '0' has 'x1' above 0" in said
+@pytest.mark.parametrize("solver", [Newton, Lbfgs])
+def test_a_level_that_only_one_class_has(solver: type) -> None:
+    sentence = refusal([[0], [0], [0], [0], [1], [1]], [0, 1, 0, 1, 1, 1], solver=solver)
+    assert "separated in part (2 of 6 rows): no row of '0' has 'x1' above 0" in sentence
 
 
 def test_classes_that_touch_in_one_value() -> None:
-    said = refusal([[1], [2], [3], [3], [4], [5]], [0, 0, 0, 1, 1, 1])
-    assert "no row of '0' has 'x1' above 3 and no row of '1' has 'x1' below 3" in said
+    sentence = refusal([[1], [2], [3], [3], [4], [5]], [0, 0, 0, 1, 1, 1])
+    assert "no row of '0' has 'x1' above 3 and no row of '1' has 'x1' below 3" in sentence
 
 
 def test_three_classes_in_part() -> None:

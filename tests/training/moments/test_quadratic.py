@@ -38,9 +38,9 @@ def test_cost_and_gradient_are_those_of_the_rows(intercept: bool, standardize: b
     theta = torch.randn(5, 3 + intercept, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     theta.requires_grad_()
     raw = to_raw_scale(theta, units)
-    slopes = raw[:, 1:] if intercept else raw
-    eta = slopes @ x.T + (raw[:, :1] if intercept else 0.0)
-    cost = (((eta - y) ** 2) @ w + l2 * slopes.square().sum(1)) / w.sum()
+    coef = raw[:, 1:] if intercept else raw
+    eta = coef @ x.T + (raw[:, :1] if intercept else 0.0)
+    cost = (((eta - y) ** 2) @ w + l2 * coef.square().sum(1)) / w.sum()
     (gradient,) = torch.autograd.grad(cost.sum(), theta)
     torch.testing.assert_close(cost_at(quadratic, theta.detach()), cost.detach(), rtol=1e-11, atol=0)
     torch.testing.assert_close(gradient_at(quadratic, theta.detach()), gradient, rtol=1e-10, atol=1e-10)
@@ -59,7 +59,7 @@ def test_the_cost_near_the_optimum_is_not_lost_by_subtraction() -> None:
 
 @pytest.mark.parametrize("intercept", [True, False])
 @pytest.mark.parametrize("standardize", [True, False])
-def test_there_and_back(intercept: bool, standardize: bool) -> None:
+def test_round_trip(intercept: bool, standardize: bool) -> None:
     *_, moments = table()
     units = standardization(moments, standardize=standardize, intercept=intercept)
     theta = torch.arange(1.0, 4.0 + intercept, dtype=torch.float64).expand(2, -1)

@@ -46,7 +46,7 @@ def test_a_repeated_and_an_empty_column_are_flat_in_any_units(scale: float) -> N
     assert float(flat[2].abs().max()) < 1e-10
 
 
-def test_a_curvature_of_nothing_is_flat_everywhere() -> None:
+def test_a_hessian_of_zeros_is_flat_everywhere() -> None:
     spectrum = spectrum_of(torch.zeros(3, 3, dtype=torch.float64))
     assert spectrum.flat.tolist() == [True] * 3
     assert spectrum.eigenvalues.tolist() == [0.0] * 3

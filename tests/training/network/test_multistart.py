@@ -23,9 +23,9 @@ from slopewise.training.network.batched import descend_batched, groups_of
 from slopewise.training.network.multistart import start_seed, train_multistart
 from slopewise.training.network.plateaus import plateaus_of
 
-CORNERS = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], dtype=torch.float64)
+INPUTS = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], dtype=torch.float64)
 XOR = torch.tensor([0.0, 1.0, 1.0, 0.0], dtype=torch.float64)
-XOR_ROWS = (CORNERS, XOR, None)
+XOR_ROWS = (INPUTS, XOR, None)
 NETWORK = MLP(2, (3,), 1, "sigmoid")
 
 GENERATOR = torch.Generator().manual_seed(1)
@@ -57,7 +57,7 @@ def alone(model, loss, rows, plan, seed):
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize(
-    ("words", "w"),
+    ("options", "w"),
     [
         ({"lr": 0.1}, W),
         ({"lr": 0.05, "momentum": 0.9, "nesterov": True, "batch_size": 16}, None),
@@ -66,10 +66,10 @@ def alone(model, loss, rows, plan, seed):
     ],
     ids=["sgd", "nesterov", "adam", "rmsprop"],
 )
-def test_each_start_is_the_network_trained_alone(case, words, w):
+def test_each_start_is_the_network_trained_alone(case, options, w):
     loss, y, outputs = CASES[case]
     model, rows = MLP(3, (5, 4), outputs, "tanh"), (X, y, w)
-    plan = plan_descent(epochs=20, init="torch", seed=7, **words)
+    plan = plan_descent(epochs=20, init="torch", seed=7, **options)
     found = train_multistart(model, loss.value, rows, plan, n_init=5, null_cost=1.0)
     for start in (0, 4):
         with one_torch_thread():
@@ -104,7 +104,7 @@ def test_xor_many_starts():
     assert sum(plateau.count for plateau in found.plateaus) == stopped
     assert found.costs.shape == (101, 256) and found.epoch[-1] == 2000
     assert torch.equal(found.costs[-1], found.cost)
-    best = torch.sigmoid(NETWORK.forward(found.parameters[found.best], CORNERS))[:, 0]
+    best = torch.sigmoid(NETWORK.forward(found.parameters[found.best], INPUTS))[:, 0]
     assert bool((best.round() == XOR).all()) and float(found.cost.min()) == float(found.cost[found.best])
     assert found.lines()[0].endswith("starts solved it: cost at most 0.1 of the 0.6931 that the null model costs")
     assert f"seed {start_seed(0, found.best)}" in found.lines()[-1]
@@ -115,7 +115,7 @@ def test_xor_by_two_layers_from_seeds_0_to_3():
     plan = plan_descent(epochs=10_000, lr=1.0)
     found = descend_batched(NETWORK.forward, Logistic().value, XOR_ROWS, plan, first)
     assert float(found.cost.max()) < 0.0015
-    outputs = torch.sigmoid(NETWORK.forward(found.parameters, CORNERS))[..., 0]
+    outputs = torch.sigmoid(NETWORK.forward(found.parameters, INPUTS))[..., 0]
     assert float((outputs - XOR).abs().max()) < 0.0015
 
 
@@ -159,7 +159,7 @@ def test_all_diverged_is_an_error_with_a_fix():
     assert str(caught.value) == "all 3 starts diverged with lr=50; choose a smaller one, such as lr=5."
 
 
-def test_plateaus_are_grouped_counted_and_told():
+def test_plateaus_are_grouped_counted_and_described():
     cost = torch.tensor([0.693, 0.3466, float("nan"), 0.694, 0.4774, 0.347])
     earlier = torch.tensor([0.694, 0.3466, 1.0, 0.694, 0.6, 0.347])
     assert [str(plateau) for plateau in plateaus_of(cost, earlier, math.log(2))] == [
@@ -180,7 +180,7 @@ def test_groups_fit_the_memory():
 
 
 @pytest.mark.parametrize(
-    ("model", "words", "n_init", "sentence"),
+    ("model", "options", "n_init", "sentence"),
     [
         (NETWORK, {"init": "torch"}, 0, "n_init is 0; give the number of networks"),
         (NETWORK, {"init": tuple(range(13))}, 2, "with given initial values all starts would be the same"),
@@ -190,35 +190,35 @@ def test_groups_fit_the_memory():
         (MLP(2, (3,), 1, dropout=0.5), {"init": "torch"}, 2, "trains without dropout"),
     ],
 )
-def test_refusals(model, words, n_init, sentence):
+def test_refusals(model, options, n_init, sentence):
     with pytest.raises(OptionError) as caught:
         train_multistart(
-            model, Logistic().value, XOR_ROWS, plan_descent(lr=1.0, epochs=5, **words), n_init=n_init, null_cost=0.7
+            model, Logistic().value, XOR_ROWS, plan_descent(lr=1.0, epochs=5, **options), n_init=n_init, null_cost=0.7
         )
     assert sentence in str(caught.value)
 
 
 class Interrupts:
-    """Presses Ctrl-C at the first word."""
+    """Presses Ctrl-C at the first call."""
 
     def __init__(self):
-        self.told = []
+        self.calls = []
 
     def epochs(self, done, total, cost):
-        self.told.append((done, total, cost))
-        if len(self.told) == 1:
+        self.calls.append((done, total, cost))
+        if len(self.calls) == 1:
             signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
 
 @pytest.fixture
-def heeded():
+def interruptible():
     """Let SIGINT interrupt, also where the tests were started by a shell that has it ignored."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
 
 
-@pytest.mark.usefixtures("heeded")
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_keeps_what_there_is():
     callback = Interrupts()
     plan = plan_descent(epochs=100_000, lr=1.0, init="torch")
@@ -226,4 +226,4 @@ def test_ctrl_c_keeps_what_there_is():
         NETWORK, Logistic().value, XOR_ROWS, plan, n_init=4, null_cost=math.log(2), callback=callback
     )
     assert found.interrupted and 0 < found.epochs < 100_000
-    assert bool(found.cost.isfinite().all()) and callback.told[0][1] == 100_000
+    assert bool(found.cost.isfinite().all()) and callback.calls[0][1] == 100_000

@@ -1,4 +1,4 @@
-"""Networks trained: what is settled before the first epoch, one network, and many."""
+"""Training of networks: the set-up before the first epoch, one network, and many."""
 
 import math
 
@@ -29,8 +29,8 @@ X = MAKE.normal(size=(60, 2)) * [1.0, 50.0] + [0.0, 300.0]
 Y = 4000 + 800 * np.tanh(X[:, 0]) + 3 * X[:, 1]
 
 
-def outset_of(problem, model, **words):
-    plan = plan_descent(**({"init": "torch"} | words))
+def setup_of(problem, model, **options):
+    plan = plan_descent(**({"init": "torch"} | options))
     problem = Problem(problem.source, model, problem.loss, problem.penalty, problem.names, True)
     moments = read_moments(problem, ENGINE)
     start = model.init(plan.init, plan.seed)
@@ -38,11 +38,11 @@ def outset_of(problem, model, **words):
     return problem, prepare_network(problem, ENGINE, moments=moments, plan=plan, start=start, is_linear=is_linear)
 
 
-def numbers(hidden=(5,), **words):
-    return outset_of(problem_of(X, Y, loss=Squared()), MLP(2, hidden, 1, "tanh"), **words)
+def numbers(hidden=(5,), **options):
+    return setup_of(problem_of(X, Y, loss=Squared()), MLP(2, hidden, 1, "tanh"), **options)
 
 
-def test_a_target_is_scaled_inside_and_its_costs_told_in_its_own_units():
+def test_a_target_is_standardised_and_its_costs_reported_in_its_own_units():
     problem, setup = numbers(epochs=60, lr=0.1)
     assert float(setup.rows[1].mean()) == pytest.approx(0, abs=1e-12)
     assert setup.y_scale == pytest.approx(Y.std()) and setup.unit == pytest.approx(Y.var())
@@ -83,15 +83,15 @@ def test_without_an_lr_half_the_largest_stable_one_at_the_start_is_taken():
     u = torch.cat([torch.ones(60, 1, dtype=torch.float64), setup.rows[0]], dim=1)
     exact = 2 / float(torch.linalg.eigvalsh(2 * u.T @ u / 60)[-1])
     assert setup.largest_lr == pytest.approx(exact) and setup.plan.lr == pytest.approx(exact / 2)
-    _, bent = numbers(epochs=3)
-    assert bent.plan.lr == pytest.approx(bent.largest_lr / 2) and math.isfinite(bent.largest_lr)
+    _, network = numbers(epochs=3)
+    assert network.plan.lr == pytest.approx(network.largest_lr / 2) and math.isfinite(network.largest_lr)
     _, adam = numbers(epochs=3, optimizer="adam")
     assert adam.plan.lr == 1e-3 and math.isnan(adam.largest_lr)
 
 
-def test_the_limit_of_a_logistic_descent_is_a_quarter_of_the_columns_curvature():
+def test_the_limit_of_a_logistic_descent_is_that_of_the_largest_hessian():
     x, y = random_classes(0, 80, 3, 2)
-    _, setup = outset_of(problem_of(x, y), MLP(3, (), 1), epochs=1)
+    _, setup = setup_of(problem_of(x, y), MLP(3, (), 1), epochs=1)
     u = torch.cat([torch.ones(80, 1, dtype=torch.float64), setup.rows[0]], dim=1)
     assert setup.largest_lr == pytest.approx(2 / float(torch.linalg.eigvalsh(u.T @ u / 320)[-1]))
 
@@ -108,11 +108,11 @@ def test_the_sharpness_of_a_network_is_that_of_its_whole_hessian():
 
 
 @pytest.mark.parametrize("k", [2, 3, 4])
-def test_classes_without_hidden_layers_come_where_newton_is_penalty_and_all(k):
+def test_classes_without_hidden_layers_converge_to_the_estimates_of_newton_with_the_penalty(k):
     x, y = random_classes(k, 120, 2, k)
     problem = problem_of(x, y, penalty=L2(2.0))
     exact = Newton().solve(problem, ENGINE).theta.reshape(3, k - 1)
-    penalised, setup = outset_of(problem, MLP(2, (), k - 1), epochs=4000, grad_tol=1e-9, momentum=0.9)
+    penalised, setup = setup_of(problem, MLP(2, (), k - 1), epochs=4000, grad_tol=1e-9, momentum=0.9)
     found = train_one(penalised, setup).descended
     c = found.theta
     slopes = c[: 2 * (k - 1)].reshape(k - 1, 2) / setup.units.scale
@@ -140,24 +140,24 @@ def test_many_starts_give_the_best_with_costs_in_the_units_of_the_table():
     assert torch.equal(found.descended.theta, found.starts.parameters[found.starts.best])
 
 
-def test_what_many_starts_cannot_do_is_said():
+def test_what_many_starts_cannot_do_is_refused():
     problem, setup = numbers(epochs=5, lr=0.1, patience=2)
     with pytest.raises(OptionError, match="early stopping monitors one network"):
         train_multiple(problem, setup, n_init=2, null_cost=1.0)
     x, y = random_classes(1, 60, 2, 3)
-    problem, setup = outset_of(problem_of(x, y, penalty=L2(1.0)), MLP(2, (), 2), epochs=5)
+    problem, setup = setup_of(problem_of(x, y, penalty=L2(1.0)), MLP(2, (), 2), epochs=5)
     with pytest.raises(OptionError, match="without hidden layers there is one optimum"):
         train_multiple(problem, setup, n_init=2, null_cost=1.0)
 
 
 def test_a_constant_column_and_a_constant_target_are_left_alone():
     x = np.column_stack([X[:, 0], np.full(60, 7.0)])
-    problem, setup = outset_of(problem_of(x, np.full(60, 5.0), loss=Squared()), MLP(2, (2,), 1), epochs=20, lr=0.1)
+    problem, setup = setup_of(problem_of(x, np.full(60, 5.0), loss=Squared()), MLP(2, (2,), 1), epochs=20, lr=0.1)
     assert setup.y_scale == 1.0 and setup.units.scale[1] == 1.0
     assert float(train_one(problem, setup).descended.history.cost[-1]) < 0.1
     assert standardization(read_moments(problem, ENGINE), standardize=True, intercept=True).scale[1] == 1.0
 
 
-def test_large_networks_are_looked_at_on_fewer_rows():
+def test_the_sharpness_of_large_networks_is_measured_on_fewer_rows():
     assert measured_rows(13) == measured_rows(16_000) == 4096
     assert measured_rows(100_000) == 2**26 // 100_000 and measured_rows(10**7) == 256
