@@ -95,7 +95,7 @@ KINDS = [
     Kind("line by qr", {**NUMBER, "solver": "qr"}, frozenset({"interval", "of"})),
     Kind("line with l2", {**NUMBER, "l2": 2.0}, frozenset({"interval", "of"})),
     Kind("line with l1", {**NUMBER, "l1": 2.0}, frozenset()),
-    Kind("line by replay", {**NUMBER, **FEW}, frozenset({"at", "history"})),
+    Kind("line in closed form", {**NUMBER, **FEW}, frozenset({"at", "history"})),
     Kind("line by adam", {**NUMBER, **FEW, "optimizer": "adam"}, frozenset({"at", "history"})),
     Kind("line by batches", {**NUMBER, **FEW, "batch_size": 8}, frozenset({"at", "history"})),
     Kind("logistic", {**TWO}, frozenset({"interval", "threshold"})),
@@ -163,12 +163,12 @@ class PicklingEngine(ThroughLocal):
         results: list[bytes] = []
         for part in source.partitions(3):
             for batch in part.batches(self.batch_rows):
-                there, moved, _ = pickle.loads(sent)
-                results.append(pickle.dumps(there(batch, moved)))
-        _, _, together = pickle.loads(sent)
+                received, moved, _ = pickle.loads(sent)
+                results.append(pickle.dumps(received(batch, moved)))
+        _, _, combine_received = pickle.loads(sent)
         total: S | None = None
         for result in reversed([pickle.loads(result) for result in results]):
-            total = result if total is None else together(result, total)
+            total = result if total is None else combine_received(result, total)
         return total
 
 

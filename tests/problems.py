@@ -1,4 +1,4 @@
-"""Classification problems made from matrices, for the tests of the roads."""
+"""Classification problems made from matrices, for the tests of the solvers."""
 
 from __future__ import annotations
 

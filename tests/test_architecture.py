@@ -55,7 +55,7 @@ LAW: dict[str, tuple[str, ...]] = {
 }
 
 # A heavy or special name from outside: the only places that import it.
-HOMES: dict[str, tuple[str, ...]] = {
+IMPORTED_ONLY_IN: dict[str, tuple[str, ...]] = {
     "duckdb": ("data/duckdb_table",),
     "pyarrow.parquet": ("data/parquet", "cli/write"),
     "sqlite3": ("data/sqlite",),
@@ -147,9 +147,9 @@ def faults(found: Import) -> Iterator[str]:
         elif not within(name, (room, *ANYONE, *LAW[room]), "/"):
             allowed = ", ".join(LAW[room]) or "nothing"
             yield f"{where} imports {name}: {room} may import {allowed} (+ {', '.join(ANYONE)})"
-    for outsider, homes in HOMES.items():
-        if within(found.name, (outsider,), ".") and not within(found.file, homes, "/"):
-            yield f"{where} imports {found.name}: {outsider} is imported only in {', '.join(homes)}"
+    for outsider, places in IMPORTED_ONLY_IN.items():
+        if within(found.name, (outsider,), ".") and not within(found.file, places, "/"):
+            yield f"{where} imports {found.name}: {outsider} is imported only in {', '.join(places)}"
 
 
 def all_imports() -> list[Import]:

@@ -23,11 +23,11 @@ Call = Callable[..., Outcome]
 
 @pytest.fixture
 def call(capfd: pytest.CaptureFixture[str]) -> Call:
-    """Run `slopewise WORDS` in this process."""
+    """Run `slopewise ARGUMENTS` in this process."""
 
-    def outcome(*words: str | Path) -> Outcome:
+    def outcome(*arguments: str | Path) -> Outcome:
         capfd.readouterr()
-        code = run([str(word) for word in words])
+        code = run([str(word) for word in arguments])
         return Outcome(code, *capfd.readouterr())
 
     return outcome
@@ -35,11 +35,11 @@ def call(capfd: pytest.CaptureFixture[str]) -> Call:
 
 @pytest.fixture
 def program() -> Call:
-    """Run `slopewise WORDS` as a program of its own."""
+    """Run `slopewise ARGUMENTS` as a program of its own."""
 
-    def outcome(*words: str | Path, **how: object) -> Outcome:
+    def outcome(*arguments: str | Path, **how: object) -> Outcome:
         done = subprocess.run(
-            [sys.executable, "-m", "slopewise", *map(str, words)],
+            [sys.executable, "-m", "slopewise", *map(str, arguments)],
             **{"capture_output": True, "text": True, "timeout": 60, "check": False} | how,
         )
         return Outcome(done.returncode, done.stdout, done.stderr)

@@ -1,4 +1,4 @@
-"""`slopewise fit`: words in, a summary or one JSON object out, and a file."""
+"""`slopewise fit`: arguments in, a summary or one JSON object out, and a file."""
 
 import json
 
@@ -64,7 +64,7 @@ def test_the_options_reach_the_fit(call, examples):
     """Each option changes what it should, compared with the fit without it."""
     table = examples / "house_price.csv"
     whole = json.loads(call("fit", table, "--target", "price", "--json").out)
-    words = {
+    cases = {
         ("--no-intercept",): lambda new: [row["name"] for row in new["coefficients"]] == ["area"],
         ("--l2", "100"): lambda new: new["coefficients"][-1]["estimate"] < whole["coefficients"][-1]["estimate"],
         ("--cov-type", "hc3"): lambda new: (
@@ -77,7 +77,7 @@ def test_the_options_reach_the_fit(call, examples):
         ("--test-size", "0.34"): lambda new: new["test"] is not None and new["n"] < 6,
         ("--weights", "area", "--features", "area"): lambda new: new["r2"] != whole["r2"],
     }
-    for option, holds in words.items():
+    for option, holds in cases.items():
         done = call("fit", table, "--target", "price", "--json", *option)
         assert done.code == 0, (option, done.err)
         assert holds(json.loads(done.out)), option
@@ -85,8 +85,8 @@ def test_the_options_reach_the_fit(call, examples):
 
 def test_the_seed_decides_the_split(call, examples):
     def rmse(seed):
-        words = ("fit", examples / "penguins.csv", *PENGUINS, "--test-size", "0.3", "--seed", seed, "--json")
-        return json.loads(call(*words).out)["test"]["rmse"]
+        arguments = ("fit", examples / "penguins.csv", *PENGUINS, "--test-size", "0.3", "--seed", seed, "--json")
+        return json.loads(call(*arguments).out)["test"]["rmse"]
 
     assert rmse("1") == rmse("1") != rmse("2")
 
@@ -102,7 +102,7 @@ def test_a_name_with_a_comma_is_quoted(call, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "sentence"),
+    ("arguments", "code", "sentence"),
     [
         (["--target", "body_mas_g"], 1, "Did you mean 'body_mass_g'?"),
         (["--target", "body_mass_g", "--features", "speces"], 1, "Did you mean 'species'"),
@@ -114,8 +114,8 @@ def test_a_name_with_a_comma_is_quoted(call, tmp_path):
         (["--target", "body_mass_g", "--table", "birds"], 2, "birds"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_fitted_is_one_sentence(call, examples, words, code, sentence):
-    done = call("fit", examples / "penguins.csv", *words)
+def test_what_cannot_be_fitted_is_one_sentence(call, examples, arguments, code, sentence):
+    done = call("fit", examples / "penguins.csv", *arguments)
     assert (done.code, done.out) == (code, "")
     assert done.err.startswith("slopewise: ")
     assert sentence in done.err

@@ -1,4 +1,4 @@
-"""The command before a command: help, version, wrong words, and what becomes of errors."""
+"""The command before a command: help, version, wrong arguments, and what becomes of errors."""
 
 import subprocess
 import sys
@@ -13,12 +13,12 @@ from slopewise.errors import ColumnError, DataError, FitError, OptionError, Stor
 HEAVY = ("torch", "duckdb", "numpy", "pyarrow", "scipy", "narwhals", "pandas", "polars")
 
 
-@pytest.mark.parametrize("words", [("--help",), ("--version",), ("fit", "--help"), ("predict", "--help")])
-def test_help_and_version_load_nothing_heavy(words):
+@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("fit", "--help"), ("predict", "--help")])
+def test_help_and_version_load_nothing_heavy(arguments):
     code = f"""
 import sys
 from slopewise.cli.main import run
-assert run({list(words)!r}) == 0
+assert run({list(arguments)!r}) == 0
 print(sorted(set({HEAVY!r}) & set(sys.modules)), file=sys.stderr)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -32,9 +32,9 @@ def test_help_is_quicker_than_a_third_of_importing_torch():
     assert help_takes < 0.31 * torch_takes
 
 
-def seconds(*words):
+def seconds(*arguments):
     start = time.perf_counter()
-    subprocess.run([sys.executable, *words], check=True, capture_output=True)
+    subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
     return time.perf_counter() - start
 
 
@@ -42,7 +42,7 @@ def test_version(program):
     assert program("--version").out == f"slopewise {__version__}\n"
 
 
-def test_no_words_print_the_help_and_exit_2(call):
+def test_no_arguments_print_the_help_and_exit_2(call):
     done = call()
     assert (done.code, done.err) == (2, "")
     for command in ("fit", "show", "predict", "evaluate"):
@@ -50,7 +50,7 @@ def test_no_words_print_the_help_and_exit_2(call):
 
 
 @pytest.mark.parametrize(
-    ("words", "sentence"),
+    ("arguments", "sentence"),
     [
         (["fti"], "No such command 'fti'. Did you mean 'fit'?"),
         (["--verison"], "No such option: --verison (Possible options: --version)"),
@@ -77,8 +77,8 @@ def test_no_words_print_the_help_and_exit_2(call):
         ),
     ],
 )
-def test_words_that_are_off_exit_2_with_one_sentence(call, words, sentence):
-    done = call(*words)
+def test_invalid_arguments_exit_2_with_one_sentence(call, arguments, sentence):
+    done = call(*arguments)
     assert (done.code, done.out, done.err) == (2, "", f"slopewise: {sentence}\n")
 
 

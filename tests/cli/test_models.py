@@ -42,7 +42,7 @@ def test_the_code_of_a_descent_gives_its_numbers(call, lesson, tmp_path, style):
     assert float(printed["b"]) == pytest.approx(estimates["(intercept)"], rel=1e-9)
 
 
-def test_check_says_the_limit_before_the_first_step(call, examples):
+def test_check_reports_the_limit_before_the_first_step(call, examples):
     done = call("check", examples / "hours_points.csv", "--target", "points", "--raw", "--lr", "0.01")
     assert done.code == 0 and "0.180295" in done.out
     plain = json.loads(call("check", examples / "quizzes.csv", "--target", "final", "--json").out)
@@ -50,10 +50,10 @@ def test_check_says_the_limit_before_the_first_step(call, examples):
 
 
 def test_an_lr_beyond_the_limit_is_refused_with_the_limit(call, examples):
-    words = ("fit", examples / "hours_points.csv", "--target", "points", "--raw", "--lr", "0.2", "--epochs", "50")
-    done = call(*words)
+    arguments = ("fit", examples / "hours_points.csv", "--target", "points", "--raw", "--lr", "0.2", "--epochs", "50")
+    done = call(*arguments)
     assert done.code == 1 and "lr 0.2 is beyond 0.180295" in done.err and "--allow-divergence" in done.err
-    assert call(*words, "--allow-divergence").code == 0
+    assert call(*arguments, "--allow-divergence").code == 0
 
 
 def test_two_classes_with_odds_ratios(call, examples, tmp_path):
@@ -80,7 +80,7 @@ def test_separated_classes_exit_1_with_what_to_do(call, examples):
 
 def test_a_network_with_many_starts(call, examples, tmp_path):
     path = tmp_path / "xor.safetensors"
-    words = (
+    arguments = (
         "--model",
         "mlp",
         "--hidden",
@@ -94,7 +94,7 @@ def test_a_network_with_many_starts(call, examples, tmp_path):
         "--n-init",
         "8",
     )
-    done = call("fit", examples / "xor.csv", "--target", "y", *words, "--out", path)
+    done = call("fit", examples / "xor.csv", "--target", "y", *arguments, "--out", path)
     assert done.code == 0, done.err
     assert "2-3-1, sigmoid" in done.out and "of 8 starts solved it" in done.out
     predicted = list(csv.DictReader(io.StringIO(call("predict", path, examples / "xor.csv").out)))
@@ -102,7 +102,7 @@ def test_a_network_with_many_starts(call, examples, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "sentence"),
+    ("arguments", "code", "sentence"),
     [
         (("--hidden", "0"), 2, "hidden"),
         (("--hidden", "many"), 2, "many"),
@@ -115,6 +115,6 @@ def test_a_network_with_many_starts(call, examples, tmp_path):
         (("--early-stopping",), 2, "validation"),
     ],
 )
-def test_words_that_are_off(call, examples, words, code, sentence):
-    done = call("fit", examples / "xor.csv", "--target", "y", *words)
+def test_invalid_arguments_are_refused(call, examples, arguments, code, sentence):
+    done = call("fit", examples / "xor.csv", "--target", "y", *arguments)
     assert done.code == code and sentence in done.err and done.err.count("\n") == 1

@@ -1,4 +1,4 @@
-"""Long reads say how they are getting on; short ones and --json say nothing."""
+"""Long reads report their progress; short ones and --json report nothing."""
 
 import sys
 
@@ -48,7 +48,7 @@ def test_json_is_silent(clock, capsys, terminal, seconds):
     with progress.progress_callback(quiet=True) as callback:
         clock[0] = seconds
         callback.rows(5, 10)
-        callback.note("a word")
+        callback.note("a note")
     assert capsys.readouterr() == ("", "")
 
 

@@ -1,4 +1,4 @@
-"""A long descent says its cost, its speed and the time left."""
+"""A long descent reports its cost, its speed and the time left."""
 
 import sys
 

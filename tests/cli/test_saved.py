@@ -60,8 +60,8 @@ def test_predict_writes_the_format_of_the_name(call, saved, new, tmp_path, name,
 
 
 def test_the_interval_of_the_mean_is_narrower(call, saved, new):
-    def width(*words):
-        row = next(csv.DictReader(io.StringIO(call("predict", saved, new, "--interval", "0.9", *words).out)))
+    def width(*arguments):
+        row = next(csv.DictReader(io.StringIO(call("predict", saved, new, "--interval", "0.9", *arguments).out)))
         return float(row["high"]) - float(row["low"])
 
     assert width("--of", "mean") < width()
@@ -78,15 +78,15 @@ def test_a_prediction_that_fails_leaves_the_old_file(call, saved, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("words", "code"), [(["--of", "mean"], 2), (["--interval", "95"], 2), (["--interval", "x"], 2)]
+    ("arguments", "code"), [(["--of", "mean"], 2), (["--interval", "95"], 2), (["--interval", "x"], 2)]
 )
-def test_wrong_words_for_predict(call, saved, new, words, code):
-    done = call("predict", saved, new, *words)
+def test_invalid_arguments_of_predict(call, saved, new, arguments, code):
+    done = call("predict", saved, new, *arguments)
     assert (done.code, done.out) == (code, "")
     assert done.err.startswith("slopewise: ")
 
 
-def test_evaluate_in_words_and_in_json(call, saved, examples):
+def test_evaluate_as_text_and_as_json(call, saved, examples):
     """The residuals of the six houses: n = 6 and the R² of the fit itself."""
     fitted = json.loads(call("show", saved, "--json").out)
     found = json.loads(call("evaluate", saved, examples / "house_price.csv", "--json").out)

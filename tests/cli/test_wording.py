@@ -1,4 +1,4 @@
-"""Sentences hold Python's words, and the command line says its own."""
+"""Messages name options as Python does, and on the command line as flags."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from slopewise.wording import in_shell, spoken
         ("give epochs=2000.", "give --epochs 2000."),
     ],
 )
-def test_python_words_become_flags(python: str, shell: str) -> None:
+def test_option_names_become_flags(python: str, shell: str) -> None:
     assert spoken(python) == python
     with in_shell(flags()):
         assert spoken(python) == shell
 
 
-def test_both_callers_read_their_own_words(call, examples) -> None:
+def test_python_and_the_shell_each_read_their_own_option_names(call, examples) -> None:
     import slopewise
     from slopewise.errors import DataError
 
@@ -42,11 +42,11 @@ def test_both_callers_read_their_own_words(call, examples) -> None:
     assert "choose --missing drop to leave" in done.err
 
 
-def test_a_finding_is_told_in_the_words_of_whoever_asks(call, examples, tmp_path) -> None:
+def test_a_finding_names_options_as_its_caller_does(call, examples, tmp_path) -> None:
     import slopewise
 
     path = tmp_path / "lesson.fit"
-    words = ("--target", "points", "--raw", "--lr", "1e-5", "--epochs", "20", "--out", path)
-    done = call("fit", examples / "hours_points.csv", *words)
+    arguments = ("--target", "points", "--raw", "--lr", "1e-5", "--epochs", "20", "--out", path)
+    done = call("fit", examples / "hours_points.csv", *arguments)
     assert "fix     --lr 0.176" in done.out
     assert slopewise.load(path).findings[0]["fix"] == "lr=0.176"

@@ -21,9 +21,9 @@ PLANTS = {
 }
 
 
-def learned(data=PLANTS, *, missing="drop", split=None, **words):
+def learned(data=PLANTS, *, missing="drop", split=None, **options):
     table = as_table(data)
-    settings = {"target": "height", "features": None, "weights": None, "intercept": True} | words
+    settings = {"target": "height", "features": None, "weights": None, "intercept": True} | options
     split = split or Split(0.0)
     return DesignSource(table, learn_design(table, missing=missing, split=split, **settings), split, "train")
 
@@ -83,7 +83,7 @@ def test_numbers_in_a_matrix_are_used_where_they_lie():
 
 
 @pytest.mark.parametrize(
-    ("words", "error", "sentence"),
+    ("options", "error", "sentence"),
     [
         ({"target": "hieght"}, ColumnError, "target 'hieght' is not a column of .* Did you mean 'height'"),
         ({"features": ["rian"]}, ColumnError, "feature 'rian' is not a column .* Did you mean 'rain'"),
@@ -96,9 +96,9 @@ def test_numbers_in_a_matrix_are_used_where_they_lie():
         ({"weights": "soil"}, DataError, "weights column 'soil' is not numeric"),
     ],
 )
-def test_words_that_are_off(words, error, sentence):
+def test_invalid_options_are_refused(options, error, sentence):
     with pytest.raises(error, match=sentence):
-        learned(**words)
+        learned(**options)
 
 
 def test_missing_values_are_named_with_column_row_and_count():
@@ -137,7 +137,7 @@ def test_impossible_weights(weights, sentence):
         slopewise.fit({"x": [1.0, 2.0, 4.0], "w": weights, "y": [1.0, 2.0, 3.0]}, target="y", weights="w")
 
 
-def test_all_rows_dropped_is_said():
+def test_all_rows_dropped_is_refused():
     with pytest.raises(DataError, match="no rows to fit on: all 2 were dropped for missing values"):
         slopewise.fit({"x": [None, 2.0], "y": [1.0, None]}, target="y", missing="drop")
 

@@ -91,7 +91,7 @@ def test_bad_shapes_get_a_sentence(table, sentence):
         slopewise.fit(table, target="y")
 
 
-def test_words_that_do_not_belong_to_a_table_in_memory():
+def test_options_that_do_not_apply_to_a_table_in_memory():
     with pytest.raises(OptionError, match="table_name 'people' is for database files"):
         slopewise.fit((X, Y), table_name="people")
     with pytest.raises(OptionError, match="weights is an array, but the table has named columns"):

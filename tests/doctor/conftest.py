@@ -1,4 +1,4 @@
-"""Small tables as moments, and what their curvature says, without a fit."""
+"""Small tables as moments, and the limits from their Hessians, without a fit."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ QUIZZES = [(73, 80, 75), (93, 88, 93), (89, 91, 80), (96, 98, 100), (73, 66, 70)
 
 @dataclass(frozen=True)
 class Lesson:
-    """A table as the doctor sees it."""
+    """A table as the examinations take it."""
 
     moments: Moments
     names: tuple[str, ...]
@@ -34,8 +34,8 @@ class Lesson:
     def limits(self, plan: DescentPlan) -> Limits:
         spectrum = spectrum_of(self.quadratic(plan).hessian)
         names = ("(intercept)", *self.names)
-        curvature = HessianSpectrum(spectrum.eigenvalues, spectrum.eigenvectors, names, exact=True)
-        return limits_of(curvature, sgd_of(plan.options))
+        hessian_spectrum = HessianSpectrum(spectrum.eigenvalues, spectrum.eigenvectors, names, exact=True)
+        return limits_of(hessian_spectrum, sgd_of(plan.options))
 
 
 def moments_about(x: Tensor, y: Tensor) -> Moments:

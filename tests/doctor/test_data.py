@@ -59,7 +59,7 @@ def test_a_pair_is_named_with_its_inflation(lesson: Make) -> None:
     assert growth == pytest.approx(1 / (1 - r**2), rel=5e-3)  # three digits are shown
 
 
-def test_of_a_pair_the_one_that_says_less_of_the_target_goes(lesson: Make) -> None:
+def test_of_a_pair_the_column_that_explains_less_of_the_target_is_dropped(lesson: Make) -> None:
     close = [value + (0.05 if j % 2 else 0.0) for j, value in enumerate(A)]
     assert find(lesson(close, a=A, b=close))[0].fix == "leave 'a' out: features=['b']"
     assert find(lesson(A, a=A, b=close))[0].fix == "leave 'b' out: features=['a']"
@@ -85,7 +85,7 @@ def test_quizzes_in_raw_units_are_a_thousand_times_harder(quizzes: Any) -> None:
     assert note.severity == "note"
 
 
-def test_columns_of_unequal_size_are_told_by_their_deviations(lesson: Make) -> None:
+def test_columns_of_unequal_size_are_described_by_their_deviations(lesson: Make) -> None:
     (found,) = find(lesson(Y, a=A, b=[300.0, -100, 200, -500, 400, -300]), standardize=False)
     # by hand: b's mean square is 64e4 / 6, a's variance 147 / 6 - (25 / 6)² = 7.139
     assert "'b' varies 122 times as much as 'a'" in found.cause

@@ -14,13 +14,13 @@ from slopewise.losses.logistic import Logistic
 from slopewise.models.mlp import MLP
 from slopewise.solution import History
 
-CORNERS = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], dtype=torch.float64)
+INPUTS = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], dtype=torch.float64)
 AND = torch.tensor([0.0, 0.0, 0.0, 1.0], dtype=torch.float64)
 XOR = torch.tensor([0.0, 1.0, 1.0, 0.0], dtype=torch.float64)
 GENERATOR = torch.Generator().manual_seed(0)
 
 
-def look(module, x, y, **more):
+def examination(module, x, y, **more):
     with torch.no_grad():
         cost = Logistic().value(module(x).reshape(-1), y).mean().item()
     given = {"names": ("a", "b", "c")[: x.shape[1]], "cost": cost, "null_cost": math.log(2), "n_classes": 2, **more}
@@ -28,7 +28,7 @@ def look(module, x, y, **more):
 
 
 def codes(module, x, y, **more):
-    return [finding.code for finding in network_findings(look(module, x, y, **more))]
+    return [finding.code for finding in network_findings(examination(module, x, y, **more))]
 
 
 def history(cost, validation=None):
@@ -46,7 +46,7 @@ def history(cost, validation=None):
 
 def test_one_layer_at_xor():
     module = MLP(2, (), 1).module(torch.zeros(3, dtype=torch.float64))
-    (finding,) = network_findings(look(module, CORNERS, XOR))
+    (finding,) = network_findings(examination(module, INPUTS, XOR))
     assert finding.code == "one-layer" and finding.severity == "error"
     assert finding.number.words == "the two classes overlap: a mean of rows 1 and 4 is a mean of rows 2 and 3"
     assert finding.cause == "'a' times 'b' has correlation -1.00 with the class; linear models lack products"
@@ -54,7 +54,7 @@ def test_one_layer_at_xor():
 
 
 def test_one_layer_at_and_is_no_finding():
-    assert one_layer(CORNERS, AND, ("a", "b")) is None
+    assert one_layer(INPUTS, AND, ("a", "b")) is None
 
 
 def test_noise_is_not_xor():
@@ -63,14 +63,14 @@ def test_noise_is_not_xor():
     assert not separating_hyperplane(x, y).separable and one_layer(x, y, ("a", "b")) is None
 
 
-def test_a_circle_is_seen_by_a_square():
+def test_a_circle_is_found_by_a_square():
     x = torch.randn(300, 2, dtype=torch.float64, generator=GENERATOR)
     finding = one_layer(x, (x[:, 0].abs() > 0.7).double(), ("a", "b"))
     assert finding is not None and finding.cause.startswith("'a' times 'a' has correlation")
 
 
 @pytest.mark.parametrize("gap", [0.0, 1e-3, 0.5])
-def test_a_cut_is_found_and_really_cuts(gap):
+def test_a_separating_hyperplane_is_found_and_separates(gap):
     x = torch.randn(400, 4, dtype=torch.float64, generator=GENERATOR)
     along = x @ torch.tensor([1.0, -2.0, 0.5, 0.0], dtype=torch.float64) + 0.3
     x, along = x[along.abs() > gap], along[along.abs() > gap]
@@ -80,7 +80,7 @@ def test_a_cut_is_found_and_really_cuts(gap):
     assert not separating_hyperplane(x, flipped).separable
 
 
-def test_a_cut_of_one_row_each():
+def test_separation_of_one_row_each():
     assert separating_hyperplane(torch.tensor([[1.0], [2.0]]), torch.tensor([0.0, 1.0])).separable
     assert not separating_hyperplane(torch.tensor([[1.0], [1.0]]), torch.tensor([0.0, 1.0])).separable
 
@@ -88,7 +88,7 @@ def test_a_cut_of_one_row_each():
 def test_a_constant_prediction():
     model = MLP(2, (3,), 1, "sigmoid")
     constant = model.module(model.init() * 1e-3)
-    (finding,) = network_findings(look(constant, CORNERS, XOR, history=history([0.7, 0.6932, 0.6931, 0.6931])))
+    (finding,) = network_findings(examination(constant, INPUTS, XOR, history=history([0.7, 0.6932, 0.6931, 0.6931])))
     assert (finding.code, finding.what) == (
         "constant-prediction",
         "the model predicts the same class probabilities for every row, like the null model",
@@ -96,7 +96,7 @@ def test_a_constant_prediction():
     assert finding.number.words.startswith("cost 0.6931, and the null model costs 0.6931, ln 2, as for equal odds; ")
     assert "outputs from 0.5" in finding.number.words or "outputs from 0.4" in finding.number.words
     assert finding.fix.startswith("n_init=16")
-    falling = network_findings(look(constant, CORNERS, XOR, history=history([0.9, 0.8, 0.7])))
+    falling = network_findings(examination(constant, INPUTS, XOR, history=history([0.9, 0.8, 0.7])))
     assert falling[0].cause == "the cost is still decreasing"
 
 
@@ -108,7 +108,7 @@ def test_a_constant_prediction_of_the_class_shares():
             part.zero_()
         bet[2].bias.fill_(-math.log(3))
     null_cost = -(0.75 * math.log(0.75) + 0.25 * math.log(0.25))
-    found = network_findings(look(bet, CORNERS, y, null_cost=null_cost))
+    found = network_findings(examination(bet, INPUTS, y, null_cost=null_cost))
     assert [finding.code for finding in found] == ["dead-relu", "constant-prediction"]
     assert found[1].what == "the model predicts the same class probabilities for every row, like the null model"
 
@@ -120,21 +120,23 @@ def test_a_solved_task_has_no_finding():
         module[0].bias.copy_(torch.tensor([-10.0, -30.0]))
         module[2].weight.copy_(torch.tensor([[20.0, -20.0]]))
         module[2].bias.fill_(-10.0)
-    assert codes(module, CORNERS, XOR) == []
+    assert codes(module, INPUTS, XOR) == []
 
 
 def test_saturated_sigmoids_and_raw_columns():
-    x = CORNERS * 300
+    x = INPUTS * 300
     module = nn.Sequential(nn.Linear(2, 4), nn.Sigmoid(), nn.Linear(4, 1)).double()
     with torch.no_grad():
         module[0].weight.fill_(0.5)
         module[0].bias.fill_(-70.0)
-    found = {finding.code: finding for finding in network_findings(look(module, x, XOR, standardized=False, cost=0.9))}
+    found = {
+        finding.code: finding for finding in network_findings(examination(module, x, XOR, standardized=False, cost=0.9))
+    }
     assert set(found) == {"unscaled-inputs", "saturated", "worse-than-constant"}
     assert found["saturated"].number.words == "100% of its values have a derivative below 1% of the maximum"
     assert found["saturated"].fix.startswith("leave out standardize=False")
     assert found["unscaled-inputs"].number.value == pytest.approx(300 / math.sqrt(2))
-    assert "unscaled-inputs" not in codes(module, CORNERS, XOR, standardized=False)
+    assert "unscaled-inputs" not in codes(module, INPUTS, XOR, standardized=False)
 
 
 def test_dead_relus():
@@ -142,17 +144,17 @@ def test_dead_relus():
     with torch.no_grad():
         module[0].weight.zero_()
         module[0].bias.copy_(torch.tensor([-1.0, -1.0, 0.0, 1.0]))
-    finding = network_findings(look(module, CORNERS, XOR))[0]
+    finding = network_findings(examination(module, INPUTS, XOR))[0]
     assert (finding.code, finding.severity) == ("dead-relu", "warning")
     assert finding.number.words == "3 of 4 units are 0 for every row (75.0 %)"
     with torch.no_grad():
         module[0].bias.fill_(-1.0)
-    assert network_findings(look(module, CORNERS, XOR))[0].severity == "error"
+    assert network_findings(examination(module, INPUTS, XOR))[0].severity == "error"
 
 
 def test_a_link_too_many():
     module = nn.Sequential(nn.Linear(2, 1), nn.Sigmoid(), nn.Flatten(0)).double()
-    finding = network_findings(look(module, CORNERS, AND, cost=0.4, null_cost=0.56))[0]
+    finding = network_findings(examination(module, INPUTS, AND, cost=0.4, null_cost=0.56))[0]
     assert finding.code == "link-twice"
     assert finding.number.value == pytest.approx(math.log(1 + math.exp(-1)))  # sigmoid(1) is the most it can say
 
@@ -174,10 +176,10 @@ def test_imbalance():
     assert imbalance([2, 1, 1]) is None
 
 
-def test_looking_changes_nothing():
+def test_an_examination_changes_nothing():
     module = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Dropout(), nn.Linear(2, 1)).double()
     module[2].eval()
-    layers, eta = activations_of(module, CORNERS)
+    layers, eta = activations_of(module, INPUTS)
     assert [(layer.number, layer.kind, tuple(layer.values.shape)) for layer in layers] == [(1, "ReLU", (4, 2))]
     assert eta.shape == (4, 1) and module.training and not module[2].training
     assert not module[1]._forward_hooks

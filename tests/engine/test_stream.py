@@ -202,19 +202,19 @@ def test_leaving_early_and_errors() -> None:
     gc.collect()
 
 
-def test_progress_is_told_of_files() -> None:
-    told: list[tuple[int, int | None]] = []
+def test_progress_is_reported_for_files() -> None:
+    reported: list[tuple[int, int | None]] = []
 
-    class Told:
+    class RecordingCallback:
         def rows(self, done: int, total: int | None) -> None:
-            told.append((done, total))
+            reported.append((done, total))
 
         def note(self, text: str) -> None: ...
         def epochs(self, done: int, total: int, cost: float) -> None: ...
 
-    list(LocalEngine(callback=Told()).stream(InPieces(rows(), (20,)), 32, 0))
-    assert told[-1] == (N, None)
-    assert len(told) == 5
+    list(LocalEngine(callback=RecordingCallback()).stream(InPieces(rows(), (20,)), 32, 0))
+    assert reported[-1] == (N, None)
+    assert len(reported) == 5
 
 
 def test_the_buffer_is_measured_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:

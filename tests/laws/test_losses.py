@@ -49,7 +49,7 @@ def differences(function: object, eta: Tensor) -> Tensor:
 
 
 @every
-def test_the_slope_is_that_of_the_value(entry: LossEntry) -> None:
+def test_the_gradient_is_that_of_the_value(entry: LossEntry) -> None:
     eta, y = rows(entry)
     torch.testing.assert_close(
         entry.loss.gradient(eta, y), differences(lambda e: entry.loss.value(e, y), eta), rtol=NEAR, atol=NEAR
@@ -57,7 +57,7 @@ def test_the_slope_is_that_of_the_value(entry: LossEntry) -> None:
 
 
 @every
-def test_the_curvature_is_that_of_the_slope(entry: LossEntry) -> None:
+def test_the_hessian_is_that_of_the_gradient(entry: LossEntry) -> None:
     eta, y = rows(entry)
     torch.testing.assert_close(
         entry.loss.hessian(eta, y), differences(lambda e: entry.loss.gradient(e, y), eta), rtol=NEAR, atol=NEAR
@@ -73,7 +73,7 @@ def test_it_is_torchs_own(entry: LossEntry, dtype: torch.dtype, near: float, siz
 
 
 @every
-def test_autograd_gives_the_slope(entry: LossEntry) -> None:
+def test_autograd_gives_the_gradient(entry: LossEntry) -> None:
     eta, y = rows(entry)
     eta.requires_grad_()
     entry.loss.value(eta, y).sum().backward()

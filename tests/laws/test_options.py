@@ -211,7 +211,7 @@ def test_every_option_has_a_sample() -> None:
 def test_an_option_of_fit_changes_the_fit_or_is_refused(
     kind: Kind, option: str, fits: dict[str, Any], table: pd.DataFrame
 ) -> None:
-    """Refused in one sentence, or heard: what the fit tells is no longer the same."""
+    """Refused in one sentence, or obeyed: what the fit reports is no longer the same."""
     value, more = SAMPLES[option] if option == "patience" else (SAMPLES[option], {})
     if kind.options.get(option) == value:
         return
@@ -225,7 +225,7 @@ def test_an_option_of_fit_changes_the_fit_or_is_refused(
 
 
 def everything(found: Any) -> str:
-    """Return all that a fit tells, its history included."""
+    """Return all that a fit reports, its history included."""
     try:
         history = found.history.to_json()
     except SlopewiseError:

@@ -8,7 +8,7 @@ from slopewise.losses.logistic import Logistic
 from slopewise.losses.softmax import Softmax
 
 
-def test_a_coin_costs_ln_2() -> None:
+def test_equal_odds_cost_ln_2() -> None:
     eta, y = torch.zeros(1, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
     assert float(Logistic().value(eta, y)) == math.log(2)
     assert float(Logistic().gradient(eta, y)) == -0.5

@@ -1,4 +1,4 @@
-"""Each activation against torch's module, and its slope against autograd."""
+"""Each activation against torch's module, and its derivative against autograd."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from slopewise.models.activations import ACTIVATIONS, activation, activation_cur
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
-def test_value_is_the_module_and_slope_its_gradient(name):
+def test_the_value_is_the_modules_and_the_derivative_its_gradient(name):
     z = torch.linspace(-5, 5, 101, dtype=torch.float64).requires_grad_()
     kind = activation(name)
     value = kind.value(z)
@@ -19,7 +19,7 @@ def test_value_is_the_module_and_slope_its_gradient(name):
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
-def test_slope_has_no_nan_far_out(name):
+def test_the_derivative_has_no_nan_far_out(name):
     assert bool(activation(name).derivative(torch.tensor([-800.0, 800.0], dtype=torch.float64)).isfinite().all())
 
 

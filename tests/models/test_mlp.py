@@ -14,7 +14,7 @@ from slopewise.models.mlp import MLP
 from slopewise.models.sizes import hidden_sizes
 from slopewise.models.torch_module import flat
 
-CORNERS = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+INPUTS = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 AND = torch.tensor([0.0, 0.0, 0.0, 1.0])
 XOR = torch.tensor([0.0, 1.0, 1.0, 0.0])
 
@@ -33,9 +33,9 @@ def train(model, y, *, lr, epochs, seed=0):
     with one_torch_thread():  # on a busy machine threads wait for each other at every step
         for _ in range(epochs):
             optimizer.zero_grad()
-            loss(module(CORNERS), y).backward()
+            loss(module(INPUTS), y).backward()
             optimizer.step()
-    eta = module(CORNERS).detach()
+    eta = module(INPUTS).detach()
     return loss(eta, y).item(), torch.sigmoid(eta)
 
 
@@ -70,7 +70,7 @@ def test_the_module_is_plain_torch_and_shares_nothing():
     parameters = model.init()
     module = model.module(parameters)
     assert [type(part) for part in module] == [nn.Linear, nn.Tanh, nn.Dropout, nn.Linear, nn.Flatten]
-    assert module(CORNERS.double()).shape == (4,)
+    assert module(INPUTS.double()).shape == (4,)
     with torch.no_grad():
         module[0].weight.zero_()
     assert torch.equal(parameters, model.init())

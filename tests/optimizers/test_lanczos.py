@@ -53,7 +53,7 @@ def test_the_same_seed_gives_the_same_number() -> None:
     assert first == again < 49.0
 
 
-def test_nothing_curved() -> None:
+def test_a_hessian_of_zeros() -> None:
     assert largest_eigenvalue(lambda v: 0 * v, 4) == 0.0
 
 

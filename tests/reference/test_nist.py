@@ -34,8 +34,8 @@ def correct_digits(got, certified):
 @pytest.fixture(scope="module", params=[(name, rows) for name in CERTIFIED for rows in (None, 1)], ids=str)
 def fitted(request):
     name, rows = request.param
-    words = {} if rows is None else {"batch_rows": rows}
-    fit = slopewise.fit(table(name), target="y", intercept=CERTIFIED[name]["intercept"], **words)
+    options = {} if rows is None else {"batch_rows": rows}
+    fit = slopewise.fit(table(name), target="y", intercept=CERTIFIED[name]["intercept"], **options)
     return name, fit.to_dict(), [float(v) for v in CERTIFIED[name]["estimates"].values()]
 
 

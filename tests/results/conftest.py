@@ -1,9 +1,8 @@
-"""Tables and fits that several files look at."""
+"""Tables and fits that several files use."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,11 +17,6 @@ RandomTable = Callable[..., pd.DataFrame]
 
 
 @pytest.fixture(scope="session")
-def penguins() -> pd.DataFrame:
-    return pd.read_csv(Path(__file__).parents[2] / "examples" / "penguins.csv")
-
-
-@pytest.fixture(scope="session")
 def mass(penguins: pd.DataFrame) -> Fit:
     """A fit with categories, dropped rows and a split."""
     return api.fit(penguins, target="body_mass_g", features=FEATURES, missing="drop", test_size=0.2)
@@ -30,7 +24,7 @@ def mass(penguins: pd.DataFrame) -> Fit:
 
 @pytest.fixture(scope="session")
 def random_table() -> RandomTable:
-    """Columns of very different sizes, with offsets; y whose scatter grows; weights w over three decades."""
+    """Columns of very different sizes, with offsets; y heteroscedastic; weights w over three decades."""
 
     def make(seed: int, n: int = 120, q: int = 4) -> pd.DataFrame:
         rng = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""A file of every kind of fit, saved once: each must load, and say and predict what it did, for ever.
+"""A file of every kind of fit, saved once: each must load, and report and predict what it did, for ever.
 
 `python tests/results/test_stored.py` writes those that are not there yet; one that is there is never written again.
 """
@@ -54,14 +54,14 @@ KINDS: dict[str, dict[str, object]] = {
 }
 
 
-def said(fit: slopewise.Fit) -> dict[str, object]:
+def report(fit: slopewise.Fit) -> dict[str, object]:
     head = {name: values[:5] for name, values in rows().items()}
     return {"summary": fit.summary(), "prediction": np.asarray(fit.predict(head)["prediction"]).tolist()}
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_file_of_this_kind_loads_for_ever(kind: str) -> None:
-    found = said(slopewise.load(STORED / f"{kind}.safetensors"))
+    found = report(slopewise.load(STORED / f"{kind}.safetensors"))
     wanted = json.loads((STORED / f"{kind}.json").read_text(encoding="utf-8"))
     assert found["summary"] == wanted["summary"]
     if isinstance(wanted["prediction"][0], str):
@@ -80,4 +80,6 @@ if __name__ == "__main__":
         if not path.exists():
             fit = slopewise.fit(rows(), features=["a", "b"], **options)
             fit.save(path)
-            path.with_suffix(".json").write_text(json.dumps(said(fit), indent=1, ensure_ascii=False), encoding="utf-8")
+            path.with_suffix(".json").write_text(
+                json.dumps(report(fit), indent=1, ensure_ascii=False), encoding="utf-8"
+            )

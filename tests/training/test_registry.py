@@ -1,4 +1,4 @@
-"""The registry: every solver by its name, and what the choice among them says."""
+"""The registry: every solver by its name, and the choice among them with its reason."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def test_every_entry_is_a_solver_of_that_name(entry):
     assert all(requirement.__doc__ for requirement in solver.requires)
 
 
-def test_the_kinds_take_apart_all_names():
+def test_the_kinds_partition_all_names():
     assert sorted(names_of("exact", "likelihood", "descent")) == sorted(SOLVERS)
     assert set(CHOICES) == {"auto", "gd", *SOLVERS}
 
 
-def test_classes_go_by_newton_and_many_parameters_by_lbfgs():
+def test_classes_get_newton_and_many_parameters_lbfgs():
     few = problem_of(*random_classes(1, n=60, q=2, k=2))
     many = problem_of(*random_classes(1, n=60, q=501, k=2))
     assert select_solver(few).name == "newton" and select_solver(few).reason.startswith("3 parameters")
@@ -35,7 +35,7 @@ def test_classes_go_by_newton_and_many_parameters_by_lbfgs():
     assert select_solver(few, firth=True).name == "firth"
 
 
-def test_least_squares_goes_by_its_condition():
+def test_the_solver_of_least_squares_depends_on_the_condition():
     x, y = random_classes(2, n=60, q=2, k=2)
     problem = problem_of(x, y, loss=Squared())
     assert select_solver(problem, read_moments(problem, LocalEngine())).name == "cholesky"
@@ -45,7 +45,7 @@ def test_least_squares_goes_by_its_condition():
     assert select_solver(problem, read_moments(problem, LocalEngine())).name == "qr"
 
 
-def test_a_descent_goes_the_shortest_way_that_it_can():
+def test_a_descent_gets_the_cheapest_solver_that_applies():
     problem = problem_of(*random_classes(2, n=60, q=2, k=2), loss=Squared())
     assert select_solver(problem, plan=plan_descent(lr=0.1)).name == "gd_closed_form"
     assert select_solver(problem, plan=plan_descent(lr=0.1, optimizer="adam")).name == "gd_moments"
@@ -55,7 +55,7 @@ def test_a_descent_goes_the_shortest_way_that_it_can():
         select_solver(problem, plan=plan_descent(lr=0.1, batch_size=8), wanted="gd_moments")
 
 
-def test_what_a_solver_cannot_take_is_said():
+def test_what_a_solver_cannot_take_is_refused():
     classes = problem_of(*random_classes(1, n=60, q=2, k=3), penalty=ElasticNet(0.0, 1.0))
     with pytest.raises(OptionError, match="solver 'newton' cannot be used here: it cannot take l1 1"):
         select_solver(classes, wanted="newton")

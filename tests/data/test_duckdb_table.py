@@ -1,0 +1,212 @@
+"""Tables opened by `open_file`: CSV, JSON, SQL and DuckDB databases."""
+
+import gzip
+import os
+
+import duckdb
+import numpy as np
+import pytest
+
+from slopewise.data.duckdb_table import open_file
+from slopewise.data.numeric_text import text_among_numbers
+from slopewise.errors import DataError, OptionError
+
+
+@pytest.fixture(autouse=True)
+def inside(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write(name, text):
+    with gzip.open(name, "wt") if name.endswith(".gz") else open(name, "w") as file:
+        file.write(text)
+    return name
+
+
+def kinds(table):
+    return dict(zip(table.schema.names, table.schema.kinds, strict=True))
+
+
+def numbers(table, columns, size=1000):
+    return np.concatenate([chunk.numbers(columns).numpy() for chunk in table.chunks(columns, size)])
+
+
+def refusal(path, table=None):
+    with pytest.raises(DataError) as error:
+        opened = open_file(path, table)
+        list(opened.chunks(opened.schema.names, 1000))
+    return str(error.value)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.dat"])
+def test_csv(name):
+    text = "x,flag,g\n1,true,u\nNA,false,NaN\n2,,v\n" + "3,true,u\n" * 30_000 + "1.5,true,\n"
+    table = open_file(write(name, text))
+    assert kinds(table) == {"x": "number", "flag": "boolean", "g": "category"}
+    assert (table.label, table.n_rows, table.in_memory) == (name, None, False)
+    whole = numbers(table, ["flag", "x"])
+    np.testing.assert_array_equal(whole[:3], [[1, 1], [0, np.nan], [np.nan, 2]])
+    assert len(whole) == 30_004 and whole[-1].tolist() == [1, 1.5]
+    np.testing.assert_array_equal(numbers(table, ["flag", "x"], 4097), whole)
+    first = next(table.chunks(["g"], 3)).codes("g")
+    assert [first.levels[code] if code >= 0 else None for code in first.codes] == ["u", None, "v"]
+
+
+def test_chunks_of_one_row_and_two_reads():
+    table = open_file(write("a.csv", "x,y\n" + "".join(f"{i},{-i}\n" for i in range(50))))
+    for _ in range(2):
+        chunks = list(table.chunks(["y"], 1))
+        assert [(chunk.start, chunk.numbers(["y"]).item()) for chunk in chunks] == [(i, -i) for i in range(50)]
+
+
+def test_a_pattern_joins_its_files_in_sorted_order():
+    write("b.csv", "x,g\n3,u\n4,v\n")
+    write("a.csv", "x,g\n1,\n2,\n")
+    table = open_file("*.csv")
+    assert kinds(table) == {"x": "number", "g": "category"}
+    assert numbers(table, ["x"]).ravel().tolist() == [1, 2, 3, 4]
+
+
+def test_files_of_a_pattern_must_be_alike():
+    write("a.csv", "x,y\n1,2\n")
+    write("b.csv", "y,x\n1,2\n")
+    assert refusal("*.csv") == (
+        "'b.csv' has other columns than 'a.csv': their order differs; read together, all files need the same."
+    )
+    write("b.csv", "x;y\n1;2\n")
+    assert refusal("*.csv").startswith("'b.csv' separates its columns by ';' and 'a.csv' by ','; read together")
+    write("b.json", '{"x": 1}')
+    assert refusal("*.*") == "'*.*' matches files of several formats ('csv', 'json'); read one at a time."
+
+
+def test_quotes_and_decimal_commas():
+    table = open_file(write("a.csv", "x,g\n" + "1,u\n" * 30_000 + '2,"p,q"\n'))
+    assert list(table.chunks(["g"], 10))[-1].codes("g").levels[-1] == "p,q"
+    table = open_file(write("b.csv", "x;g\n1,5;u\n2,25;v\n"))
+    assert numbers(table, ["x"]).ravel().tolist() == [1.5, 2.25]
+
+
+def test_a_column_without_values_in_the_sample_is_a_number():
+    table = open_file(write("a.csv", "x,e\n" + "1,\n" * 30_000 + "1,7\n"))
+    assert kinds(table)["e"] == "number" and numbers(table, ["e"])[-1] == 7
+
+
+def test_text_in_a_number_column_is_named():
+    write("a.csv", "x,y\n" + "1,2\n" * 30_000 + "oops,2\n")
+    assert refusal("a.csv") == (
+        "Column 'x' holds 'oops' in line 30002 of 'a.csv', where its first rows hold numbers; "
+        "correct that value, or leave it empty if it is missing."
+    )
+
+
+def test_text_among_numbers_in_the_sample_is_found():
+    write("a.csv", "x,g,m\n" + "1,u,1\n" * 5 + "?,v,\n" + "2,w,2\n" * 3)
+    table = open_file("a.csv")
+    assert kinds(table) == {"x": "category", "g": "category", "m": "number"}
+    assert text_among_numbers(table, "x") == (6, "?")
+    assert text_among_numbers(table, "g") is None and text_among_numbers(table, "m") is None
+
+
+def test_csv_that_is_no_table():
+    assert (
+        refusal(write("h.csv", "x,y\n"))
+        == "'h.csv' has a header ('x', 'y') and no rows; there is nothing to learn from."
+    )
+    assert refusal(write("r.csv", "x,y\n" + "1,2\n" * 30_000 + "1,2,3\n")) == (
+        "Line 30002 of 'r.csv' has 3 values for 2 columns; correct that line."
+    )
+    assert refusal(write("s.csv", "x,y\n" + "1,2\n" * 30 + "1,2,3\n")) == (
+        "The number of columns changes between lines 31 and 32 of 's.csv'; "
+        "correct the line that is wrong, or remove the lines above the header."
+    )
+    with open("l.csv", "wb") as file:
+        file.write("x,g\n1,café\n".encode("latin-1"))
+    assert refusal("l.csv") == "'l.csv' is not written in UTF-8; save it as UTF-8 text."
+    with open("n.csv", "wb") as file:
+        file.write(np.random.default_rng(0).bytes(3000))
+    assert refusal("n.csv").startswith("'n.csv' cannot be read as CSV: ")
+    assert refusal(write("d.csv", "x,d\n1,2020-01-01\n")).startswith("Column 'd' holds dates or times (date32[day])")
+
+
+def test_json():
+    rows = '{"x": 1, "g": "u", "flag": true}\n{"x": null, "g": null, "flag": null}\n' + '{"x": 2.5, "g": "v"}\n'
+    for name in ("a.jsonl", "a.ndjson.gz", "a.json"):
+        table = open_file(write(name, rows))
+        assert kinds(table) == {"x": "number", "g": "category", "flag": "boolean"}
+        np.testing.assert_array_equal(numbers(table, ["x", "flag"]), [[1, 1], [np.nan, np.nan], [2.5, np.nan]])
+        assert next(table.chunks(["g"], 9)).codes("g").codes.tolist() == [0, -1, 1]
+
+
+def test_bad_json():
+    write("a.jsonl", '{"x": 1}\n' * 30_000 + '{"x": "oops"}\n')
+    assert refusal("a.jsonl") == (
+        "Column 'x' holds 'oops' in row 30001 of 'a.jsonl', where its first rows hold numbers; "
+        "correct that value, or use null if it is missing."
+    )
+    assert refusal(write("b.json", '{"x": 1')).startswith("'b.json' cannot be read as JSON: Malformed JSON")
+    assert refusal(write("c.jsonl", '{"x": 1, "l": [1]}\n')).startswith("Column 'l' holds values of type list")
+
+
+def test_a_query_is_read_relative_to_the_current_folder():
+    write("a.csv", "x,g\n2,u\n1,v\n3,\n")
+    table = open_file("  select x * 2 AS twice, g from 'a.csv' order by x -- sorted\n;")
+    assert kinds(table) == {"twice": "number", "g": "category"}
+    assert numbers(table, ["twice"], 1).ravel().tolist() == [2, 4, 6]
+    assert numbers(open_file("WITH t AS (FROM range(3) r(i)) FROM t"), ["i"]).ravel().tolist() == [0, 1, 2]
+
+
+def test_a_query_that_fails():
+    write("a.csv", "x\n1\n")
+    assert refusal("SELECT z FROM 'a.csv'") == (
+        "The query \"SELECT z FROM 'a.csv'\" failed: "
+        'Binder Error: Referenced column "z" not found in FROM clause; correct the query.'
+    )
+    assert (
+        refusal("SELECT 1 AS x WHERE false")
+        == "'SELECT 1 AS x WHERE false' holds no rows; there is nothing to learn from."
+    )
+    assert refusal("FROM 'https://example.invalid/a.csv'") == (
+        "The query \"FROM 'https://example.invalid/a.csv'\" names an address, and only local files are read; "
+        "download it first."
+    )
+
+
+def test_a_query_does_not_see_the_callers_variables():
+    import pandas
+
+    frame = pandas.DataFrame({"x": [1.0]})
+    assert "Table with name frame does not exist" in refusal("SELECT * FROM frame") and len(frame) == 1
+
+
+def test_duckdb_tables():
+    with duckdb.connect("a.duckdb") as connection:
+        connection.sql("CREATE TABLE t AS SELECT i, i::DECIMAL(9, 2) / 2 AS half, i::HUGEINT AS h FROM range(5) r(i)")
+        connection.sql("CREATE SCHEMA s; CREATE TABLE s.u (x DOUBLE)")
+    os.rename("a.duckdb", "a.db")
+    table = open_file("a.db", "t")
+    assert (table.n_rows, table.label) == (5, "a.db: t")
+    assert numbers(table, ["half", "h"], 2).tolist() == [[i / 2, i] for i in range(5)]
+    assert refusal("a.db", "v") == "There is no table 'v' in 'a.db'. Known: 't', 's.u'."
+    assert refusal("a.db", "s.u") == "Table 's.u' of 'a.db' holds no rows; there is nothing to learn from."
+    with pytest.raises(
+        OptionError, match="'a.db' is a database; name one of its tables with table=. It holds 't', 's.u'."
+    ):
+        open_file("a.db")
+    write("b.db", "not a database" * 100)
+    assert refusal("b.db", "t").startswith("'b.db' cannot be read as a DuckDB or SQLite database: IO Error")
+
+
+def test_a_table_is_only_for_databases():
+    write("a.csv", "x\n1\n")
+    with pytest.raises(OptionError) as error:
+        open_file("a.csv", "t")
+    assert str(error.value) == "table='t' was given, but 'a.csv' is not a database file; leave `table` out."
+
+
+def test_a_broken_row_ends_the_pass_after_a_good_start_too():
+    write("a.csv", "x\n" + "1\n" * 400_000 + "oops\n")
+    chunks = open_file("a.csv").chunks(["x"], 1000)
+    assert len(next(chunks)) == 1000
+    with pytest.raises(DataError, match="Column 'x' holds 'oops' in line 400002 of 'a.csv'"):
+        list(chunks)
