@@ -87,7 +87,7 @@ class Kind:
         return self.name
 
 
-NUMBER, TWO, THREE = {"target": "y"}, {"target": "two"}, {"target": "three"}
+NUMBER, TWO, THREE, COUNT, COST = ({"target": name} for name in ("y", "two", "three", "count", "cost"))
 FEW = {"epochs": 30, "lr": 0.1}
 
 KINDS = [
@@ -106,6 +106,19 @@ KINDS = [
     Kind("softmax by descent", {**THREE, **FEW}, frozenset({"at", "history"})),
     Kind("network", {**NUMBER, **FEW, "hidden": (3,)}, frozenset({"at", "history"})),
     Kind("network of classes", {**TWO, **FEW, "hidden": (3,)}, frozenset({"threshold", "at", "history"})),
+    Kind("huber", {**NUMBER, "loss": "huber"}, frozenset({"of"})),
+    Kind("huber of a given delta", {**NUMBER, "loss": "huber", "delta": 0.5, "l2": 1.0}, frozenset({"of"})),
+    Kind("huber by descent", {**NUMBER, **FEW, "loss": "huber", "delta": 0.5}, frozenset({"at", "history"})),
+    Kind("absolute", {**NUMBER, "loss": "absolute"}, frozenset({"of"})),
+    Kind("quantile", {**NUMBER, "loss": "quantile", "tau": 0.7}, frozenset({"of"})),
+    Kind("poisson", {**COUNT, "loss": "poisson"}, frozenset({"of"})),
+    Kind("poisson with an exposure", {**COUNT, "loss": "poisson", "exposure": "hours"}, frozenset({"of"})),
+    Kind("poisson with l1", {**COUNT, "loss": "poisson", "l1": 2.0}, frozenset()),
+    Kind("poisson by descent", {**COUNT, **FEW, "loss": "poisson"}, frozenset({"at", "history"})),
+    Kind("negative binomial", {**COUNT, "loss": "negative_binomial", "overdispersion": 1.0}, frozenset({"of"})),
+    Kind("alpha estimated", {**COUNT, "loss": "negative_binomial"}, frozenset({"of"})),
+    Kind("gamma", {**COST, "loss": "gamma"}, frozenset({"of"})),
+    Kind("network of counts", {**COUNT, **FEW, "loss": "poisson", "hidden": (3,)}, frozenset({"at", "history"})),
 ]
 """Every kind of fit; `tests/laws/test_options.py` fits each to one table."""
 

@@ -186,8 +186,8 @@ def _model_of_loss(filled: Mapping[str, Any], model: str) -> str:
     for name, own in LOSS_OPTIONS.items():
         if filled[name] is not None and own not in _parameters(entry):
             raise OptionError(f"loss {loss!r} takes no {name}; leave it out.")
-    if model == "mlp":
-        return model
+    if model == "mlp" or (model == "auto" and any(filled[name] is not None for name in NETWORK)):
+        return "mlp"
     own_model = loss if loss in ("logistic", "softmax") else "linear"
     if model not in ("auto", own_model):
         raise OptionError(f"loss {loss!r} is for model {own_model!r}, and model is {model!r}; leave one of them out.")

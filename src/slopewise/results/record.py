@@ -90,11 +90,12 @@ class CsvRows:
 
 @dataclass(frozen=True, slots=True)
 class InlineRows:
-    """Training rows that a script holds, as the design makes them: x (n, q), y (n,), w (n,) or None."""
+    """Training rows that a script holds, as the design makes them: x (n, q), y (n,), w and offset (n,) or None."""
 
     x: Tensor
     y: Tensor
     w: Tensor | None = None
+    offset: Tensor | None = None
 
 
 Origin = CsvRows | InlineRows

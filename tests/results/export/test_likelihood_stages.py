@@ -18,7 +18,7 @@ SEX = {"target": "sex", "features": ["flipper_length_mm", "bill_depth_mm", "spec
 SPECIES = {"target": "species", "features": ["bill_length_mm", "flipper_length_mm"], "missing": "drop"}
 MASS = {"target": "body_mass_g", "features": ["flipper_length_mm", "bill_depth_mm", "sex"], "missing": "drop"}
 LENGTH = {"target": "flipper_length_mm", "features": ["bill_depth_mm", "species"], "missing": "drop"}
-POINTS = {"x": [0.0, 0.0, 0.0, 1.0, 1.0, 1.0], "y": [0, 0, 0, 1, 1, 1]}
+POINTS = {"x": [0.0, 0.0, 0.0, 1.0, 1.0, 1.0], "y": [0, 0, 0, 1, 1, 1], "o": [0.0, 0.5, 1.0, 0.0, 0.5, 1.0]}
 
 CASES: dict[str, dict[str, Any]] = {
     "logistic": {**SEX},
@@ -63,8 +63,9 @@ CASES: dict[str, dict[str, Any]] = {
     "negative-binomial": {**LENGTH, "loss": "negative_binomial", "overdispersion": 0.02},
     "negative-binomial-estimated": {**MASS, "loss": "negative_binomial"},
     "negative-binomial-l1": {**LENGTH, "loss": "negative_binomial", "overdispersion": 0.02, "l1": 5.0},
-    "points-firth": {"target": "y", "firth": True},
-    "points-l2": {"target": "y", "l2": 0.1},
+    "points-firth": {"target": "y", "features": ["x"], "firth": True},
+    "points-l2": {"target": "y", "features": ["x"], "l2": 0.1},
+    "points-offset": {"target": "y", "loss": "poisson", "l2": 0.1, "offset": "o"},
 }
 STYLED = [(name, style) for name in CASES for style in ("plain", "class")]
 
@@ -139,7 +140,7 @@ def test_the_cost_is_the_mean_loss_with_its_penalty(name: str, fits: Any, answer
 def test_the_prediction_is_that_of_the_first_training_row(name: str, fits: Any, answers: dict[str, str]) -> None:
     fit = fits[name]
     if name.startswith("points"):
-        row: Any = {"x": [0.0]}
+        row: Any = {"x": [0.0], "o": [0.0]}
     else:
         with open(PENGUINS, newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))

@@ -21,10 +21,11 @@ def origin_of(record: FitRecord, data: DataHandles | None) -> Origin | None:
         return None
     if source.table.plain is not None:
         return _csv_rows(source, source.table.plain)
-    if record.moments.n > MOST_INLINE or source.design.offset or source.design.exposure:
+    if record.moments.n > MOST_INLINE:
         return None
-    rows = data.engine.gather(source)
-    return InlineRows(rows.x, rows.y, rows.w)
+    rows = data.engine.head(source, record.moments.n)
+    assert rows.y is not None
+    return InlineRows(rows.x, rows.y, rows.w, rows.offset)
 
 
 def known_origin(record: FitRecord, data: DataHandles | None) -> Origin:

@@ -48,12 +48,15 @@ def features(row):
 
 
 def rows_text(script: Script) -> Iterator[str]:
-    """Yield the parts of stage 1; after them, names, X, Y and, where there are weights, w exist."""
+    """Yield the parts of stage 1; after them, names, X, Y and, where there are any, w and offset exist."""
     design, rows = script.design, script.rows
     names, target = assigned("names = ", [text(name) for name in design.x_names]), remark(design.target)
     if isinstance(rows, InlineRows):
         head = f"# 1 data: a row of X per row of the table; Y holds {target}"
-        yield "\n".join([head, names, *_inline(rows), *_mean_weights(script)])
+        lines = [head, names, *_inline(rows), *_mean_weights(script)]
+        if rows.offset is not None:
+            lines.append(assigned("offset = torch.tensor(", [row([value]) for value in rows.offset.tolist()], ")"))
+        yield "\n".join(lines)
         return
     head = f"# 1 data: the rows of {remark(rows.path)}; Y holds {target}"
     yield "\n".join([head, names, *_missing(design)])
