@@ -11,7 +11,7 @@ demo: .venv/.installed
 	    --features flipper_length_mm,species,sex --missing drop --test-size 0.2 --out mass.safetensors
 
 test: .venv/.installed-test
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --dist loadfile
 
 check: .venv/.installed-test
 	$(BIN)/ruff check .

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from slopewise.api.option_types import DescentOptions, FitOptions
 from slopewise.engine.local import BATCH_ROWS
 from slopewise.errors import OptionError, check_choice, nearest
-from slopewise.losses.registry import REGISTRY, LossEntry
+from slopewise.losses.registry import REGISTRY, owners_of, refuse_foreign_parameters
 from slopewise.results.build import check_inference
 from slopewise.results.inference.covariance import CLUSTER_TYPES
 from slopewise.training.registry import CHOICES, names_of
@@ -176,26 +176,20 @@ def _model_of_loss(filled: Mapping[str, Any], model: str) -> str:
         OptionError: no such loss; a parameter that it does not take; one that contradicts the model.
     """
     loss = filled["loss"]
+    given = [name for name in LOSS_OPTIONS if filled[name] is not None]
     if loss is None:
-        given = [name for name in LOSS_OPTIONS if filled[name] is not None]
         if given:
-            owners = [name for name, entry in REGISTRY.items() if LOSS_OPTIONS[given[0]] in _parameters(entry)]
-            raise OptionError(f"{given[0]} is of loss {' and '.join(map(repr, owners))}; choose it with loss= too.")
+            owners = owners_of(LOSS_OPTIONS[given[0]])
+            raise OptionError(f"{given[0]} is of loss {owners}; choose it with loss= too.")
         return model
-    entry = REGISTRY[check_choice("loss", loss, REGISTRY)]
-    for name, own in LOSS_OPTIONS.items():
-        if filled[name] is not None and own not in _parameters(entry):
-            raise OptionError(f"loss {loss!r} takes no {name}; leave it out.")
+    check_choice("loss", loss, REGISTRY)
+    refuse_foreign_parameters(loss, [LOSS_OPTIONS[name] for name in given])
     if model == "mlp" or (model == "auto" and any(filled[name] is not None for name in NETWORK)):
         return "mlp"
     own_model = loss if loss in ("logistic", "softmax") else "linear"
     if model not in ("auto", own_model):
         raise OptionError(f"loss {loss!r} is for model {own_model!r}, and model is {model!r}; leave one of them out.")
     return own_model
-
-
-def _parameters(entry: LossEntry) -> tuple[str, ...]:
-    return tuple(parameter.name for parameter in entry.parameters)
 
 
 def _is_classification(model: str, task: str, filled: Mapping[str, Any]) -> bool | None:

@@ -5,7 +5,7 @@ Nothing here imports torch before a loss is made, so that a command line can lis
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -96,6 +96,7 @@ def make_loss(
     """
     entry = REGISTRY[check_choice("loss", name, REGISTRY)]
     given = dict(parameters or {})
+    refuse_foreign_parameters(name, given)
     fields: dict[str, Any] = {}
     for parameter in entry.parameters:
         value = given.pop(parameter.name, parameter.default)
@@ -103,15 +104,40 @@ def make_loss(
             fields[parameter.name] = float(value)
         elif parameter.estimated is not None:
             fields["estimates"] = parameter.estimated
-    if given:
-        owners = [loss for loss, other in REGISTRY.items() if any(p.name in given for p in other.parameters)]
-        hint = f"it belongs to loss {' and '.join(map(repr, owners))}; " if owners else ""
-        raise OptionError(f"loss {name!r} takes no {sorted(given)[0]}; {hint}leave it out.")
     if name == "softmax":
         fields["classes"] = classes
     if class_weights is not None:
         fields["class_weights"] = class_weights
     return loss_class(name)(**fields)
+
+
+def refuse_foreign_parameters(name: str, given: Iterable[str]) -> None:
+    """Raise OptionError where a parameter is not one of a loss; says of which it is, by the names that users give.
+
+    Args:
+        name: of the loss, one of REGISTRY.
+        given: parameters, by the losses' own names.
+    """
+    own = {parameter.name for parameter in REGISTRY[name].parameters}
+    foreign = next((parameter for parameter in given if parameter not in own), None)
+    if foreign is not None:
+        hint = f"it belongs to loss {owners_of(foreign)}; " if owners_of(foreign) else ""
+        raise OptionError(f"loss {name!r} takes no {_given_as(foreign)}; {hint}leave it out.")
+
+
+def owners_of(parameter: str) -> str:
+    """Return the losses that take a parameter, quoted, "" of none.
+
+    >>> owners_of("tau")
+    "'quantile'"
+    """
+    owners = [name for name, entry in REGISTRY.items() if any(own.name == parameter for own in entry.parameters)]
+    return " and ".join(map(repr, owners))
+
+
+def _given_as(parameter: str) -> str:
+    named = (own.given_as for entry in REGISTRY.values() for own in entry.parameters if own.name == parameter)
+    return next(named, parameter)
 
 
 def loss_class(name: str) -> type[Loss]:
