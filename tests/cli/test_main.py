@@ -60,7 +60,11 @@ def test_no_arguments_print_the_help_and_exit_2(call):
         (["fit", "t.csv", "--target", "y", "more"], "Got unexpected extra argument(s) (more)"),
         (
             ["fit", "t.csv", "--target", "y", "--missing", "dorp"],
-            "Invalid value for '--missing': 'dorp' is not one of 'error', 'drop', 'mean'.",
+            "Invalid value for '--missing': 'dorp' is not one of 'error', 'drop', 'mean'. Did you mean 'drop'?",
+        ),
+        (
+            ["fit", "t.csv", "--target", "y", "--missing", "xyzzy"],
+            "Invalid value for '--missing': 'xyzzy' is not one of 'error', 'drop', 'mean'.",
         ),
         (["fit", "t.csv", "--target", "y", "--l2", "much"], "Invalid value for '--l2': 'much' is not a number."),
         (

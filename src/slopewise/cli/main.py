@@ -5,6 +5,7 @@ Exit codes: 0 success; 1 no result, for the reason on stderr; 2 invalid argument
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Annotated
 
@@ -20,7 +21,7 @@ from slopewise.cli.history import history
 from slopewise.cli.predict import predict
 from slopewise.cli.printing import close_stdout, print_result, print_status
 from slopewise.cli.show import show
-from slopewise.errors import OptionError, SlopewiseError
+from slopewise.errors import OptionError, SlopewiseError, nearest
 from slopewise.wording import Flags, in_shell, spoken
 
 INTERRUPTED = 130
@@ -75,7 +76,7 @@ def _run(arguments: list[str]) -> int:
         exit_code = app(arguments, prog_name="slopewise", standalone_mode=False)
     except TyperException as error:
         # the prefix that pydantic, by which typer converts arguments, puts before its messages
-        return fail(error.format_message().replace("Value error, ", ""), error.exit_code)
+        return fail(with_nearest(error.format_message().replace("Value error, ", "")), error.exit_code)
     except OptionError as error:
         return fail(spoken(str(error)), 2)
     except SlopewiseError as error:
@@ -84,6 +85,19 @@ def _run(arguments: list[str]) -> int:
         close_stdout()
         return fail(f"{error.filename or 'the output'}: {error.strerror}; stopped there.", 1)
     return fail("interrupted.", INTERRUPTED) if exit_code == INTERRUPTED else exit_code or 0
+
+
+def with_nearest(message: str) -> str:
+    """Return the message; where it lists the choices of an option, with the choice that was probably meant.
+
+    >>> with_nearest("Invalid value for '--missing': 'dropp' is not one of 'error', 'drop', 'mean'.")
+    "Invalid value for '--missing': 'dropp' is not one of 'error', 'drop', 'mean'. Did you mean 'drop'?"
+    """
+    found = re.search(r"'([^']*)' is not one of (.*)\.$", message)
+    if found is None:
+        return message
+    hint = nearest(found[1], re.findall(r"'([^']*)'", found[2]))
+    return message + hint if "Did you mean" in hint else message
 
 
 def fail(sentence: str, code: int) -> int:
