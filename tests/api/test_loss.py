@@ -177,7 +177,12 @@ def test_l1_and_l2_of_counts():
         ("count", {"loss": "gamma"}, DataError, "the target holds 0, and Gamma regression needs targets that are pos"),
         ("y", {"loss": "quantile", "tau": 1.0}, OptionError, "tau is 1"),
         ("y", {"tau": 0.5}, OptionError, "tau is of loss 'quantile'; choose it with loss= too"),
-        ("y", {"loss": "huber", "tau": 0.5}, OptionError, "loss 'huber' takes no tau; it belongs to loss 'quantile'; leave it out"),
+        (
+            "y",
+            {"loss": "huber", "tau": 0.5},
+            OptionError,
+            "loss 'huber' takes no tau; it belongs to loss 'quantile'; leave it out",
+        ),
         ("y", {"loss": "huber", "delta": -1.0}, OptionError, "delta is -1, and must be a positive number"),
         (
             "y",
