@@ -4,7 +4,6 @@ import json
 import math
 
 from slopewise.doctor.finding import Finding, Number, lines, ranked
-from slopewise.results.report.text import width
 
 BEYOND = Finding(
     "lr-beyond-limit",

@@ -12,10 +12,11 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from slopewise import api
 from slopewise.results.fit import Fit
-from slopewise.results.report.text import align, figure, shorten, tail, width, wrap
+from slopewise.results.report.text import align, figure, shorten, tail, wrap
 
 KEYS = [
     "n", "n_dropped", "solver", "reason", "status", "digits", "coefficients", "r2", "adj_r2", "f", "aic", "bic",
@@ -59,7 +60,7 @@ def test_never_wider_than_eighty(
     assert max(map(width, lines)) <= 80
     head = next(i for i, line in enumerate(lines) if "std error" in line)
     # Every row of the table ends where its head does: the columns stand below each other.
-    assert {width(line) for line in lines[head : head + 5]} == {width(lines[head])}
+    assert {cell_len(line) for line in lines[head : head + 5]} == {cell_len(lines[head])}
 
 
 def test_every_kind_of_note(random_table: Any) -> None:
@@ -126,8 +127,8 @@ def test_columns_align_on_the_point() -> None:
 @given(text=names, most=st.integers(2, 30))
 def test_shortened_text_fits(text: str, most: int) -> None:
     short = shorten(text, most)
-    assert width(short) <= most
-    if width(" ".join(text.split())) <= most:
+    assert cell_len(short) <= most
+    if cell_len(" ".join(text.split())) <= most:
         assert short == " ".join(text.split())
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from slopewise.results.report.text import pad, shorten, width, wrap
+from rich.cells import cell_len
+
+from slopewise.results.report.text import pad, shorten, wrap
 
 WIDTH = 80
 RULE = "-" * WIDTH
@@ -31,7 +33,7 @@ def table(parameters: Sequence[str], columns: Sequence[tuple[str, list[str]]]) -
     """Return a table with a row per parameter, spread over the width where there is room."""
     widths = [max(len(head), *map(len, texts)) for head, texts in columns]
     names = [shorten(name, min(NAME_WIDTH, WIDTH - sum(widths) - len(widths))) for name in parameters]
-    first = max(map(width, names))
+    first = max(map(cell_len, names))
     spare = WIDTH - first - sum(widths) - len(widths)
     gaps = [1 + (rank < spare) for rank in SPARE_GOES_TO[: len(columns)]]
     cells = zip(*([head, *texts] for head, texts in columns), strict=True)

@@ -3,37 +3,27 @@
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections.abc import Sequence
 
-
-def width(text: str) -> int:
-    """Return how many columns of a terminal the text takes."""
-    return sum(_columns(letter) for letter in text)
-
-
-def _columns(letter: str) -> int:
-    if unicodedata.combining(letter):
-        return 0
-    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+from rich.cells import cell_len
 
 
 def shorten(text: str, most: int) -> str:
     """Return the text in at most `most` columns, with … in the middle where it was longer; no line breaks."""
     text = " ".join(text.split())
-    if width(text) <= most:
+    if cell_len(text) <= most:
         return text
     head, tail = "", ""
-    while width(head) + width(text[len(head)]) <= most // 2:
+    while cell_len(head) + cell_len(text[len(head)]) <= most // 2:
         head += text[len(head)]
-    while width(tail) + width(text[-len(tail) - 1]) <= most - 1 - width(head):
+    while cell_len(tail) + cell_len(text[-len(tail) - 1]) <= most - 1 - cell_len(head):
         tail = text[-len(tail) - 1] + tail
     return f"{head}…{tail}"
 
 
 def pad(text: str, to: int) -> str:
     """Return the text with spaces behind it up to `to` columns."""
-    return text + " " * (to - width(text))
+    return text + " " * (to - cell_len(text))
 
 
 def wrap(text: str, most: int, first: str, rest: str) -> list[str]:
@@ -48,7 +38,7 @@ def wrap(text: str, most: int, first: str, rest: str) -> list[str]:
     lines = [first]
     for word in (shorten(word, most - len(rest)) for word in text.split()):
         fresh = lines[-1] in (first, rest)
-        if not fresh and width(lines[-1]) + 1 + width(word) > most:
+        if not fresh and cell_len(lines[-1]) + 1 + cell_len(word) > most:
             lines.append(rest)
             fresh = True
         lines[-1] += word if fresh else f" {word}"

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from slopewise.errors import FitError
 from slopewise.optimizers.stability import HessianSpectrum, flat_directions
 
 EPS = torch.finfo(torch.float64).eps
@@ -25,11 +27,8 @@ GRADED = 1e13
 Of 60 random Hessians with ratios up to 1e26, those it left with wrong digits all had more than 1e19.
 """
 
-MOST_COLUMNS = 128
-"""Columns beyond which the rotations would take seconds, and eigh is used whatever the grading."""
-
 SWEEPS = 30
-"""Most Jacobi sweeps. Six to ten are needed; more means that rounding keeps rotating parallel columns."""
+"""Jacobi sweeps that LAPACK makes at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ def spectrum_of(hessian: Tensor) -> Spectrum:
     """Return the spectrum of a positive semidefinite Hessian (p, p).
 
     1. Diagonal of similar size: LAPACK. Otherwise: 2. scale the diagonal to one and factor, largest entry first.
-    3. Rotate the factor's columns until they are orthogonal: they are the eigenvectors then. 4. Correct to first order.
+    3. Its left singular vectors, by the Jacobi rotations of LAPACK's dgejsv. 4. Correct to first order.
 
     Example:
         >>> spectrum_of(torch.diag(torch.tensor([1e12, 2.0], dtype=torch.float64))).eigenvalues.tolist()
@@ -57,7 +56,7 @@ def spectrum_of(hessian: Tensor) -> Spectrum:
     size = hessian.diagonal()
     largest = float(size.max())
     # 1.
-    if largest <= GRADED * float(size.min()) or len(size) > MOST_COLUMNS or largest == 0:
+    if largest <= GRADED * float(size.min()) or largest == 0:
         z = torch.linalg.eigh(hessian).eigenvectors
     else:
         # 2.
@@ -65,11 +64,8 @@ def spectrum_of(hessian: Tensor) -> Spectrum:
         scale = size[order].clamp(min=largest * EPS**3).sqrt()
         factor = scale[:, None] * _cholesky(hessian[order][:, order] / torch.outer(scale, scale))
         # 3.
-        columns = _orthogonal(factor.T.contiguous())
-        length = columns.norm(dim=1)
-        ascending = length.argsort()
-        z = torch.empty_like(columns)
-        z[order] = (columns / length[:, None])[ascending].T
+        z = torch.empty_like(factor)
+        z[order] = _right_singular_vectors(factor.T)
     # 4.
     eigenvalues, z = _corrected(hessian, _corrected(hessian, z)[1])
     eigenvalues = eigenvalues.clamp(min=0)
@@ -103,29 +99,12 @@ def _cholesky(matrix: Tensor) -> Tensor:
         jitter = max(4 * EPS, 4 * jitter)
 
 
-def _orthogonal(columns: Tensor) -> Tensor:
-    """Return the columns, given as rows (p, p), rotated in pairs until every pair is orthogonal: one-sided Jacobi.
+def _right_singular_vectors(matrix: Tensor) -> Tensor:
+    """Return those of a matrix (p, p) whose columns may differ in size by any factor, as columns, ascending."""
+    from scipy.linalg.lapack import dgejsv
 
-    Pairs in round-robin order: row i of a and row i of b are rotated together, then all rows but the first of a move
-    on by one place.
-    """
-    p = len(columns)
-    # A column of zeros makes the number even; it needs no rotation.
-    a, b = torch.cat([columns, columns.new_zeros(p % 2, p)]).chunk(2)
-    for _ in range(SWEEPS):
-        correlations = []
-        for _ in range(2 * len(a) - 1):
-            aa, bb, ab = (a * a).sum(1), (b * b).sum(1), (a * b).sum(1)
-            correlation = ab.abs() / (aa * bb).sqrt()
-            correlations.append(correlation)
-            zeta = (bb - aa) / (2 * ab)
-            tangent = torch.copysign(1 / (zeta.abs() + (1 + zeta * zeta).sqrt()), zeta)
-            tangent = torch.where(correlation > EPS, tangent, 0.0)[:, None]
-            cosine = (1 + tangent * tangent).rsqrt()
-            a, b = cosine * (a - tangent * b), cosine * (tangent * a + b)
-            if len(a) > 1:
-                a, b = torch.cat([a[:1], b[:1], a[1:-1]]), torch.cat([b[1:], a[-1:]])
-        if float(torch.cat(correlations).nan_to_num(0.0).max()) <= p * EPS:
-            break
-    rotated = torch.cat([a, b])
-    return rotated[rotated.norm(dim=1).argsort(descending=True)[:p]]
+    # the left ones too: scipy 1.17 passes an illegal leading dimension where they are left out
+    *_, vectors, _, _, info = dgejsv(matrix.numpy(), joba=0, jobu=0, jobv=0, jobr=0, jobt=1)
+    if info:
+        raise FitError(f"a Hessian has no eigenvectors after {SWEEPS} sweeps; standardize the columns.")
+    return torch.from_numpy(np.ascontiguousarray(vectors[:, ::-1]))
