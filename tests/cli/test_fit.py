@@ -132,3 +132,28 @@ def test_nothing_is_read_for_a_place_that_cannot_be_written(call, tmp_path):
     done = call("fit", "no_such_table.csv", "--target", "y", "--out", tmp_path / "nowhere" / "f.safetensors")
     assert done.code == 1
     assert "there is no folder" in done.err
+
+
+def test_newey_west_errors_are_printed_with_their_lags(call, examples):
+    words = ("fit", examples / "penguins.csv", *PENGUINS, "--cov-type", "hac")
+    assert "autocorrelation: HAC, 1 lag\n" in call(*words, "--lags", "1").out
+    # floor(4 · 3.33^(2/9)) of the 333 complete rows
+    assert json.loads(call(*words, "--json").out)["lags"] == 5
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--lags", "4"], "--lags is 4, and only --cov-type hac has lags; leave it out, or give both."),
+        (["--cov-type", "hac", "--lags", "-1"], "--lags is -1; give a whole number of at least 0."),
+        (["--cov-type", "hac", "--lags", "2.5"], "'2.5' is not a whole number."),
+        (["--cov-type", "hac", "--lags", "333"], "--lags is 333, and there are 333 training rows"),
+        (["--cov-type", "hac", "--cluster", "island"], "--cov-type is 'hac' and cluster is 'island'"),
+        (["--cov-type", "hac", "--l1", "1"], "--cov-type hac needs the Hessian at the optimum"),
+        (["--cov-type", "hac", "--hidden", "3"], "--cov-type is 'hac', and a model trained by gradient descent has no"),
+    ],
+)
+def test_lags_that_make_no_sense_are_refused(call, examples, words, sentence):
+    done = call("fit", examples / "penguins.csv", *PENGUINS, *words)
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+    assert sentence in done.err

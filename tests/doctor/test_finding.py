@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import math
 
+from rich.cells import cell_len
+
 from slopewise.doctor.finding import Finding, Number, lines, ranked
 
 BEYOND = Finding(
@@ -54,4 +56,4 @@ def test_findings_read_as_text() -> None:
 
 def test_no_line_is_wider_than_a_terminal() -> None:
     long = Finding("constant-column", "error", "한국어 " * 30, Number(0.0, "x" * 200), "word " * 40, "몸무게" * 40)
-    assert max(map(width, lines([long]))) <= 80
+    assert max(map(cell_len, lines([long]))) <= 80

@@ -101,7 +101,7 @@ def test_solvers(entry: Entry, engine: Engine) -> None:
 
 
 @engines
-@pytest.mark.parametrize("kind", [kind for kind in COV_TYPES if kind.startswith("hc")])
+@pytest.mark.parametrize("kind", [kind for kind in COV_TYPES if kind.startswith("h")])
 def test_robust_covariances_of_a_line(kind: str, engine: Engine) -> None:
     problem = numbers()
     solution = Cholesky().solve(problem, LOCAL)
@@ -114,12 +114,25 @@ def test_robust_covariances_of_a_line(kind: str, engine: Engine) -> None:
 
 
 @engines
+@pytest.mark.parametrize("kind", ["hc1", "hac"])
 @pytest.mark.parametrize("k", [2, 3])
-def test_robust_covariance_of_classes(k: int, engine: Engine) -> None:
+def test_robust_covariance_of_classes(k: int, kind: str, engine: Engine) -> None:
     problem = classes(k)
     solution = Newton().solve(problem, LOCAL)
     found, expected = (
-        covariance_of("hc1", problem=problem, solution=solution, engine=each)[0] for each in (engine, LOCAL)
+        covariance_of(kind, problem=problem, solution=solution, engine=each)[0] for each in (engine, LOCAL)
+    )
+    alike(found.raw, expected.raw)
+
+
+@engines
+@pytest.mark.parametrize("lags", [0, 1, 60, N - 1])
+def test_lags_reach_over_pieces_of_any_size(lags: int, engine: Engine) -> None:
+    problem = numbers()
+    solution = Cholesky().solve(problem, LOCAL)
+    found, expected = (
+        covariance_of("hac", problem=problem, solution=solution, engine=each, lags=lags)[0]
+        for each in (engine, LocalEngine(batch_rows=7))
     )
     alike(found.raw, expected.raw)
 

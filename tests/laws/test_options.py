@@ -188,6 +188,7 @@ SAMPLES: dict[str, Any] = {
     "test_size": 0.2,
     "validation_size": 0.2,
     "cov_type": "hc1",
+    "lags": (3, {"cov_type": "hac"}),
     "confidence_level": 0.8,
     "solver": "lbfgs",
     "warm_start": None,
@@ -218,7 +219,7 @@ def test_an_option_of_fit_changes_the_fit_or_is_refused(
     kind: Kind, option: str, fits: dict[str, Any], table: pd.DataFrame
 ) -> None:
     """Refused in one sentence, or obeyed: what the fit reports is no longer the same."""
-    value, more = SAMPLES[option] if option == "patience" else (SAMPLES[option], {})
+    value, more = SAMPLES[option] if option in ("patience", "lags") else (SAMPLES[option], {})
     if kind.options.get(option) == value:
         return
     try:

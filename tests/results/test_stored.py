@@ -37,6 +37,7 @@ def rows() -> dict[str, list[float]]:
 KINDS: dict[str, dict[str, object]] = {
     "linear": {"target": "y"},
     "linear-cluster": {"target": "y", "cluster": "school"},
+    "linear-hac": {"target": "y", "cov_type": "hac", "lags": 2},
     "linear-l1": {"target": "y", "l1": 3.0},
     "descent": {"target": "y", "solver": "gd", "epochs": 20},
     "logistic": {"target": "two", "cov_type": "hc1"},

@@ -65,8 +65,11 @@ def fit(table: Any, *, model: str = "auto", task: str = "auto", **options: Unpac
         firth: Firth's penalised likelihood, for two classes that are separated.
         class_weight: "balanced" lets every class count alike.
         cov_type: kind of the standard errors: "nonrobust"; robust to unequal variances, "hc0", "hc1", and for least
-            squares "hc2", "hc3"; or to correlation within clusters, "cluster" (CR1) and "cr0".
+            squares "hc2", "hc3"; to correlation within clusters, "cluster" (CR1) and "cr0"; or to autocorrelation of
+            rows in order, "hac" (Newey-West with Bartlett weights). Rows are in order as the table gives them, and rows
+            that are dropped or held out leave no gap: the rows beside them become neighbours.
         cluster: the column of clusters for those.
+        lags: of "hac", rows further apart counting as uncorrelated; left out, floor(4 (n / 100)^(2/9)) of n rows.
         confidence_level: of the confidence intervals.
         solver: "auto"; "cholesky" or "qr" (least squares); "newton", "lbfgs", "coordinate_descent", "firth" or
             "interior_point"; "gd" (gradient descent, the fastest way to compute it), or "gd_closed_form",

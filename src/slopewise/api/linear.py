@@ -76,7 +76,7 @@ def problem_of(data: TrainingData, options: ResolvedOptions) -> Problem:
 
 def asked_of(options: ResolvedOptions, data: TrainingData) -> Asked:
     """Return what a fit is to tell."""
-    return Asked(options["cov_type"], options["confidence_level"], data.library)
+    return Asked(options["cov_type"], options["confidence_level"], data.library, options["lags"])
 
 
 def plain(findings: Sequence[Finding]) -> tuple[dict[str, Any], ...]:

@@ -90,6 +90,7 @@ class FitOptions(CheckOptions, total=False):
     firth: bool
     cov_type: str
     cluster: str | None
+    lags: int | None
     confidence_level: float
     solver: str
     dropout: float | None

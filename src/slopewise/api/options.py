@@ -132,7 +132,7 @@ def resolve_options(
             f"cov_type is {filled['cov_type']!r} and cluster is {filled['cluster']!r}; cluster names the column that "
             f"cov_type {' or '.join(map(repr, CLUSTER_TYPES))} needs: give both, or neither."
         )
-    check_inference(filled["cov_type"], filled["confidence_level"])
+    check_inference(filled["cov_type"], filled["confidence_level"], filled["lags"])
     _check_numbers(filled)
     return _chosen(filled, frozenset(said), model, task)
 

@@ -88,12 +88,23 @@ def fit(
     ] = False,
     class_weight: ClassWeight = None,
     cov_type: Annotated[
-        Literal["nonrobust", "hc0", "hc1", "hc2", "hc3", "cluster", "cr0"] | None,
-        typer.Option(help="Standard errors: nonrobust, or heteroscedasticity-robust.", rich_help_panel=MODEL),
+        Literal["nonrobust", "hc0", "hc1", "hc2", "hc3", "cluster", "cr0", "hac"] | None,
+        typer.Option(
+            help="Standard errors: nonrobust, or robust; hac is Newey-West, for rows in order.", rich_help_panel=MODEL
+        ),
     ] = None,
     cluster: Annotated[
         str | None,
         typer.Option(metavar="COLUMN", help="Column of clusters, whose rows are correlated.", rich_help_panel=MODEL),
+    ] = None,
+    lags: Annotated[
+        int | None,
+        typer.Option(
+            parser=whole_number,
+            metavar="N",
+            help="Of --cov-type hac: how many lags; chosen by the number of rows by default.",
+            rich_help_panel=MODEL,
+        ),
     ] = None,
     confidence_level: Annotated[
         float | None,
@@ -187,6 +198,7 @@ def fit(
         "early_stopping": early_stopping,
         "cov_type": cov_type,
         "cluster": cluster,
+        "lags": lags,
         "confidence_level": confidence_level,
         "solver": solver,
         "allow_divergence": allow_divergence,

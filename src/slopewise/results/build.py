@@ -23,17 +23,34 @@ from slopewise.solution import Solution
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a fit was asked to tell: kind of the standard errors, level of the intervals, library of the frames."""
+    """What a fit was asked to tell.
+
+    cov_type: kind of the standard errors, and lags those of hac; confidence_level of the intervals; library of the
+    frames.
+    """
 
     cov_type: str = "nonrobust"
     confidence_level: float = 0.95
     library: str = "pyarrow"
+    lags: int | None = None
 
 
-def check_inference(cov_type: str, confidence_level: float) -> None:
-    """Raise OptionError unless these are a kind of errors and a level; costs no read of the rows."""
+def check_inference(cov_type: str, confidence_level: float, lags: int | None = None) -> None:
+    """Raise OptionError unless these are a kind of errors, a level and lags; costs no read of the rows.
+
+    Args:
+        cov_type: one of COV_TYPES.
+        confidence_level: between 0 and 1.
+        lags: a whole number, and of hac alone; or None.
+    """
     check_choice("cov_type", cov_type, COV_TYPES)
     check_level("confidence_level", confidence_level)
+    if lags is None:
+        return
+    if cov_type != "hac":
+        raise OptionError(f"lags is {lags!r}, and only cov_type='hac' has lags; leave it out, or give both.")
+    if isinstance(lags, bool) or not isinstance(lags, int) or lags < 0:
+        raise OptionError(f"lags is {lags!r}; give a whole number of at least 0.")
 
 
 def build_fit(
@@ -61,18 +78,18 @@ def build_fit(
         asked: what it is to tell.
 
     Raises:
-        OptionError: cov_type or confidence_level make no sense.
+        OptionError: cov_type, confidence_level or lags make no sense.
         FitError: hc2 or hc3 where a row determines its own prediction.
     """
     asked = asked or Asked()
-    check_inference(asked.cov_type, asked.confidence_level)
+    check_inference(asked.cov_type, asked.confidence_level, asked.lags)
     glm = None
     if isinstance(problem.loss, LogLink) and solution.descent is None:
         from slopewise.training.likelihood.information import glm_statistics
 
         glm = glm_statistics(problem, solution, data.engine)
     solution = _with_basis(problem, solution, data, asked.cov_type, None if glm is None else glm.dispersion)
-    covariance, exact_covariance, train = _covariances(problem, solution, data, solver, asked.cov_type)
+    covariance, exact_covariance, train = _covariances(problem, solution, data, solver, asked)
     record = FitRecord(
         design=design,
         model=solution.model or problem.model,
@@ -117,34 +134,35 @@ def _with_basis(
 
 
 def _covariances(
-    problem: Problem, solution: Solution, data: DataHandles, solver: str, kind: str
+    problem: Problem, solution: Solution, data: DataHandles, solver: str, asked: Asked
 ) -> tuple[Covariance | None, Covariance | None, RegressionMetrics | None]:
     """Return the covariance of theta, that of the exact solution of a descent, and metrics met on the way."""
     descent = solution.descent
     if descent is not None and descent.exact is not None:
         exact = descent.exact
-        at_exact, _ = _covariance(problem, exact, data, kind)
+        at_exact, _ = _covariance(problem, exact, data, asked)
         return covariance_at(solution.theta, exact, at_exact), at_exact, None
     if solution.basis is None or descent is not None:
-        refuse_robust(kind, solver)
+        refuse_robust(asked.cov_type, solver)
         return None, None, None
-    covariance, train = _covariance(problem, solution, data, kind)
+    covariance, train = _covariance(problem, solution, data, asked)
     return covariance, None, train
 
 
 def _covariance(
-    problem: Problem, solution: Solution, data: DataHandles, kind: str
+    problem: Problem, solution: Solution, data: DataHandles, asked: Asked
 ) -> tuple[Covariance, RegressionMetrics | None]:
     squared = problem.loss.name == "squared"
     dispersion = residual_variance(solution) if squared else 1.0
+    kind, lags = asked.cov_type, asked.lags
     covariance, absolute = covariance_of(
-        kind, problem=problem, solution=solution, engine=data.engine, dispersion=dispersion
+        kind, problem=problem, solution=solution, engine=data.engine, dispersion=dispersion, lags=lags
     )
     if not squared or kind == "nonrobust":
         return covariance, None
     moments = solution.rows
     if residual_sum(solution) == 0:
         # Residuals that are nothing but rounding would make a covariance of nothing but rounding.
-        covariance = Covariance(kind, covariance.raw * 0, covariance.inner * 0)
+        covariance = replace(covariance, raw=covariance.raw * 0, inner=covariance.inner * 0)
     sums = MetricSums(moments.n, moments.weight, solution.loss, absolute, float(moments.y_mean), float(moments.yy))
     return covariance, finish(sums)

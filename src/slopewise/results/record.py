@@ -28,13 +28,14 @@ class Covariance:
     """Of the parameters, of one kind of `cov_type`.
 
     raw (d, d): of theta, output after output. inner (d, d): the same in the coordinates z of the basis, raw = M inner
-    M'. clusters: how many, 0 where rows are independent.
+    M'. clusters: how many, 0 where rows are independent. lags: of hac, None of other kinds.
     """
 
     kind: str
     raw: Tensor
     inner: Tensor
     clusters: int = 0
+    lags: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ def test_never_wider_than_eighty(
     columns["y" + name[3] * 3] = scale[2] * (x @ (1 / np.array(scale[:2])) + noise * rng.normal(size=30))
     fit = api.fit(columns, target="y" + name[3] * 3, cov_type=cov_type, confidence_level=confidence_level)
     lines = fit.summary().splitlines()
-    assert max(map(width, lines)) <= 80
+    assert max(map(cell_len, lines)) <= 80
     head = next(i for i, line in enumerate(lines) if "std error" in line)
     # Every row of the table ends where its head does: the columns stand below each other.
     assert {cell_len(line) for line in lines[head : head + 5]} == {cell_len(lines[head])}

@@ -20,13 +20,15 @@ from slopewise.losses.loss import Loss
 from slopewise.models.model import Model
 from slopewise.problem import Problem
 from slopewise.results.inference.leverage import orthonormal, scaled_columns
+from slopewise.results.inference.newey_west import LagSums, join_lags, lag_sums, lags_of
 from slopewise.results.record import Covariance
 from slopewise.solution import Basis, Solution
 from slopewise.training.moments.standardize import raw_map
 from slopewise.types import Batch
 
 CLUSTER_TYPES = ("cluster", "cr0")
-COV_TYPES = ("nonrobust", "hc0", "hc1", *CLUSTER_TYPES, "hc2", "hc3")
+LIKELIHOOD_TYPES = ("nonrobust", "hc0", "hc1", *CLUSTER_TYPES, "hac")
+COV_TYPES = (*LIKELIHOOD_TYPES, "hc2", "hc3")
 
 FULL_LEVERAGE = 1e-10
 """1 - leverage below which a row counts as the only one of its kind: rounding leaves about p · 1e-14 there."""
@@ -35,8 +37,8 @@ FULL_LEVERAGE = 1e-10
 class MeatSums(NamedTuple):
     """Sums for robust errors.
 
-    meat (d, d) = Σ s s', s the weighted score of a row in coordinates z; absolute () = Σ w |e| of squared loss;
-    alone: rows of leverage one.
+    meat (d, d) = Σ s s', s the weighted score of a row in coordinates z; absolute () = Σ w |gradient|, Σ w |e| of
+    squared loss; alone: rows of leverage one.
     """
 
     meat: Tensor
@@ -51,15 +53,22 @@ def parameters_of(solution: Solution) -> float:
 
 
 def covariance_of(
-    kind: str, *, problem: Problem, solution: Solution, engine: Engine, dispersion: float = 1.0
+    kind: str,
+    *,
+    problem: Problem,
+    solution: Solution,
+    engine: Engine,
+    dispersion: float = 1.0,
+    lags: int | None = None,
 ) -> tuple[Covariance, float]:
-    """Return the covariance of theta, and Σ w |e| where the rows of squared loss were read for it, else NaN.
+    """Return the covariance of theta, and Σ w |gradient| where the rows were read for it, else NaN.
 
     nonrobust: dispersion · M inner M', and under a penalty the scatter (H + P)⁻¹ H (H + P)⁻¹ of the shrunken estimates;
     no read of the rows. hc0: (H + P)⁻¹ (Σ s s') (H + P)⁻¹ with s the score of a row; hc1: n / (n - d) times that, which
     statsmodels' Logit leaves out; for squared loss with leverage h also hc2, each s s' divided by 1 - h, and hc3, by
-    (1 - h)²: one read. White (1980, 1982); MacKinnon and White (1985). Weighted rows are taken as statsmodels takes
-    them.
+    (1 - h)²: one read. White (1980, 1982); MacKinnon and White (1985). hac: Newey and West's sum over lags in place of
+    Σ s s', without a correction for few rows; neighbours are neighbours among the training rows, in the order of the
+    table. Weighted rows are taken as statsmodels takes them.
 
     Args:
         kind: one of COV_TYPES.
@@ -67,19 +76,22 @@ def covariance_of(
         solution: what was found, with a basis.
         engine: sums over the rows.
         dispersion: the residual variance of squared loss, 1 for a likelihood.
+        lags: of hac; None for the number that `lags_of` chooses.
 
     Raises:
-        OptionError: the kind is not one of this loss.
+        OptionError: the kind is not one of this loss; there are as many lags as rows.
         FitError: hc2 or hc3, and a row determines its own prediction.
     """
     basis = solution.basis
     assert basis is not None
     squared = problem.loss.name == "squared"
-    check_choice("cov_type", kind, COV_TYPES if squared else COV_TYPES[:5])
+    check_choice("cov_type", kind, COV_TYPES if squared else LIKELIHOOD_TYPES)
     if kind == "nonrobust":
         return covariance_from(kind, basis, dispersion * basis.inner), math.nan
     if kind in CLUSTER_TYPES:
         return _clustered(kind, problem, solution, engine)
+    if kind == "hac":
+        return _autocorrelated(problem, solution, engine, lags_of(lags, solution.rows.n))
     kernel = partial(meat, model=problem.model, loss=problem.loss, kind=kind)
     sums = engine.reduce(kernel, problem.source, MeatOperands(basis, solution.theta))
     assert sums is not None  # the solver has read these rows
@@ -123,6 +135,17 @@ def _clustered(kind: str, problem: Problem, solution: Solution, engine: Engine) 
     return replace(covariance_from(kind, basis, inner), clusters=count), float(sums.absolute)
 
 
+def _autocorrelated(problem: Problem, solution: Solution, engine: Engine, lags: int) -> tuple[Covariance, float]:
+    """Return the covariance (H + P)⁻¹ meat (H + P)⁻¹ with the meat of newey_west.py."""
+    basis = solution.basis
+    assert basis is not None
+    kernel = partial(autocorrelation_sums, model=problem.model, loss=problem.loss, lags=lags)
+    operands = MeatOperands(basis, solution.theta)
+    sums = engine.reduce(kernel, problem.source, operands, partial(join_lags, lags=lags))
+    assert sums is not None  # the solver has read these rows
+    return replace(covariance_from("hac", basis, sums.meat), lags=lags), float(sums.absolute)
+
+
 def covariance_from(kind: str, basis: Basis, inner: Tensor) -> Covariance:
     """Return the covariance whose matrix in coordinates z is inner (d, d).
 
@@ -152,27 +175,34 @@ def meat(batch: Batch, operands: MeatOperands, *, model: Model, loss: Loss, kind
         operands: basis and estimates.
         model: from x to eta.
         loss: of the rows.
-        kind: one of COV_TYPES; hc2 and hc3 weigh the rows of squared loss by their leverage.
+        kind: one of COV_TYPES; hc2 and hc3 divide the scores by leverage.
     """
+    gradient, alone = _gradient(batch, operands, model, loss), 0
+    if kind in ("hc2", "hc3"):
+        z = orthonormal(batch.x, operands.basis)
+        rest = 1 - ((z * z).sum(1) if batch.w is None else batch.w * (z * z).sum(1))
+        alone = int((rest < FULL_LEVERAGE).sum())
+        rest = rest.clamp(min=FULL_LEVERAGE)
+        scores = z * (gradient / (rest.sqrt() if kind == "hc2" else rest)[:, None])
+    else:
+        scores = _scores(batch, gradient, operands.basis)
+    return MeatSums(scores.T @ scores, gradient.abs().sum(), alone)
+
+
+def _gradient(batch: Batch, operands: MeatOperands, model: Model, loss: Loss) -> Tensor:
+    """Return w · gradient (n, m) of each row by eta, for squared loss that of e² / 2, which is -e."""
     assert batch.y is not None
-    basis, theta = operands
-    eta = _eta(batch, theta, model)
-    if loss.name == "squared":
-        return _squared_meat(batch, batch.y - eta, basis, kind)
-    scores = _scores(batch, loss.gradient(eta, batch.y), basis)
-    return MeatSums(scores.T @ scores, batch.x.new_zeros(()), 0)
-
-
-def _eta(batch: Batch, theta: Tensor, model: Model) -> Tensor:
-    eta = model.forward(theta, batch.x)
-    return eta if batch.offset is None else eta + batch.offset
+    eta = model.forward(operands.theta, batch.x)
+    if batch.offset is not None:
+        eta = eta + batch.offset
+    gradient = (eta - batch.y if loss.name == "squared" else loss.gradient(eta, batch.y)).reshape(len(batch), -1)
+    return gradient if batch.w is None else gradient * batch.w[:, None]
 
 
 def _scores(batch: Batch, gradient: Tensor, basis: Basis) -> Tensor:
-    """Return w · gradient ⊗ u (n, d) of each row in the coordinates z."""
-    gradient = gradient.reshape(len(batch), -1)
-    if batch.w is not None:
-        gradient = gradient * batch.w[:, None]
+    """Return the scores w · gradient ⊗ u (n, d) in the coordinates z, from w · gradient (n, m)."""
+    if gradient.shape[1] == 1:
+        return gradient * orthonormal(batch.x, basis)
     return (gradient[:, :, None] * scaled_columns(batch.x, basis)[:, None, :]).flatten(1) @ basis.r_inverse
 
 
@@ -185,17 +215,10 @@ class ClusterSums(NamedTuple):
 
 
 def cluster_sums(batch: Batch, operands: MeatOperands, *, model: Model, loss: Loss) -> ClusterSums:
-    """Return the sums of one batch, for squared loss with the gradient of e² / 2."""
-    assert batch.y is not None and batch.groups is not None
-    basis, theta = operands
-    eta = _eta(batch, theta, model)
-    if loss.name == "squared":
-        residual = batch.y - eta
-        scores = _scores(batch, -residual, basis)
-        absolute = residual.abs().sum() if batch.w is None else (batch.w * residual.abs()).sum()
-    else:
-        scores, absolute = _scores(batch, loss.gradient(eta, batch.y), basis), batch.x.new_zeros(())
-    return _by_cluster(batch.groups, scores, absolute)
+    """Return the sums of one batch."""
+    assert batch.groups is not None
+    gradient = _gradient(batch, operands, model, loss)
+    return _by_cluster(batch.groups, _scores(batch, gradient, operands.basis), gradient.abs().sum())
 
 
 def join_clusters(a: ClusterSums, b: ClusterSums) -> ClusterSums:
@@ -208,18 +231,18 @@ def _by_cluster(numbers: Tensor, scores: Tensor, absolute: Tensor) -> ClusterSum
     return ClusterSums(own, scores.new_zeros(len(own), scores.shape[1]).index_add_(0, place, scores), absolute)
 
 
-def _squared_meat(batch: Batch, residual: Tensor, basis: Basis, kind: str) -> MeatSums:
-    z = orthonormal(batch.x, basis)
-    e = residual.abs()
-    we = e if batch.w is None else e * batch.w
-    alone, scale = 0, we
-    if kind in ("hc2", "hc3"):
-        leverage = (z * z).sum(1) if batch.w is None else batch.w * (z * z).sum(1)
-        rest = 1 - leverage
-        alone = int((rest < FULL_LEVERAGE).sum())
-        scale = we / (rest.clamp(min=FULL_LEVERAGE).sqrt() if kind == "hc2" else rest.clamp(min=FULL_LEVERAGE))
-    rows = z * scale[:, None]
-    return MeatSums(rows.T @ rows, we.sum(), alone)
+def autocorrelation_sums(batch: Batch, operands: MeatOperands, *, model: Model, loss: Loss, lags: int) -> LagSums:
+    """Return the sums over lags of one batch.
+
+    Args:
+        batch: n rows.
+        operands: basis and estimates.
+        model: from x to eta.
+        loss: of the rows.
+        lags: L.
+    """
+    gradient = _gradient(batch, operands, model, loss)
+    return lag_sums(_scores(batch, gradient, operands.basis), gradient.abs().sum(), lags)
 
 
 CLOSE = 0.01

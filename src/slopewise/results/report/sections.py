@@ -112,6 +112,9 @@ def notes(report: Report) -> list[str]:
     if report["clusters"]:
         kind = "CR0" if report["cov_type"] == "cr0" else "CR1"
         found.append(f"standard errors robust to correlation within {report['clusters']:,} clusters: {kind}")
+    elif report["cov_type"] == "hac":
+        lags = f"{report['lags']:,} lag{'s' * (report['lags'] != 1)}"
+        found.append(f"standard errors robust to heteroscedasticity and autocorrelation: HAC, {lags}")
     elif report["cov_type"] != "nonrobust":
         against = "a wrong likelihood" if report["classes"] else "heteroscedasticity"
         found.append(f"standard errors robust to {against}: {report['cov_type'].upper()}")

@@ -33,7 +33,7 @@ def to_dict(fit: Fitted[Any]) -> dict[str, Any]:
 def described(fit: Fitted[Any]) -> dict[str, Any]:
     """Return everything that is shown of a fit, its numbers as they are."""
     record, solution = fit.record, fit.record.solution
-    statistics = fit.stats
+    statistics, covariance = fit.stats, record.covariance or record.exact_covariance
     values: dict[str, Any] = {
         "n": fit.n,
         "n_dropped": fit.n_dropped,
@@ -59,7 +59,8 @@ def described(fit: Fitted[Any]) -> dict[str, Any]:
         "digits": None if solution.digits is None else tenths(fit.digits),
         "cov_type": record.cov_type,
         "cluster": record.design.cluster,
-        "clusters": 0 if record.covariance is None else record.covariance.clusters,
+        "clusters": 0 if covariance is None else covariance.clusters,
+        "lags": None if covariance is None else covariance.lags,
         "confidence_level": record.confidence_level,
         "l2": record.l2,
         "l1": record.l1,
