@@ -13,9 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from slopewise.data.arrow import by_column
 from slopewise.data.clusters import cluster_numbers
-from slopewise.data.source import Chunk
+from slopewise.data.source import Chunk, by_column
 from slopewise.data.target_classes import class_numbers, codes_of, recode
 from slopewise.errors import DataError, quoted
 from slopewise.types import INTERCEPT, Batch, Kind

@@ -123,3 +123,15 @@ class Source(ABC):
 
         Called only after a sum was not finite, so that valid data is never searched.
         """
+
+
+def by_column(n: int, q: int) -> Tensor:
+    """Return an uninitialised column-major tensor (n, q).
+
+    Allocated by numpy, which uses large pages: to fill 168 MB for the first time takes 13 ms so, and 72 ms in memory
+    allocated by torch.
+    """
+    import numpy as np
+    import torch
+
+    return torch.from_numpy(np.empty((q, n))).T

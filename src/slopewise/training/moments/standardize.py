@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from slopewise.data.source import Source
+from slopewise.data.source import Source, by_column
 from slopewise.errors import DataError
 from slopewise.solution import Basis, Moments, Standardization
 from slopewise.types import Batch
@@ -53,7 +53,7 @@ class StandardizedRows(Source):
         """Yield all rows in order, in batches of at most `size` rows."""
         for batch in self.inner.batches(size):
             assert batch.y is not None
-            x = (batch.x - self.mean).div_(self.scale).to(self.dtype)
+            x = standardized(batch.x, self.mean, self.scale).to(self.dtype)
             y = ((batch.y - self.y_mean) / self.y_scale).to(self.dtype)
             w = None if batch.w is None else (batch.w * self.weight_factor).to(self.dtype)
             yield replace(batch, x=x, y=y, w=w)
@@ -65,6 +65,14 @@ class StandardizedRows(Source):
     def first_invalid_value(self) -> DataError | None:
         """Return the error that names the first missing or infinite value, if there is one."""
         return self.inner.first_invalid_value()
+
+
+def standardized(x: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
+    """Return (x - mean) / scale (n, q) in new memory, by column where x is; mean and scale (q,)."""
+    if x.stride(0) != 1:
+        return (x - mean).div_(scale)
+    # memory of numpy's: torch's is filled page by page, which takes as long as the arithmetic
+    return torch.sub(x, mean, out=by_column(*x.shape)).div_(scale)
 
 
 def standardization(moments: Moments, *, standardize: bool, intercept: bool) -> Standardization:
