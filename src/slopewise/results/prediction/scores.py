@@ -31,7 +31,7 @@ class Scorer:
     y_scale: float
 
     def linear_predictor(self, operands: ScoreOperands, x: Tensor, offset: Tensor | None = None) -> Tensor:
-        """Return eta (n,) or (n, m) for rows x (n, q), raw units, float64.
+        """Return eta (n,) or (n, m) for rows x (n, q), raw units, float64; offset (n,) or None is added to it.
 
         A network takes (x - mean) / scale, in its own dtype, and where the target was scaled gives (y - y_mean) /
         y_scale.
@@ -44,7 +44,8 @@ class Scorer:
             u = ((x - mean) / scale).to(theta.dtype)
             eta = self.model.forward(theta, u).to(torch.float64)
         eta = eta[:, 0] if self.loss.outputs == 1 else eta
-        return eta if self.loss.classes else eta * self.y_scale + self.y_mean
+        eta = eta if self.loss.classes else eta * self.y_scale + self.y_mean
+        return eta if offset is None else eta + offset
 
     def predicted(self, operands: ScoreOperands, x: Tensor, offset: Tensor | None = None) -> Tensor:
         """Return the predicted numbers (n,), or the logarithms of the probabilities (n, k), not of rounded ones."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -33,7 +34,10 @@ FIRST_ROWS = 65536
 
 
 class DescentRows(ABC):
-    """Rows in the units and the dtype of a descent. n of them; `first`: x, y and w of the first, in memory."""
+    """Rows in the units and the dtype of a descent. n of them; `first`: x, y and w of the first, in memory.
+
+    Where they have an offset, it stands beside the target, y (n, 2), and the losses given are those of `row_loss`.
+    """
 
     n: int
     first: Arrays
@@ -52,7 +56,7 @@ class DescentRows(ABC):
 
     @abstractmethod
     def idle_cost(self, module: nn.Module, loss: RowLoss) -> float:
-        """Return the cost of predicting 0 for every row: a scale for the others, whatever the start."""
+        """Return the cost of the output 0 for every row: a scale for the others, whatever the start."""
 
     @abstractmethod
     def digest(self) -> str:
@@ -61,7 +65,7 @@ class DescentRows(ABC):
 
 @dataclass(frozen=True, slots=True)
 class RowsInMemory(DescentRows):
-    """arrays: x (n, q), y (n,) and w (n,) of mean 1 or None."""
+    """arrays: x, y and w of mean 1 or None."""
 
     arrays: Arrays
 
@@ -84,7 +88,7 @@ class RowsInMemory(DescentRows):
         return whole_cost(module, self.arrays, loss, penalty, with_gradient=with_gradient)
 
     def idle_cost(self, module: nn.Module, loss: RowLoss) -> float:
-        """Return the cost of predicting 0 for every row."""
+        """Return the cost of the output 0 for every row."""
         return idle_cost(module, self.arrays, loss)
 
     def digest(self) -> str:
@@ -122,7 +126,11 @@ class StreamedRows(DescentRows):
         return of_epoch
 
     def cost(self, module: nn.Module, loss: RowLoss, penalty: Penalty | None, *, with_gradient: bool) -> float:
-        """Return the cost of all rows, read once for it."""
+        """Return the cost of all rows, read once for it.
+
+        Raises:
+            DataError: no row has a weight above 0; a missing or infinite value, which validation rows may have.
+        """
         was_training = module.training
         module.eval()
         kernel = partial(cost_sums, loss=loss, with_gradient=with_gradient)
@@ -130,6 +138,8 @@ class StreamedRows(DescentRows):
         if sums is None or not float(sums.weight) > 0:
             raise DataError("there are no rows with a weight above 0 to measure on; check the split and the weights.")
         total = float(sums.loss) / float(sums.weight)
+        if math.isnan(total) and (error := self.source.first_invalid_value()) is not None:
+            raise error
         if with_gradient:
             _set_gradient(module, sums.gradient / sums.weight)
         if penalty is not None:
@@ -142,16 +152,33 @@ class StreamedRows(DescentRows):
         return total
 
     def idle_cost(self, module: nn.Module, loss: RowLoss) -> float:
-        """Return the cost of predicting 0 for each of the first rows: it is but a scale."""
+        """Return the cost of the output 0 for each of the first rows: it is but a scale."""
         return idle_cost(module, self.first, loss)
 
     def digest(self) -> str:
-        """Return a hash of the moments."""
+        """Return a hash of the moments, and of those of the offset, for which the rows are read once."""
         found = self.moments
         digest = hashlib.sha256(f"streamed {found.n} {found.weight!r}".encode())
         for part in (found.mean, found.y_mean, found.gram, found.xy, found.yy):
             digest.update(part.contiguous().numpy().tobytes())
+        if self.first[1].dim() > 1:
+            sums = self.engine.reduce(target_products, self.source, None)
+            assert sums is not None  # the first of them are known
+            digest.update(sums.products.numpy().tobytes())
         return digest.hexdigest()
+
+
+class TargetProducts(NamedTuple):
+    """products (2, 3) of [y, offset] with [y, offset, 1], summed over rows; float64."""
+
+    products: Tensor
+
+
+def target_products(batch: Batch, operands: None) -> TargetProducts:
+    """Return the sums of one batch whose rows have an offset."""
+    assert batch.y is not None
+    target = batch.y.to(torch.float64)
+    return TargetProducts(target.T @ torch.cat([target, target.new_ones(len(batch), 1)], dim=1))
 
 
 class CostOperands(NamedTuple):

@@ -40,8 +40,8 @@ FALLBACK_LR = 0.1
 class NetworkSetup:
     """Everything known before the first epoch.
 
-    plan: its lr settled. data and validation: rows in the units and the dtype of the descent. targets: y (r,) and w
-    (r,) or None, in those units, on which the null model costs what it costs on all training rows; counts (k,):
+    plan: its lr settled. data and validation: rows in the units and the dtype of the descent. targets: y and w or None
+    of r rows, in those units, on which the null model costs what it costs on all training rows; counts (k,):
     training rows of each class, none where the target is a number. units of the columns; y_mean and y_scale of the
     target, 0 and 1 where it is left alone. start (p,) float64. ridge (p,): ridge · theta² is added to the mean
     loss; shared_by: classes whose coefficients are shrunk about their mean (see decay.py), 0 for none. largest_lr:
@@ -162,7 +162,7 @@ def _targets(rows: DescentRows, loss: Loss) -> tuple[tuple[Tensor, Tensor | None
     """Return `targets` and `counts` of a setup; of streamed rows from one read, or where the loss is squared from none.
 
     Of streamed rows the targets are the classes, weighed by their rows; for squared loss two numbers with the mean and
-    the variance of all; for any other loss all numbers, 16 bytes a row.
+    the variance of all; for any other loss all numbers, 16 bytes a row, or with an offset 24.
     """
     k = loss.classes
     if not isinstance(rows, StreamedRows):
@@ -222,7 +222,7 @@ def largest_curvature(
     Args:
         problem: its model maps the units of the descent to eta, in float64.
         moments: of the training rows.
-        first: x (n, q), y (n,) and w (n,) or None in raw units, of the first training rows.
+        first: x, y, with its offset where there is one, and w or None in raw units, of the first training rows.
         start: (p,).
         standardize: standardised columns rather than raw ones.
         is_linear: the model has no hidden layers.
