@@ -28,6 +28,11 @@ def target_of(y: Tensor, offset: Tensor | None) -> Tensor:
     return y if offset is None else torch.stack([y, offset], dim=1)
 
 
+def y_of(target: Tensor) -> Tensor:
+    """Return y (n,) of a target, without the offset that may stand beside it."""
+    return target if target.dim() == 1 else target[:, 0]
+
+
 def row_loss(loss: Loss, target: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
     """Return the function from eta and a target of this kind to the loss of each row (n,).
 

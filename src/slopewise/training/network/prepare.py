@@ -17,7 +17,9 @@ from torch import Tensor
 
 from slopewise.data.source import Source
 from slopewise.engine.engine import Engine
+from slopewise.errors import DataError
 from slopewise.losses.loss import Loss
+from slopewise.losses.offset import y_of
 from slopewise.optimizers.plan import DescentPlan
 from slopewise.optimizers.sgd_recurrence import SGD, sgd_of
 from slopewise.optimizers.sharpness import Sharpness
@@ -108,7 +110,7 @@ def prepare_network(
         callback: told how the read gets on, and when much memory is taken.
 
     Raises:
-        DataError: no rows; a missing or infinite value.
+        DataError: no rows; a missing or infinite value; a target that the loss cannot take.
     """
     units = standardization(moments, standardize=plan.standardize, intercept=True)
     y_mean, y_scale = target_units(problem, moments, standardize=plan.standardize)
@@ -119,6 +121,9 @@ def prepare_network(
 
     rows = descent_rows(problem.source, engine, plan, moments, standardized, may_stream=may_stream, callback=callback)
     targets, counts = _targets(rows, problem.loss)
+    wrong = None if counts else problem.loss.check_target(y_of(targets[0]))
+    if wrong is not None:
+        raise DataError(wrong)
     module = problem.model.module(start.to(dtype))
     shared_by = problem.loss.classes if is_linear and problem.loss.classes > 2 and problem.penalty.strength else 0
     setup = NetworkSetup(
