@@ -40,7 +40,7 @@ class Batch:
     equal weights; offset (n,), added to eta, or None for 0; groups (n,) int64, equal
     for rows of one cluster, or None. `dropped` rows were left out while this
     batch was made, and `missing` counts the missing values in each used column, in the design's
-    order of columns.
+    order of columns. The rows of a descent have no offset: it is a second column of y, (n, 2).
     """
 
     x: Tensor

@@ -175,6 +175,18 @@ def test_l1_and_l2_of_counts():
         ("y", {"loss": "poison"}, OptionError, "loss 'poison' is not known.*poisson"),
         ("y", {"loss": "poisson"}, DataError, "Poisson regression needs targets that are zero or positive"),
         ("count", {"loss": "gamma"}, DataError, "the target holds 0, and Gamma regression needs targets that are pos"),
+        (
+            "y",
+            {"loss": "poisson", "epochs": 5},
+            DataError,
+            "Poisson regression needs targets that are zero or positive",
+        ),
+        (
+            "count",
+            {"loss": "gamma", "model": "mlp", "hidden": (2,), "exposure": "hours"},
+            DataError,
+            "the target holds 0, and Gamma regression needs targets that are positive",
+        ),
         ("y", {"loss": "quantile", "tau": 1.0}, OptionError, "tau is 1"),
         ("y", {"tau": 0.5}, OptionError, "tau is of loss 'quantile'; choose it with loss= too"),
         (

@@ -76,6 +76,23 @@ def test_and_by_logistic_descent_as_in_the_document():
     assert "Logistic regression by gradient descent of y" in fit.summary()
 
 
+def test_the_reason_speaks_of_a_network_where_there_is_one():
+    counts = {**PAIRS, "y": [0.0, 1.0, 4.0, 2.0]}
+    reasons = [
+        slopewise.fit(counts, target="y", epochs=2, lr=0.1, **options).reason
+        for options in (
+            {"loss": "huber", "delta": 1.0},
+            {"loss": "poisson"},
+            {"model": "softmax"},
+            {"loss": "poisson", "model": "mlp", "hidden": (2,)},
+            {"model": "mlp"},
+        )
+    ]
+    of_loss = "the plain loop: only squared loss has a closed form, and the loss is {}"
+    of_network = "the plain loop: the descent of a network has no closed form"
+    assert reasons == [*(of_loss.format(name) for name in ("huber", "poisson", "softmax")), of_network, of_network]
+
+
 def test_one_layer_stays_at_equal_odds_on_xor_and_a_finding_explains_it():
     fit = slopewise.fit(XOR, target="y", model="logistic", lr=1.0, epochs=500, standardize=False, init="torch")
     assert fit.descent.cost == pytest.approx(0.6931, abs=5e-5)

@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import math
+import random
 import subprocess
 import sys
 
@@ -70,6 +72,37 @@ def test_two_classes_with_odds_ratios(call, examples, tmp_path):
     assert "Confusion of the evaluated rows" in evaluated.out
     assert json.loads(call("evaluate", path, examples / "penguins.csv", "--json").out)["auc"] > 0.97
     assert call("show", path).out == done.out
+
+
+def test_counts_with_an_exposure_by_gradient_descent(call, tmp_path):
+    make = random.Random(0)
+    table, path = tmp_path / "t.csv", tmp_path / "t.safetensors"
+    with table.open("w", newline="") as file:
+        lines = csv.writer(file)
+        lines.writerow(["x", "hours", "y"])
+        for _ in range(200):
+            x, hours = make.gauss(0, 1), make.uniform(0.5, 20)
+            lines.writerow([x, hours, sum(make.random() < 0.02 * math.exp(0.5 * x) for _ in range(round(50 * hours)))])
+    words = ("fit", table, "--target", "y", "--loss", "poisson", "--exposure", "hours", "--json")
+    exact, descended = (
+        json.loads(call(*words, *more).out)
+        for more in ((), ("--optimizer", "adam", "--lr", "0.05", "--schedule", "cosine", "--out", path))
+    )
+    assert (exact["solver"], descended["solver"]) == ("newton", "gd_loop")
+    assert descended["reason"] == "the plain loop: only squared loss has a closed form, and the loss is poisson"
+    for one, other in zip(descended["coefficients"], exact["coefficients"], strict=True):
+        assert one["estimate"] == pytest.approx(other["estimate"], rel=1e-6)
+    assert "log exposure hours is added to the linear predictor" in call("show", path).out
+    predicted = list(csv.DictReader(io.StringIO(call("predict", path, table).out)))
+    assert len(predicted) == 200
+    metrics = json.loads(call("evaluate", path, table, "--json").out)
+    assert metrics["rmse"] == pytest.approx(descended["train"]["rmse"], rel=1e-12)
+    checked = call("check", *words[1:-1])
+    assert checked.code == 0 and "largest stable lr" in checked.out
+    done = call("fit", table, "--target", "y", "--exposure", "hours", "--optimizer", "adam")
+    assert done.code == 2 and "offset and exposure are for counts and positive targets, and loss 'squared'" in done.err
+    network = call(*words[:-1], "--model", "mlp", "--hidden", "3", "--optimizer", "adam", "--epochs", "50")
+    assert network.code == 0 and "the descent of a network has no closed form" in network.out
 
 
 def test_separated_classes_exit_1_with_what_to_do(call, examples):

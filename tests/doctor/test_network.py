@@ -113,6 +113,20 @@ def test_a_constant_prediction_of_the_class_shares():
     assert found[1].what == "the model predicts the same class probabilities for every row, like the null model"
 
 
+def test_a_negative_cost_is_compared_with_the_null_model_as_any_other():
+    """The cost of counts may be negative: -5.02 is better than -5, by less than a hundredth."""
+    module = MLP(2, (), 1).module(torch.zeros(3, dtype=torch.float64))
+    counts = {"n_classes": 0, "null_cost": -5.0}
+    (same,) = network_findings(examination(module, INPUTS, XOR, **counts, cost=-5.02))
+    (worse,) = network_findings(examination(module, INPUTS, XOR, **counts, cost=-4.5, has_offset=True))
+    assert (same.code, worse.code) == ("constant-prediction", "worse-than-constant")
+    assert same.what == "the model predicts nearly the same for every row, like the null model"
+    assert worse.what.endswith("predicts the same for every row, apart from its offset")
+    assert codes(module, INPUTS, XOR, **counts, cost=-5.5) == []
+    (apart,) = network_findings(examination(module, INPUTS, XOR, **counts, cost=-5.0, has_offset=True))
+    assert apart.what == "the model predicts nearly the same for every row, apart from its offset, like the null model"
+
+
 def test_a_solved_task_has_no_finding():
     module = nn.Sequential(nn.Linear(2, 2), nn.Sigmoid(), nn.Linear(2, 1)).double()
     with torch.no_grad():  # saturated, as trained networks are: or, and, or-but-not-and

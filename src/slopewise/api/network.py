@@ -36,8 +36,10 @@ from slopewise.training.moments.standardize import standardization
 from slopewise.training.network.prepare import target_units
 from slopewise.training.network.solver import NetworkLoop
 from slopewise.training.registry import refuse_estimates
+from slopewise.training.requirements import squared_loss
 
-ONE = "the plain loop: the descent of a network has no closed form"
+ONE = "the plain loop: {}"
+NETWORK = "the descent of a network has no closed form"
 MANY = "the plain loop: {} networks trained at once, the best one kept"
 
 
@@ -83,10 +85,18 @@ def fit_network(
         design=data.design,
         data=data.handles,
         solver=solver.name,
-        reason=ONE if n_init == 1 else MANY.format(f"{n_init:,}"),
+        reason=_reason(problem, n_init),
         asked=asked_of(options, data),
     )
     return fit.with_findings(plain(examine_network_after(fit)))
+
+
+def _reason(problem: Problem, n_init: int) -> str:
+    """Return why the loop trains this model, whose loss leaves no closed form where it has no hidden layers."""
+    if n_init > 1:
+        return MANY.format(f"{n_init:,}")
+    of_loss = squared_loss(problem, None) if problem.model.is_linear else None
+    return ONE.format(of_loss or NETWORK)
 
 
 def _n_init(options: ResolvedOptions, warm_start: Any) -> int:

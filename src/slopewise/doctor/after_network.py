@@ -41,6 +41,7 @@ def examine_network_after(fit: Fit[Any]) -> tuple[Finding, ...]:
         class_names=fit.class_names,
         history=descent.history,
         standardized=descent.plan.standardize,
+        has_offset=head.offset is not None,
     )
     stopping = descent.plan.stopping
     stopped_early = stopping.monitor == "validation" and stopping.patience is not None

@@ -11,6 +11,7 @@ from slopewise.doctor.finding import Finding, Number, ranked
 from slopewise.doctor.separable import separating_hyperplane
 from slopewise.doctor.steps import beyond_limit
 from slopewise.engine.engine import Engine
+from slopewise.losses.offset import target_of
 from slopewise.models.build import start_of
 from slopewise.optimizers.plan import DescentPlan
 from slopewise.optimizers.sgd_recurrence import sgd_of
@@ -42,7 +43,7 @@ def examine_network_before(
     is_linear = model.is_linear
     head = engine.head(problem.source, MOST_ROWS)
     assert head.y is not None
-    rows = head.x, head.y, head.w
+    rows = head.x, target_of(head.y, head.offset), head.w
     start = start_of(model, plan.init, plan.seed)
     sgd = sgd_of(plan.options) if plan.optimizer == "sgd" else None
 

@@ -32,7 +32,7 @@ class NetworkExamination:
 
     module: trained, from x to eta. x (n, q) in the units of the descent and y (n,), some thousands of the rows.
     names (q,) of the columns. n_classes: 0 for a number as target; class_names. cost over the training
-    rows, and null_cost, that of the null model. history, where there is one.
+    rows, and null_cost, that of the null model. history, where there is one. has_offset: an offset is added to eta.
     """
 
     module: nn.Module
@@ -45,6 +45,7 @@ class NetworkExamination:
     class_names: tuple[str, ...] = ()
     history: History | None = None
     standardized: bool = True
+    has_offset: bool = False
 
 
 def network_findings(examination: NetworkExamination) -> tuple[Finding, ...]:
@@ -53,9 +54,10 @@ def network_findings(examination: NetworkExamination) -> tuple[Finding, ...]:
     findings = [link_finding(layers, examination.module, examination.n_classes), _unscaled(examination)]
     if examination.cost > FAILED * examination.null_cost:
         findings += layer_findings(layers, standardized=examination.standardized)
-    if examination.cost > (1 + NO_BETTER) * examination.null_cost:
+    margin = NO_BETTER * abs(examination.null_cost)  # the cost of counts may be negative
+    if examination.cost > examination.null_cost + margin:
         findings.append(_worse(examination))
-    elif examination.cost >= (1 - NO_BETTER) * examination.null_cost:
+    elif examination.cost >= examination.null_cost - margin:
         is_linear = _is_linear_model(examination.module)
         xor = (
             one_layer(examination.x, examination.y, examination.names)
@@ -104,7 +106,7 @@ def _worse(examination: NetworkExamination) -> Finding:
     return Finding(
         code="worse-than-constant",
         severity="warning",
-        what="the model is worse than the null model, which predicts the same for every row",
+        what=f"the model is worse than the null model, which predicts the same for every row{_apart(examination)}",
         number=Number(examination.cost, words),
         cause=cause,
         fix=fix,
@@ -113,7 +115,7 @@ def _worse(examination: NetworkExamination) -> Finding:
 
 def _constant_prediction(examination: NetworkExamination, eta: Tensor, is_linear: bool) -> Finding:
     words = f"cost {figure(examination.cost, 4)}, and the null model costs {figure(examination.null_cost, 4)}"
-    what = "the model predicts nearly the same for every row, like the null model"
+    what = f"the model predicts nearly the same for every row{_apart(examination)}, like the null model"
     if examination.n_classes == 2:
         p = torch.sigmoid(eta.reshape(-1))
         words += f"{_even_odds(examination.null_cost)}; outputs from {float(p.min()):.3f} to {float(p.max()):.3f}"
@@ -134,6 +136,10 @@ def _constant_prediction(examination: NetworkExamination, eta: Tensor, is_linear
         cause=cause,
         fix=fix,
     )
+
+
+def _apart(examination: NetworkExamination) -> str:
+    return ", apart from its offset" if examination.has_offset else ""
 
 
 def _even_odds(null_cost: float) -> str:

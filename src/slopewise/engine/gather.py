@@ -11,13 +11,13 @@ from torch import Tensor
 
 from slopewise.data.source import Source
 from slopewise.engine.buffered import ANNOUNCED
-from slopewise.errors import DataError, OptionError
+from slopewise.errors import DataError
 from slopewise.types import Batch, Callback
 
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """All rows of a source as tensors: x (n, q) and y (n,); w (n,) or None for equal weights."""
+    """All rows of a source as tensors: x (n, q) and y, of any shape (n, ...); w (n,) or None for equal weights."""
 
     x: Tensor
     y: Tensor
@@ -47,16 +47,13 @@ def gather(
 
     Raises:
         DataError: the source has no rows, or more than the limit; a value is missing or infinite.
-        OptionError: the rows have an offset, which nothing that gathers them takes.
     """
     parts: list[Batch] = []
     done = taken = 0
     for batch in source.batches(source.n_rows if source.in_memory and source.n_rows else batch_rows):
         if len(batch):
             x = batch.x if mean is None or scale is None else (batch.x - mean) / scale
-            assert batch.y is not None
-            if batch.offset is not None:
-                raise OptionError("offset and exposure are for solvers 'newton', 'lbfgs' and 'coordinate_descent'.")
+            assert batch.y is not None and batch.offset is None
             to, w = dtype or x.dtype, batch.w
             parts.append(Batch(x.to(to), batch.y.to(to), None if w is None else w.to(to)))
             taken += sum(part.nbytes for part in (parts[-1].x, parts[-1].y) if part is not None)

@@ -106,6 +106,7 @@ def _buffers(source: Source, rows: int) -> Generator[Batch, None, None]:
     both: list[Batch] = []
     number = filled = 0
     for batch in source.batches(min(READ_ROWS, rows)):
+        assert batch.offset is None
         at = 0
         while at < len(batch):
             if len(both) <= number % 2:

@@ -1,4 +1,4 @@
-"""The null model, one eta for all rows: its cost, and the search for it where there is no formula."""
+"""The null model, one eta for all rows beside their offsets: its cost, and the search for it without a formula."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from slopewise.errors import DataError
+from slopewise.losses.offset import row_loss
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,11 +20,11 @@ ENOUGH = 1e-14
 
 
 def null_model_cost(loss: Loss, y: Tensor, w: Tensor | None = None) -> float:
-    """Return the lowest mean loss that one eta for all rows can reach.
+    """Return the lowest mean loss that one eta for all rows, to which their offsets are added, can reach.
 
     Args:
         loss: per row.
-        y: (n,).
+        y: (n,), or (n, 2) with the offset of each row beside it.
         w: (n,), or None for equal weights.
 
     Raises:
@@ -37,9 +38,40 @@ def null_model_cost(loss: Loss, y: Tensor, w: Tensor | None = None) -> float:
         raise DataError(
             "the cost of the null model needs at least one row, and there is zero; check the filters and the split."
         )
-    eta = loss.null_eta(y, w)
-    values = loss.value(eta.expand(len(y), *eta.shape), y)
+    eta = loss.null_eta(y, w) if y.dim() == 1 else null_eta_with_offset(loss, y, w).to(y.dtype)
+    values = row_loss(loss, y)(eta.expand(len(y), *eta.shape), y)
     return float(values.mean() if w is None else (w * values).sum() / w.sum())
+
+
+def null_eta_with_offset(loss: Loss, target: Tensor, w: Tensor | None = None) -> Tensor:
+    """Return the eta () of lowest summed loss of eta + offset, float64, for a loss whose eta is a logarithm.
+
+    1. Start at the logarithm of Σ w y / Σ w exp(offset), which is the answer for Poisson's loss. 2. Widen a bracket
+    around it until the gradient has both signs. 3. Search in it.
+
+    Args:
+        loss: convex in eta = log mu, with its lowest point at mu = y for each row.
+        target: y and offset of each row, (n, 2).
+        w: (n,), or None for equal weights.
+    """
+    y, offset = target.to(torch.float64).unbind(1)
+    weights = torch.ones_like(y) if w is None else w.to(torch.float64)
+    # 1.
+    eta = (weights @ y).log() - torch.logsumexp(weights.log() + offset, 0)
+    if not bool(eta.isfinite()):  # every target is 0
+        return eta
+
+    def gradient(eta: Tensor) -> float:
+        return float(weights @ loss.gradient(eta + offset, y))
+
+    # 2.
+    low, high, step = eta, eta, 1.0
+    while gradient(low) > 0:
+        low, step = low - step, 2 * step
+    while gradient(high) < 0:
+        high, step = high + step, 2 * step
+    # 3.
+    return search(loss, y, w, offset=offset, bracket=(low, high))
 
 
 def log_shares(y: Tensor, weight: Tensor, k: int) -> Tensor:
@@ -55,21 +87,30 @@ def log_shares(y: Tensor, weight: Tensor, k: int) -> Tensor:
     return (shares[1:] / shares[0]).log()
 
 
-def search(loss: Loss, y: Tensor, w: Tensor | None = None) -> Tensor:
-    """Return the eta () of lowest summed loss, between the least and the largest target.
+def search(
+    loss: Loss,
+    y: Tensor,
+    w: Tensor | None = None,
+    *,
+    offset: Tensor | None = None,
+    bracket: tuple[Tensor, Tensor] | None = None,
+) -> Tensor:
+    """Return the eta () of lowest summed loss, between the least and the largest target where no bracket is given.
 
     Newton's method in one dimension; where its step leaves the bracket that the gradient's signs give, bisection.
 
     Args:
-        loss: convex, with its lowest point in y for each row.
+        loss: convex, with its lowest point in y for each row where no bracket is given.
         y: (n,).
         w: (n,), or None for equal weights.
+        offset: (n,), added to eta, or None.
+        bracket: two eta () between which the lowest point lies, or None.
     """
-    weights = torch.ones_like(y) if w is None else w
-    low, high = y.min(), y.max()
-    eta = y.median()
+    weights = torch.ones_like(y) if w is None else w.to(y.dtype)
+    low, high = bracket or (y.min(), y.max())
+    eta = y.median() if bracket is None else (low + high) / 2
     for _ in range(STEPS):
-        everywhere = eta.expand(len(y))
+        everywhere = eta.expand(len(y)) if offset is None else eta + offset
         gradient = (weights * loss.gradient(everywhere, y)).sum()
         hessian = (weights * loss.hessian(everywhere, y)).sum()
         low, high = (eta, high) if float(gradient) < 0 else (low, eta)

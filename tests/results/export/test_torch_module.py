@@ -20,7 +20,9 @@ PENGUINS = str(Path(__file__).parents[3] / "examples" / "penguins.csv")
 MASS = {"target": "body_mass_g", "features": ["flipper_length_mm", "bill_depth_mm"], "missing": "drop"}
 SPECIES = {**MASS, "target": "species"}
 
-CASES: dict[str, tuple[nn.Module, dict[str, Any]]] = {
+LENGTH = {"target": "flipper_length_mm", "features": ["bill_depth_mm"], "missing": "drop", "exposure": "year"}
+
+CASES: dict[str, tuple[nn.Module | None, dict[str, Any]]] = {
     "layers": (nn.Sequential(nn.Linear(2, 4), nn.GELU("tanh"), nn.Linear(4, 1)), {**MASS, "l2": 0.1}),
     "a flat answer": (nn.Sequential(nn.Linear(2, 3), nn.PReLU(), nn.Linear(3, 1), nn.Flatten(0)), {**MASS}),
     "an own class": (own_modules.Bent(), {**MASS, "lr": 0.05}),
@@ -29,6 +31,19 @@ CASES: dict[str, tuple[nn.Module, dict[str, Any]]] = {
         nn.Sequential(nn.Linear(2, 5, bias=False), nn.ELU(0.5), nn.Dropout(0.2), nn.Linear(5, 2)),
         {**SPECIES, "optimizer": "adam", "batch_size": 50, "test_size": 0.2, "class_weight": "balanced"},
     ),
+    "counts": (None, {**LENGTH, "loss": "poisson", "lr": 0.1, "weights": "bill_length_mm"}),
+    "counts of a network": (
+        nn.Sequential(nn.Linear(1, 3), nn.Tanh(), nn.Linear(3, 1)),
+        {**LENGTH, "loss": "negative_binomial", "overdispersion": 0.1, "batch_size": 64, "lr": 0.05},
+    ),
+    "counts in single precision": (
+        None,
+        {**LENGTH, "loss": "poisson", "optimizer": "adam", "lr": 0.1, "dtype": "float32"},
+    ),
+    "gamma": (None, {**MASS, "loss": "gamma", "optimizer": "adam", "lr": 0.1}),
+    "huber": (None, {**MASS, "loss": "huber", "delta": 100.0, "lr": 0.5, "l2": 2.0}),
+    "absolute": (None, {**MASS, "loss": "absolute", "lr": 10.0, "schedule": "cosine"}),
+    "quantile network": (None, {**MASS, "loss": "quantile", "tau": 0.8, "hidden": (3,), "optimizer": "adam"}),
     "single precision": (nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1)), {**MASS, "dtype": "float32"}),
 }
 
@@ -60,7 +75,8 @@ def test_the_script_reproduces_the_fit(name: str, fits: dict[str, Any], answers:
     printed = dict(line.split(": ", 1) for line in answers[name].splitlines() if line.startswith(("cost", "pred")))
     close = 1e-4 if "single" in name else 1e-9
     assert float(printed["cost"]) == pytest.approx(fit.descent.cost, rel=close)
-    answer = predicted(fit.record, next(fit.data.train.batches(1)).x)
+    first = next(fit.data.train.batches(1))
+    answer = predicted(fit.record, first.x, first.offset)
     right = answer.exp()[0].tolist() if fit.class_names else [answer.item()]
     assert json.loads(printed["prediction"]) == pytest.approx(right, rel=close)
 

@@ -20,12 +20,13 @@ from slopewise.api import dataset
 from slopewise.engine import stream
 from slopewise.engine.default import default_engine
 from slopewise.engine.local import LocalEngine
-from slopewise.errors import StoreError
+from slopewise.errors import DataError, StoreError
 
 N = 900
 NUMBER = {"target": "y", "lr": 0.05}
 TWO = {"target": "two", "lr": 0.2}
 THREE = {"target": "three", "lr": 0.2}
+COUNT = {"target": "count", "loss": "poisson", "optimizer": "adam", "lr": 0.05, "exposure": "hours"}
 
 RUNS: dict[str, dict[str, Any]] = {
     "line": NUMBER,
@@ -41,6 +42,19 @@ RUNS: dict[str, dict[str, Any]] = {
     "network, monitored": {**NUMBER, "hidden": (4,), "validation_size": 0.3, "patience": 1, "monitor": "validation"},
     "network of classes": {**TWO, "hidden": (4,), "weights": "w"},
     "network in float32": {**NUMBER, "hidden": (4,), "dtype": "float32"},
+    "counts": {**NUMBER, "target": "count", "loss": "poisson"},
+    "counts with exposure": COUNT,
+    "counts with offset and weights, watched": {
+        **COUNT,
+        "exposure": None,
+        "offset": "w",
+        "weights": "hours",
+        "validation_size": 0.3,
+        "patience": 1,
+        "monitor": "validation",
+    },
+    "network of counts": {**COUNT, "model": "mlp", "hidden": (4,), "weights": "w", "optimizer": "sgd", "lr": 0.01},
+    "network of counts in float32": {**COUNT, "model": "mlp", "hidden": (4,), "dtype": "float32"},
 }
 
 
@@ -71,6 +85,8 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
             "two": (score > 0).astype(int),
             "three": np.digitize(score, [-1, 1]).astype(str),
             "w": make.uniform(0.5, 2, N),
+            "hours": (hours := make.uniform(0.2, 4, N)),
+            "count": make.poisson(hours * np.exp(score / 4)).astype(float),
         }
     )
     pq.write_table(table, folder / "one.parquet", row_group_size=250)
@@ -125,7 +141,7 @@ def test_the_run_is_that_of_rows_in_memory(name: str, paths: dict[str, str], req
 
 
 @pytest.mark.usefixtures("streaming")
-@pytest.mark.parametrize("name", ["line with weights and l2", "network of classes"])
+@pytest.mark.parametrize("name", ["line with weights and l2", "network of classes", "counts with exposure"])
 def test_from_one_file_or_five_the_run_is_the_same(
     name: str, paths: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,7 +177,7 @@ def test_many_starts_and_full_batches_are_in_memory_all_the_same(paths: dict[str
 
 
 @pytest.mark.usefixtures("streaming")
-@pytest.mark.parametrize("name", ["line", "network of classes"])
+@pytest.mark.parametrize("name", ["line", "network of classes", "counts with exposure"])
 def test_it_resumes_bit_by_bit(name: str, paths: dict[str, str], tmp_path: Path) -> None:
     whole = fit(paths["one"], **RUNS[name])
     fit(paths["one"], **RUNS[name], checkpoint=str(tmp_path), **{"epochs": 2})
@@ -173,6 +189,33 @@ def test_it_resumes_bit_by_bit(name: str, paths: dict[str, str], tmp_path: Path)
 
 
 @pytest.mark.usefixtures("streaming")
+def test_it_does_not_resume_on_other_offsets(paths: dict[str, str], tmp_path: Path) -> None:
+    table = pq.read_table(paths["one"])
+    swapped = np.array(table["hours"])
+    swapped[[-1, -2]] = swapped[[-2, -1]]  # the sums of the offset alone stay as they are
+    other = table.set_column(table.column_names.index("hours"), "hours", pa.array(swapped))
+    pq.write_table(other, tmp_path / "other.parquet")
+    fit(paths["one"], **COUNT, checkpoint=str(tmp_path / "state"), **{"epochs": 2})
+    with pytest.raises(StoreError, match="other rows"):
+        fit(str(tmp_path / "other.parquet"), **COUNT, checkpoint=str(tmp_path / "state"), resume=True)
+
+
+@pytest.mark.usefixtures("streaming")
+@pytest.mark.parametrize("column", ["a", "w"])
+def test_what_validation_rows_lack_is_named(column: str, paths: dict[str, str], tmp_path: Path) -> None:
+    words = {**RUNS["counts with offset and weights, watched"], "seed": 3}
+    held_out = fit(paths["one"], **words).data.validation
+    row = next(row for row in range(N) if held_out.split.mask("validation", row, 1)[0])
+    table = pq.read_table(paths["one"])
+    values = np.array(table[column])
+    values[row] = np.nan
+    table = table.set_column(table.column_names.index(column), column, pa.array(values))
+    pq.write_table(table, tmp_path / "lacking.parquet")
+    with pytest.raises(DataError, match=f"column '{column}' holds 1 missing value .* in row {row + 1}"):
+        fit(str(tmp_path / "lacking.parquet"), **words)
+
+
+@pytest.mark.usefixtures("streaming")
 def test_a_module_that_behaves_otherwise_in_training(paths: dict[str, str]) -> None:
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(2, 6), nn.BatchNorm1d(6), nn.Tanh(), nn.Dropout(0.1), nn.Linear(6, 1))
@@ -181,7 +224,7 @@ def test_a_module_that_behaves_otherwise_in_training(paths: dict[str, str]) -> N
 
 
 @pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: type(engine).__name__)
-@pytest.mark.parametrize("name", ["line with weights and l2", "network of classes"])
+@pytest.mark.parametrize("name", ["line with weights and l2", "network of classes", "network of counts"])
 def test_on_every_engine(name: str, engine: Any, paths: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     runs = []
     for each in (replace(engine, memory=0), LocalEngine(memory=0)):

@@ -171,6 +171,15 @@ def test_plateaus_are_grouped_counted_and_described():
     assert plateaus_of(cost[:0], cost[:0], 1.0) == ()
 
 
+def test_plateaus_of_negative_costs():
+    cost = torch.tensor([-5.0, -5.02, -6.0, -6.01])
+    earlier = torch.tensor([-5.0, -5.02, -5.9, -6.01])
+    assert [str(plateau) for plateau in plateaus_of(cost, earlier, -5.01)] == [
+        "2 starts at cost -6.0100 to -6.0000, 1 still falling",
+        "2 starts at cost -5.0200 to -5.0000, no better than the null model",
+    ]
+
+
 def test_groups_fit_the_memory():
     first = torch.zeros(100, 13, dtype=torch.float64)
     (all_of_them,), workers = groups_of(first, values=24)

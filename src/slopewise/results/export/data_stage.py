@@ -79,9 +79,15 @@ def units_text(script: Script) -> Iterator[str]:
     lines += ["std[std <= 1e-14 * mean.abs()] = 1.0  # a column that never changes stays as it is"] * script.constant
     yield "\n".join([*lines, "X = (X - mean) / std" if intercept else "X = X / std"])
     if script.single:
-        names = ("X", "Y", "w") if weights else ("X", "Y")
-        cast = f"{', '.join(names)} = {', '.join(f'{name}.float()' for name in names)}"
-        yield "\n".join(["# from here in single precision", "torch.set_default_dtype(torch.float32)", cast])
+        yield "\n".join(
+            ["# from here in single precision", "torch.set_default_dtype(torch.float32)", cast_text(script)]
+        )
+
+
+def cast_text(script: Script) -> str:
+    """Return the line that brings the rows into single precision."""
+    names = ["X", "Y", *["w"] * script.weighted, *["offset"] * script.offset]
+    return f"{', '.join(names)} = {', '.join(f'{name}.float()' for name in names)}"
 
 
 def new_text(script: Script) -> str:

@@ -96,8 +96,8 @@ def solved(script: Script, as_class: bool) -> str:
 
 def cost_text(script: Script, rows: str = "") -> str:
     """Return the expression of the cost, over all rows or over those of an index such as `[batch]`."""
-    weights = f", w{rows}" if script.design.weights else ""
-    return f"loss(model(X{rows}), Y{rows}{weights})" + " + penalty()" * bool(script.l2)
+    weights, offset = f", w{rows}" * script.weighted, f" + offset{rows}" * script.offset
+    return f"loss(model(X{rows}){offset}, Y{rows}{weights})" + " + penalty()" * bool(script.l2)
 
 
 def answer(script: Script, as_class: bool) -> str:

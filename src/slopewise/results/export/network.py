@@ -10,8 +10,9 @@ from slopewise.models.mlp import MLP
 from slopewise.models.torch_module import Module
 from slopewise.results.at_epoch import descent_of
 from slopewise.results.export.assemble import STYLES, joined, opening
-from slopewise.results.export.data_stage import new_text, rows_text, units_text
+from slopewise.results.export.data_stage import cast_text, new_text, rows_text, units_text
 from slopewise.results.export.loss_stage import loss_text
+from slopewise.results.export.model_stage import cost_text
 from slopewise.results.export.script import MOST_INLINE, Script, assigned
 from slopewise.results.export.torch_module import ModuleSource, module_source
 from slopewise.results.export.training_stage import optimizer, training
@@ -79,8 +80,7 @@ def _parts(
         yield "\n".join([*lines, "Y = (Y - y_mean) / y_std"])
     yield from units_text(script)
     if script.single and not script.standardized:
-        names = ("X", "Y", "w") if fit.design.weights else ("X", "Y")
-        yield f"{', '.join(names)} = {', '.join(f'{name}.float()' for name in names)}"
+        yield cast_text(script)
     if own is None:
         assert isinstance(fit.model, MLP)
         yield from _layers(fit, descent, fit.model, as_class)
@@ -165,12 +165,11 @@ def _loss(fit: FitRecord, descent: DescentRecord) -> Iterator[str]:
 
 def _answer(fit: FitRecord, descent: DescentRecord, script: Script) -> str:
     """Return the end of the script: the cost in the units of the table, and the answer for the first row."""
-    cost = "loss(model(X), Y" + ", w" * bool(fit.design.weights) + ")" + " + penalty()" * bool(fit.l2)
-    cost = f"({cost}) * y_std**2" if _scaled(descent) else cost
+    cost = f"({cost_text(script)}) * y_std**2" if _scaled(descent) else cost_text(script)
     lines = ["# the answer, in the units of the table", "model.eval()", "with torch.no_grad():", f"    cost = {cost}"]
     lines += [f"    {line}" for line in new_text(script).replace("dtype=W.dtype", "dtype=torch.float64").split("\n")]
     new = "(new - mean) / std" if script.standardized else "new"
-    lines.append(f"    H = model(({new}).to(X.dtype))")
+    lines.append(f"    H = model(({new}).to(X.dtype)){' + offset[:1]' * script.offset}")
     back = " * y_std + y_mean" if _scaled(descent) else ""
     lines.append(f"    answer = {fit.loss.torch_prediction()}[0]{back}")
     return "\n".join([*lines, 'print(f"cost: {cost.item()}")', 'print(f"prediction: {answer.tolist()}")'])

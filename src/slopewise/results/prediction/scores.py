@@ -39,7 +39,7 @@ class Scorer:
         Args:
             operands: parameters, and the units of a network.
             x: (n, q), raw units.
-            offset: (n,), added to eta where the parameters are in raw units; or None for 0.
+            offset: (n,), added to eta; or None for 0.
         """
         theta, mean, scale = operands
         if mean is None or scale is None:
@@ -49,7 +49,8 @@ class Scorer:
             u = ((x - mean) / scale).to(theta.dtype)
             eta = self.model.forward(theta, u).to(torch.float64)
         eta = eta[:, 0] if self.loss.outputs == 1 else eta
-        return eta if self.loss.classes else eta * self.y_scale + self.y_mean
+        eta = eta if self.loss.classes else eta * self.y_scale + self.y_mean
+        return eta if offset is None else eta + offset
 
     def predicted(self, operands: ScoreOperands, x: Tensor, offset: Tensor | None = None) -> Tensor:
         """Return the predicted numbers (n,), or the logarithms of the probabilities (n, k), not of rounded ones.
@@ -57,7 +58,7 @@ class Scorer:
         Args:
             operands: parameters, and the units of a network.
             x: (n, q), raw units.
-            offset: (n,), added to eta where the parameters are in raw units; or None for 0.
+            offset: (n,), added to eta; or None for 0.
         """
         eta = self.linear_predictor(operands, x, offset)
         if not self.loss.classes:
@@ -87,7 +88,7 @@ def predicted(record: FitRecord, x: Tensor, offset: Tensor | None = None) -> Ten
     Args:
         record: of the fit.
         x: (n, q), raw units.
-        offset: (n,), added to eta where the parameters are in raw units; or None for 0.
+        offset: (n,), added to eta; or None for 0.
     """
     scorer, operands = scorer_of(record)
     return scorer.predicted(operands, x, offset)

@@ -13,7 +13,8 @@ from slopewise.errors import DataError, OptionError
 __all__ = ["SHUFFLED_ROWS", "Arrays", "batches_of", "permutation", "weighted_arrays"]
 
 Arrays = tuple[Tensor, Tensor, Tensor | None]
-"""x (n, q), y (n,) and w (n,) of mean 1, or None for equal weights."""
+"""x (n, q), y (n,) and w (n,) of mean 1, or None for equal weights; of rows with an offset y (n, 2), see
+`losses/offset.py`."""
 
 
 def weighted_arrays(x: Tensor, y: Tensor, w: Tensor | None) -> Arrays:
@@ -23,7 +24,7 @@ def weighted_arrays(x: Tensor, y: Tensor, w: Tensor | None) -> Arrays:
 
     Args:
         x: (n, q).
-        y: (n,).
+        y: (n,), or (n, 2) with an offset.
         w: (n,) weights, or None for equal ones.
 
     Raises:
@@ -50,7 +51,7 @@ def batches_of(rows: Arrays, size: int | None, seed: int) -> Callable[[int], Ite
     The order depends on (seed, epoch) alone; the last batch may be shorter.
 
     Args:
-        rows: x (n, q), y (n,) and w (n,) or None.
+        rows: x, y and w of all rows.
         size: rows of a batch, None for all.
         seed: of the shuffles.
 

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from slopewise.training.descent.minibatches import Arrays
 
 RowLoss = Callable[[Tensor, Tensor], Tensor]
-"""From predictions and targets to the loss of each row (n,): `Loss.value`."""
+"""From predictions and targets to the loss of each row (n,): `Loss.value`, or with an offset what `losses/offset.py`
+makes of it."""
 
 Penalty = Callable[[nn.Module], Tensor]
 """From a module to the penalty () on its parameters, already divided by the total weight."""
@@ -59,7 +60,7 @@ def whole_cost(
 
     Args:
         module: from x to what the loss takes; its training mode is restored afterwards.
-        rows: x (n, q), y (n,) and w (n,) of mean 1 or None.
+        rows: x, y and w of mean 1 or None.
         loss: from predictions and y to the loss of each row (n,).
         penalty: of the module, or None.
         with_gradient: leave the gradient of the cost in the parameters' grad.
@@ -84,7 +85,7 @@ def whole_cost(
 
 
 def idle_cost(module: nn.Module, rows: Arrays, loss: RowLoss) -> float:
-    """Return the cost of predicting 0 for every row: a scale for costs that does not depend on the start.
+    """Return the cost of the output 0 for every row: a scale for costs that does not depend on the start.
 
     Args:
         module: tells the shape of eta, and is left unchanged.

@@ -6,16 +6,15 @@ checkpoint knows them by.
 
 from __future__ import annotations
 
-import copy
 import hashlib
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from slopewise.data.source import Source
 from slopewise.engine.engine import Engine
@@ -23,17 +22,21 @@ from slopewise.errors import DataError, OptionError
 from slopewise.optimizers.plan import DescentPlan
 from slopewise.solution import Moments
 from slopewise.training.descent.checkpoint import digest_of
+from slopewise.training.descent.kernels import CostOperands, cost_sums, set_gradient, target_products
 from slopewise.training.descent.minibatches import Arrays, batches_of, weighted_arrays
-from slopewise.training.descent.objective import BATCH_ROWS, Penalty, RowLoss, idle_cost, whole_cost
+from slopewise.training.descent.objective import Penalty, RowLoss, idle_cost, whole_cost
 from slopewise.training.moments.standardize import StandardizedRows
-from slopewise.types import Batch, Callback
+from slopewise.types import Callback
 
 FIRST_ROWS = 65536
 """Streamed rows that are kept in memory besides: for what needs some rows and not all."""
 
 
 class DescentRows(ABC):
-    """Rows in the units and the dtype of a descent. n of them; `first`: x, y and w of the first, in memory."""
+    """Rows in the units and the dtype of a descent. n of them; `first`: x, y and w of the first, in memory.
+
+    Where they have an offset, it stands beside the target, y (n, 2), and the losses given are those of `row_loss`.
+    """
 
     n: int
     first: Arrays
@@ -59,7 +62,7 @@ class DescentRows(ABC):
 
     @abstractmethod
     def idle_cost(self, module: nn.Module, loss: RowLoss) -> float:
-        """Return the cost of predicting 0 for every row: a scale for the others, whatever the start."""
+        """Return the cost of the output 0 for every row: a scale for the others, whatever the start."""
 
     @abstractmethod
     def digest(self) -> str:
@@ -68,7 +71,7 @@ class DescentRows(ABC):
 
 @dataclass(frozen=True, slots=True)
 class RowsInMemory(DescentRows):
-    """arrays: x (n, q), y (n,) and w (n,) of mean 1 or None."""
+    """arrays: x, y and w of mean 1 or None."""
 
     arrays: Arrays
 
@@ -91,7 +94,7 @@ class RowsInMemory(DescentRows):
         return whole_cost(module, self.arrays, loss, penalty, with_gradient=with_gradient)
 
     def idle_cost(self, module: nn.Module, loss: RowLoss) -> float:
-        """Return the cost of predicting 0 for every row."""
+        """Return the cost of the output 0 for every row."""
         return idle_cost(module, self.arrays, loss)
 
     def digest(self) -> str:
@@ -136,7 +139,7 @@ class StreamedRows(DescentRows):
         """Return the cost of all rows, read once for it.
 
         Raises:
-            DataError: no row has a weight above 0.
+            DataError: no row has a weight above 0; a missing or infinite value, which validation rows may have.
         """
         was_training = module.training
         module.eval()
@@ -145,8 +148,10 @@ class StreamedRows(DescentRows):
         if sums is None or not float(sums.weight) > 0:
             raise DataError("there are no rows with a weight above 0 to measure on; check the split and the weights.")
         total = float(sums.loss) / float(sums.weight)
+        if math.isnan(total) and (error := self.source.first_invalid_value()) is not None:
+            raise error
         if with_gradient:
-            _set_gradient(module, sums.gradient / sums.weight)
+            set_gradient(module, sums.gradient / sums.weight)
         if penalty is not None:
             with torch.set_grad_enabled(with_gradient):
                 extra = penalty(module)
@@ -157,69 +162,20 @@ class StreamedRows(DescentRows):
         return total
 
     def idle_cost(self, module: nn.Module, loss: RowLoss) -> float:
-        """Return the cost of predicting 0 for each of the first rows: it is but a scale."""
+        """Return the cost of the output 0 for each of the first rows: it is but a scale."""
         return idle_cost(module, self.first, loss)
 
     def digest(self) -> str:
-        """Return a hash of the moments."""
+        """Return a hash of the moments, and of those of the offset, for which the rows are read once."""
         found = self.moments
         digest = hashlib.sha256(f"streamed {found.n} {found.weight!r}".encode())
         for part in (found.mean, found.y_mean, found.gram, found.xy, found.yy):
             digest.update(part.contiguous().numpy().tobytes())
+        if self.first[1].dim() > 1:
+            sums = self.engine.reduce(target_products, self.source, None)
+            assert sums is not None  # the first of them are known
+            digest.update(sums.products.numpy().tobytes())
         return digest.hexdigest()
-
-
-class CostOperands(NamedTuple):
-    """module: from x to what the loss takes, in evaluation mode."""
-
-    module: nn.Module
-
-
-class CostSums(NamedTuple):
-    """loss () = Σ w · loss, weight () = Σ w, and the gradient (p,) of the first, or none (0,); float64."""
-
-    loss: Tensor
-    weight: Tensor
-    gradient: Tensor
-
-
-def cost_sums(batch: Batch, operands: CostOperands, *, loss: RowLoss, with_gradient: bool) -> CostSums:
-    """Return the sums of one batch."""
-    # a copy of its own, for threads beside this one would add to the same gradient
-    module = copy.deepcopy(operands.module) if with_gradient else operands.module
-    total = batch.x.new_zeros((), dtype=torch.float64)
-    weight = total.clone()
-    with torch.set_grad_enabled(with_gradient):
-        for start in range(0, len(batch), BATCH_ROWS):
-            x, y, w = (
-                None if part is None else part[start : start + BATCH_ROWS] for part in (batch.x, batch.y, batch.w)
-            )
-            assert x is not None and y is not None
-            losses = loss(module(x), y)
-            cost = losses.sum() if w is None else (w * losses).sum()
-            if with_gradient:
-                cost.backward()  # type: ignore[no-untyped-call]
-            total += cost.detach()
-            weight += len(y) if w is None else w.sum()
-    gradients = [
-        (torch.zeros_like(part) if part.grad is None else part.grad).reshape(-1).to(torch.float64)
-        for part in module.parameters()
-        if part.requires_grad and with_gradient
-    ]
-    return CostSums(total, weight, torch.cat(gradients) if gradients else total.new_zeros(0))
-
-
-def _set_gradient(module: nn.Module, gradient: Tensor) -> None:
-    """Write a gradient (p,) into that of the trainable parameters, where it lies: it may be a view of one for all."""
-    at = 0
-    for part in module.parameters():
-        if part.requires_grad:
-            own = gradient[at : at + part.numel()].view_as(part).to(part.dtype)
-            at += part.numel()
-            if part.grad is None:
-                part.grad = own.clone()
-            else:
-                part.grad.copy_(own)
 
 
 def descent_rows(

@@ -54,10 +54,11 @@ def run_loop(
 
     Args:
         x: (n, q).
-        y: (n,), of the dtype the module computes in.
+        y: (n,), or (n, 2) with an offset, of the dtype the module computes in.
         w: (n,) weights, or None for equal ones.
         module: any nn.Module from x to what the loss takes.
-        loss: from predictions and y to the loss of each row (n,), such as `Squared().value`.
+        loss: from predictions and y to the loss of each row (n,), such as `Squared().value`; of rows with an offset
+            see `losses.offset.row_loss`.
         plan: with its lr set. `init`, `standardize` and `dtype` are up to the caller.
         penalty: see `objective.ridge`, or None.
         callback: receives the epoch, the total and the cost up to ten times a second.

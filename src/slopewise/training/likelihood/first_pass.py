@@ -72,8 +72,7 @@ class FirstSums(NamedTuple):
     rows: Tensor
     weight: Tensor
     sample: SystematicSample
-    offset: Tensor | None = None
-    """Sum of the offsets (), None where there are none."""
+    has_offset: bool = False
 
 
 def first_pass(problem: Problem, engine: Engine, *, keep: float = 0.0, sample: int = SAMPLE_ROWS) -> FirstPass:
@@ -86,7 +85,7 @@ def first_pass(problem: Problem, engine: Engine, *, keep: float = 0.0, sample: i
         sample: rows of the sample, 0 for none.
 
     Raises:
-        DataError: as `read_moments`; a target that the loss cannot take; a missing or infinite offset.
+        DataError: as `read_moments`; a target that the loss cannot take.
         OptionError: an offset where the loss takes none.
     """
     source = problem.source
@@ -98,8 +97,6 @@ def first_pass(problem: Problem, engine: Engine, *, keep: float = 0.0, sample: i
     sums = engine.reduce(kernel, reading, MomentOperands(shift), add)
     moments = checked(sums.moments if sums else None, shift, problem)
     assert sums is not None
-    if sums.offset is not None and not bool(sums.offset.isfinite()):
-        raise problem.source.first_invalid_value() or DataError("an offset is missing or infinite; correct it.")
     counted = int(sums.rows.sum())
     if problem.loss.classes and counted != moments.n:
         raise DataError(
@@ -107,7 +104,7 @@ def first_pass(problem: Problem, engine: Engine, *, keep: float = 0.0, sample: i
             "give the class of each row."
         )
     sample_rows = _sample(sums.sample, moments.n)
-    return FirstPass(moments, sums.rows, sums.weight, sample_rows, buffered, sums.offset is not None)
+    return FirstPass(moments, sums.rows, sums.weight, sample_rows, buffered, sums.has_offset)
 
 
 def wanted(rows: int | None, sample: int) -> SystematicSample:
@@ -141,15 +138,14 @@ def first_sums(batch: Batch, operands: MomentOperands, *, loss: Loss, systematic
         weighed = rows if batch.w is None else torch.bincount(number, batch.w, minlength=classes + 1)[:classes]
         weight = weighed.to(torch.float64)
     sample = systematic._replace(parts=every_nth((batch,), systematic.stride) if systematic.stride else ())
-    offset = None if batch.offset is None else batch.offset.sum()
-    return FirstSums(moment_sums(batch, operands), rows, weight, sample, offset)
+    return FirstSums(moment_sums(batch, operands), rows, weight, sample, batch.offset is not None)
 
 
 def add(a: FirstSums, b: FirstSums) -> FirstSums:
     """Return the sums over the rows of both."""
     sample = _join(a.sample, b.sample)
-    offset = a.offset if b.offset is None else b.offset if a.offset is None else a.offset + b.offset
-    return FirstSums(add_tuples(a.moments, b.moments), a.rows + b.rows, a.weight + b.weight, sample, offset)
+    has_offset = a.has_offset or b.has_offset
+    return FirstSums(add_tuples(a.moments, b.moments), a.rows + b.rows, a.weight + b.weight, sample, has_offset)
 
 
 def _join(a: SystematicSample, b: SystematicSample) -> SystematicSample:

@@ -37,20 +37,23 @@ class MomentOperands(NamedTuple):
 
 
 class MomentSums(NamedTuple):
-    """Sums of one pass: products (q + 2, q + 2) of [x, y, 1] about the shift, and counts."""
+    """Sums of one pass: products (q + 2, q + 2) of [x, y, 1] about the shift, and counts; offsets (): Σ offset."""
 
     products: Tensor
     rows: int
     dropped: int
     missing: Tensor
     log_weight: Tensor
+    offsets: Tensor
 
 
 def read_moments(problem: Problem, engine: Engine) -> Moments:
     """Return the moments of the problem's rows in one pass.
 
     Raises:
-        DataError: no rows left; a missing or infinite value (the column and row are named); weights all zero.
+        DataError: no rows left; a missing or infinite value (the column and row are named), of an offset too; weights
+            all zero.
+        OptionError: an offset where the loss takes none.
     """
     # The guess of the means needs the first rows, and a file is not opened twice for them.
     reading = engine.open(problem.source)
@@ -76,6 +79,8 @@ def checked(sums: MomentSums | None, shift: Tensor, problem: Problem) -> Moments
         raise problem.source.first_invalid_value() or DataError(
             "sums overflowed: some values are beyond 1e150; rescale the columns."
         )
+    if not bool(sums.offsets.isfinite()):
+        raise problem.source.first_invalid_value() or DataError("an offset is missing or infinite; correct it.")
     if float(sums.products[-1, -1]) <= 0:
         raise DataError("all weights are zero; give at least some rows a positive weight.")
     return center(sums, shift)
@@ -98,7 +103,8 @@ def moment_sums(batch: Batch, operands: MomentOperands) -> MomentSums:
     if batch.w is not None:
         log_weight = batch.w[batch.w > 0].log().sum()
     missing = torch.tensor(batch.missing or (0,), dtype=torch.int64, device=batch.x.device)
-    return MomentSums(products[: q + 2, : q + 2], n, batch.dropped, missing, log_weight)
+    offsets = batch.x.new_zeros(()) if batch.offset is None else batch.offset.sum()
+    return MomentSums(products[: q + 2, : q + 2], n, batch.dropped, missing, log_weight, offsets)
 
 
 def _scratch(x: Tensor, q: int, width: int) -> Tensor:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from slopewise.data.source import Source, by_column
 from slopewise.errors import DataError
+from slopewise.losses.offset import target_of
 from slopewise.solution import Basis, Moments, Standardization
 from slopewise.types import Batch
 
@@ -22,6 +23,8 @@ from slopewise.types import Batch
 @dataclass(frozen=True, slots=True)
 class StandardizedRows(Source):
     """Another source's rows in the units and the dtype of a descent: (x - mean) / scale, (y - y_mean) / y_scale, c w.
+
+    Where they have an offset, it stands beside the target, y (n, 2), see `losses/offset.py`.
 
     mean (q,) and scale (q,); weight_factor: c.
     """
@@ -54,9 +57,9 @@ class StandardizedRows(Source):
         for batch in self.inner.batches(size):
             assert batch.y is not None
             x = standardized(batch.x, self.mean, self.scale).to(self.dtype)
-            y = ((batch.y - self.y_mean) / self.y_scale).to(self.dtype)
+            y = target_of((batch.y - self.y_mean) / self.y_scale, batch.offset).to(self.dtype)
             w = None if batch.w is None else (batch.w * self.weight_factor).to(self.dtype)
-            yield replace(batch, x=x, y=y, w=w)
+            yield replace(batch, x=x, y=y, w=w, offset=None)
 
     def partitions(self, k: int) -> list[Source]:
         """Return at most k contiguous parts."""
@@ -68,7 +71,13 @@ class StandardizedRows(Source):
 
 
 def standardized(x: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
-    """Return (x - mean) / scale (n, q) in new memory, by column where x is; mean and scale (q,)."""
+    """Return (x - mean) / scale (n, q) in new memory, by column where x is.
+
+    Args:
+        x: (n, q).
+        mean: (q,).
+        scale: (q,).
+    """
     if x.stride(0) != 1:
         return (x - mean).div_(scale)
     # memory of numpy's: torch's is filled page by page, which takes as long as the arithmetic

@@ -59,8 +59,8 @@ def descend_batched(
 
     Args:
         forward: the model, for many networks at once.
-        loss: of each row, `Loss.value`.
-        rows: x (n, q), y (n,), and w (n,) of mean 1 or None.
+        loss: of each row, see `losses.offset.row_loss`.
+        rows: x, y, and w of mean 1 or None.
         plan: optimizer, schedule (no plateau), epochs, batch size, and the seed of the rows' order.
         first: initial parameters (N, p).
         ridge: (p,), ridge · theta² is added to the mean loss; None for none.
@@ -124,7 +124,7 @@ def _mean_losses(forward: Forward, loss: RowLoss, rows: Arrays, theta: Tensor) -
     x, y, w = rows
     eta = forward(theta, x)
     flat = eta.reshape(-1) if eta.shape[-1] == 1 else eta.reshape(-1, eta.shape[-1])
-    losses = loss(flat, y.expand(len(theta), -1).reshape(-1)).view(len(theta), len(y))
+    losses = loss(flat, y.expand(len(theta), *y.shape).flatten(0, 1)).view(len(theta), len(y))
     return losses.mean(1) if w is None else (w * losses).mean(1)
 
 

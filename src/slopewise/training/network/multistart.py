@@ -127,8 +127,8 @@ def train_multistart(
 
     Args:
         model: the architecture, without dropout.
-        loss: of each row, `Loss.value`.
-        rows: x (n, q) in the units of the descent, y (n,), and w (n,) of mean 1 or None, all of the plan's dtype.
+        loss: of each row, see `losses.offset.row_loss`.
+        rows: x in the units of the descent, y, and w of mean 1 or None, all of the plan's dtype.
         plan: optimizer, epochs, batch size, schedule, seed, init; its stopping rules are not used.
         n_init: N, the number of networks.
         null_cost: the mean loss of the null model, the scale of `solved` and of the plateaus.

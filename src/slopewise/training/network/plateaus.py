@@ -8,7 +8,7 @@ from slopewise.solution import Plateau
 
 GAP = 0.01
 """Part of the null model's cost that separates two plateaus, and that a run which is still falling gains in its last
-tenth of the epochs."""
+tenth of the epochs. It is taken without its sign: the cost of counts may be negative."""
 
 
 def plateaus_of(cost: Tensor, earlier: Tensor, null_cost: float) -> tuple[Plateau, ...]:
@@ -27,16 +27,16 @@ def plateaus_of(cost: Tensor, earlier: Tensor, null_cost: float) -> tuple[Platea
         >>> [str(plateau) for plateau in plateaus_of(costs, costs, 0.6931)][0]
         '2 starts at cost 0.3466 to 0.3470'
     """
-    finite = cost.isfinite()
+    finite, margin = cost.isfinite(), GAP * abs(null_cost)
     diverged = int((~finite).sum())
     plateaus: list[Plateau] = []
     if bool(finite.any()):
         values, order = cost[finite].sort()
-        fell = earlier[finite][order] - values > GAP * null_cost
-        edges = ((values.diff() > GAP * null_cost).nonzero()[:, 0] + 1).tolist()
+        fell = earlier[finite][order] - values > margin
+        edges = ((values.diff() > margin).nonzero()[:, 0] + 1).tolist()
         for start, stop in zip([0, *edges], [*edges, len(values)], strict=True):
             group = values[start:stop]
-            alike = bool(((group - null_cost).abs() <= GAP * null_cost).all())
+            alike = bool(((group - null_cost).abs() <= margin).all())
             low, high = float(group[0]), float(group[-1])
             plateaus.append(Plateau(stop - start, low, high, int(fell[start:stop].sum()), alike))
     if diverged:

@@ -17,7 +17,9 @@ from torch import Tensor
 
 from slopewise.data.source import Source
 from slopewise.engine.engine import Engine
+from slopewise.errors import DataError
 from slopewise.losses.loss import Loss
+from slopewise.losses.offset import y_of
 from slopewise.optimizers.plan import DescentPlan
 from slopewise.optimizers.sgd_recurrence import SGD, sgd_of
 from slopewise.optimizers.sharpness import Sharpness
@@ -40,8 +42,8 @@ FALLBACK_LR = 0.1
 class NetworkSetup:
     """Everything known before the first epoch.
 
-    plan: its lr settled. data and validation: rows in the units and the dtype of the descent. targets: y (r,) and w
-    (r,) or None, in those units, on which the null model costs what it costs on all training rows; counts (k,):
+    plan: its lr settled. data and validation: rows in the units and the dtype of the descent. targets: y and w or None
+    of r rows, in those units, on which the null model costs what it costs on all training rows; counts (k,):
     training rows of each class, none where the target is a number. units of the columns; y_mean and y_scale of the
     target, 0 and 1 where it is left alone. start (p,) float64. ridge (p,): ridge · theta² is added to the mean
     loss; shared_by: classes whose coefficients are shrunk about their mean (see decay.py), 0 for none. largest_lr:
@@ -108,7 +110,7 @@ def prepare_network(
         callback: told how the read gets on, and when much memory is taken.
 
     Raises:
-        DataError: no rows; a missing or infinite value.
+        DataError: no rows; a missing or infinite value; a target that the loss cannot take.
     """
     units = standardization(moments, standardize=plan.standardize, intercept=True)
     y_mean, y_scale = target_units(problem, moments, standardize=plan.standardize)
@@ -119,6 +121,9 @@ def prepare_network(
 
     rows = descent_rows(problem.source, engine, plan, moments, standardized, may_stream=may_stream, callback=callback)
     targets, counts = _targets(rows, problem.loss)
+    wrong = None if counts else problem.loss.check_target(y_of(targets[0]))
+    if wrong is not None:
+        raise DataError(wrong)
     module = problem.model.module(start.to(dtype))
     shared_by = problem.loss.classes if is_linear and problem.loss.classes > 2 and problem.penalty.strength else 0
     setup = NetworkSetup(
@@ -162,7 +167,7 @@ def _targets(rows: DescentRows, loss: Loss) -> tuple[tuple[Tensor, Tensor | None
     """Return `targets` and `counts` of a setup; of streamed rows from one read, or where the loss is squared from none.
 
     Of streamed rows the targets are the classes, weighed by their rows; for squared loss two numbers with the mean and
-    the variance of all; for any other loss all numbers, 16 bytes a row.
+    the variance of all; for any other loss all numbers, 16 bytes a row, or with an offset 24.
     """
     k = loss.classes
     if not isinstance(rows, StreamedRows):
@@ -228,7 +233,7 @@ def largest_curvature(
     Args:
         problem: its model maps the units of the descent to eta, in float64.
         moments: of the training rows.
-        first: x (n, q), y (n,) and w (n,) or None in raw units, of the first training rows.
+        first: x, y, with its offset where there is one, and w or None in raw units, of the first training rows.
         start: (p,).
         standardize: standardised columns rather than raw ones.
         is_linear: the model has no hidden layers.

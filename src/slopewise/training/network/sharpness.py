@@ -10,6 +10,7 @@ from torch import Tensor
 
 from slopewise.engine.threads import one_torch_thread
 from slopewise.errors import OptionError
+from slopewise.losses.offset import row_loss
 from slopewise.optimizers.sgd_recurrence import SGD
 from slopewise.optimizers.sharpness import Cost, Sharpness, sharpness
 from slopewise.problem import Problem
@@ -68,18 +69,18 @@ def cost_at(problem: Problem, rows: Arrays, ridge: Tensor) -> Cost:
 
     Args:
         problem: its model and loss.
-        rows: x (n, q), y (n,) and w (n,) or None; the first `measured_rows(p)` of them are used.
+        rows: x, y, with its offset where there is one, and w or None; the first `measured_rows(p)` of them are used.
         ridge: (p,), ridge · theta² is added.
     """
     most = measured_rows(len(ridge))
     x, y, w = (None if part is None else part[:most] for part in rows)
     assert x is not None and y is not None
-    dtype = x.dtype
+    dtype, loss = x.dtype, row_loss(problem.loss, y)
 
     def cost(theta: Tensor) -> Tensor:
         eta = problem.model.forward(theta.to(dtype), x)
         eta = eta[:, 0] if eta.dim() == 2 and eta.shape[1] == 1 else eta
-        losses = problem.loss.value(eta, y)
+        losses = loss(eta, y)
         return (losses if w is None else w * losses).mean() + ridge.to(dtype) @ theta.to(dtype) ** 2
 
     return cost

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from slopewise.errors import OptionError
+from slopewise.losses.offset import row_loss
 from slopewise.optimizers.learning_rates import learning_rates
 from slopewise.optimizers.sgd_recurrence import sgd_of
 from slopewise.problem import Problem
@@ -60,12 +61,12 @@ def train_one(
         FitError: the cost of the start is not finite.
         StoreError: the checkpoint cannot be written or resumed.
     """
-    module = problem.model.module(setup.start.to(setup.dtype))
+    module, loss = problem.model.module(setup.start.to(setup.dtype)), row_loss(problem.loss, setup.rows[1])
     penalty = penalty_of(module, setup.ridge, setup.shared_by)
     descended = run_descent(
         rows=setup.data,
         module=module,
-        loss=problem.loss.value,
+        loss=loss,
         plan=setup.plan,
         penalty=penalty,
         callback=callback,
@@ -75,7 +76,7 @@ def train_one(
         unit=setup.unit,
     )
     if not bool((descended.history.epoch == descended.best_epoch).any()):
-        cost = setup.data.cost(module, problem.loss.value, penalty, with_gradient=False)
+        cost = setup.data.cost(module, loss, penalty, with_gradient=False)
         descended = replace(descended, cost=setup.unit * cost)
     if descended.status is Status.DIVERGED and setup.plan.lr > setup.largest_lr:
         safe = f"{setup.largest_lr / 2:.2g}"
@@ -133,7 +134,7 @@ def train_multiple(
     began = perf_counter()
     result = train_multistart(
         cast("Network", problem.model),
-        problem.loss.value,
+        row_loss(problem.loss, setup.rows[1]),
         setup.rows,
         setup.plan,
         n_init=n_init,
