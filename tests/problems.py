@@ -62,7 +62,7 @@ def problem_of(
 
 def fit_of(problem: Problem, solution: Solution, **asked: object) -> Fit:
     """The fit of a solved problem; its classes are called by their numbers."""
-    classes = tuple(str(k) for k in range(problem.loss.classes))
+    classes = tuple(str(k) for k in range(problem.loss.n_classes))
     return build_fit(
         problem=problem,
         solution=solution,

@@ -35,7 +35,7 @@ def test_the_limit_of_classes_is_that_of_the_largest_hessian() -> None:
         whole = torch.cat([torch.ones(len(u), 1, dtype=torch.float64), u], dim=1)
         exact = float(torch.linalg.eigvalsh(whole.T @ whole / (4 * len(u)))[-1])
         assert limits.largest == pytest.approx(exact, rel=1e-10) and limits.lr == pytest.approx(2 / exact)
-    assert (report.classes, sum(report.counts)) == (("female", "male"), report.n)
+    assert (report.class_names, sum(report.counts)) == (("female", "male"), report.n)
     assert report.plan.lr == pytest.approx(report.standard.lr / 2)
 
 

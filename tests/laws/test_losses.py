@@ -28,7 +28,7 @@ def rows(entry: LossEntry, dtype: torch.dtype = torch.float64, size: float = 2.0
     shape = (ROWS,) if loss.outputs == 1 else (ROWS, loss.outputs)
     eta = size * torch.randn(shape, generator=make, dtype=torch.float64)
     if entry.target == "class":
-        y = torch.randint(0, loss.classes, (ROWS,), generator=make).to(torch.float64)
+        y = torch.randint(0, loss.n_classes, (ROWS,), generator=make).to(torch.float64)
     elif entry.target == "count":
         y = torch.randint(0, 5, (ROWS,), generator=make).to(torch.float64)
     elif entry.target == "positive":
@@ -120,7 +120,7 @@ def test_probabilities_sum_to_one(entry: LossEntry) -> None:
         assert entry.loss.inverse_link(eta).shape == y.shape
         return
     chances = entry.loss.inverse_link(eta)
-    assert chances.shape == (ROWS, entry.loss.classes)
+    assert chances.shape == (ROWS, entry.loss.n_classes)
     torch.testing.assert_close(chances.sum(1), torch.ones(ROWS, dtype=eta.dtype), rtol=0, atol=1e-14)
 
 

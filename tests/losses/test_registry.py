@@ -18,7 +18,7 @@ def test_every_loss_of_the_catalogue_is_registered_and_no_other() -> None:
 
 @pytest.mark.parametrize("name", REGISTRY)
 def test_every_loss_is_made_under_its_name(name: str) -> None:
-    loss = make_loss(name, classes=3)
+    loss = make_loss(name, n_classes=3)
     assert loss.name == name
     assert loss.title
     assert REGISTRY[name].solvers
@@ -32,7 +32,7 @@ def test_a_parameter_left_out_takes_its_default_or_is_estimated() -> None:
 
 def test_class_weights_are_passed_on() -> None:
     assert make_loss("logistic", class_weights=(1.0, 2.0)).max_hessian == 0.5
-    assert make_loss("softmax", classes=3, class_weights=(1.0, 2.0, 3.0)).max_hessian == 1.5
+    assert make_loss("softmax", n_classes=3, class_weights=(1.0, 2.0, 3.0)).max_hessian == 1.5
 
 
 def test_what_makes_no_sense_is_refused() -> None:

@@ -49,5 +49,5 @@ def test_a_solver_that_cannot_is_refused_with_those_that_can() -> None:
 @pytest.mark.parametrize("name", [name for name, entry in REGISTRY.items() if "newton" in entry.solvers])
 def test_more_parameters_than_can_be_factored_get_gradients_only(name: str) -> None:
     x = np.random.default_rng(0).normal(size=(6, 501))
-    loss = make_loss(name, {p.name: 1.0 for p in REGISTRY[name].parameters}, classes=3)
+    loss = make_loss(name, {p.name: 1.0 for p in REGISTRY[name].parameters}, n_classes=3)
     assert select_solver(problem_of(x, np.abs(Y), loss=loss)).name == "lbfgs"

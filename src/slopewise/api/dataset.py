@@ -67,7 +67,7 @@ def prepare_data(table: Any, options: ResolvedOptions) -> TrainingData:
         intercept=options["intercept"],
         missing=options["missing"],
         split=split,
-        classes=options.is_classification,
+        is_classification=options.is_classification,
     )
     engine = default_engine(options["batch_rows"], options["callback"])
     return TrainingData(design, DesignSource(rows, design, split, "train"), engine, library_of(table))

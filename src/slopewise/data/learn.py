@@ -36,7 +36,7 @@ def learn_design(
     intercept: bool,
     missing: str,
     split: Split,
-    classes: bool | None = False,
+    is_classification: bool | None = False,
     offset: str | None = None,
     exposure: str | None = None,
     cluster: str | None = None,
@@ -51,8 +51,8 @@ def learn_design(
         intercept: whether the model has one.
         missing: `error`, `drop` rows, or `mean` (training mean of a number, most frequent level of a category).
         split: which rows are held out; they are not used here.
-        classes: whether the target is one of several classes; None decides from the data: text, booleans and numbers
-            that are all 0 or 1 are classes.
+        is_classification: whether the target is one of several classes; None decides from the data: text, booleans
+            and numbers that are all 0 or 1 are classes.
         offset: a column added to the linear predictor, or None.
         cluster: a column whose equal values mark correlated rows, or None.
         exposure: a column of positive numbers whose logarithm is added to it, or None.
@@ -69,9 +69,9 @@ def learn_design(
             f"cluster {cluster!r} is not a column of {table.label}.{nearest(cluster, table.schema.names)}"
         )
     chosen = _choose_features(table, target, features, others, cluster)
-    if classes is None:
-        classes = is_classes(table, target)
-    if not classes:
+    if is_classification is None:
+        is_classification = is_classes(table, target)
+    if not is_classification:
         _require_numbers(table, target, "target")
     for role, column in others.items():
         if column:
@@ -87,7 +87,7 @@ def learn_design(
     )
     learned = tuple(_learn_feature(f, statistics, missing) for f in plain)
     kind = table.schema.kind(target)
-    levels = learn_classes(table, target, split) if classes else ()
+    levels = learn_classes(table, target, split) if is_classification else ()
     return Design(
         learned,
         target,

@@ -73,7 +73,7 @@ def examine_network_before(
         needed=None,
         findings=ranked(findings),
         model=problem.loss.title if is_linear else model.describe(),
-        classes=labels,
+        class_names=labels,
         counts=first.counts,
         holds=where,
     )

@@ -43,7 +43,7 @@ class Report:
     needed: int | None
     findings: tuple[Finding, ...]
     model: str = "linear"
-    classes: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
     counts: tuple[int, ...] = ()
     holds: str = ""
 
@@ -58,7 +58,7 @@ class Report:
             {
                 "n": self.n,
                 "model": self.model,
-                "classes": list(self.classes),
+                "classes": list(self.class_names),
                 "counts": list(self.counts),
                 "optimizer": self.plan.optimizer,
                 "lr": self.plan.lr,
@@ -220,7 +220,7 @@ def _table(raw: Limits, standard: Limits) -> list[str]:
 def _model(report: Report) -> list[str]:
     if not report.holds:
         return []
-    counts = ", ".join(f"{name} {count:,}" for name, count in zip(report.classes, report.counts, strict=True))
+    counts = ", ".join(f"{name} {count:,}" for name, count in zip(report.class_names, report.counts, strict=True))
     return [*wrap(report.model, 80, "Model   ", " " * 8), *(wrap(counts, 80, "Classes ", " " * 8) if counts else [])]
 
 

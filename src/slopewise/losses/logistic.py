@@ -29,7 +29,7 @@ class Logistic(Loss):
     formula = "-log of the probability of the right class"
     response = "class"
     distribution = "bernoulli"
-    classes = 2
+    n_classes = 2
 
     @property
     def max_hessian(self) -> float:

@@ -30,9 +30,9 @@ class Loss(ABC):
     """A convex function of eta (n,) or (n, m), given y (n,).
 
     name: as in the registry. title: of a fit with it. formula: the loss of one row, in words. response: the targets it
-    takes. classes: how many it tells apart, 0 where the target is a number. distribution: whose -log likelihood it is,
-    None where it is no likelihood. estimates: its own parameter that is estimated together with the coefficients, None
-    where all are given.
+    takes. n_classes: that it tells apart, 0 where the target is a number. distribution: whose -log likelihood it is, or
+    None. estimates: its own parameter that is estimated together with the coefficients, None where
+    all are given.
     """
 
     name: str
@@ -40,13 +40,13 @@ class Loss(ABC):
     formula: str
     response: Response
     distribution: str | None
-    classes: int = 0
+    n_classes: int = 0
     estimates: str | None = None
 
     @property
     def outputs(self) -> int:
         """Columns m of eta."""
-        return max(self.classes - 1, 1)
+        return max(self.n_classes - 1, 1)
 
     @property
     @abstractmethod

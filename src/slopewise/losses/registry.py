@@ -77,7 +77,7 @@ def make_loss(
     name: str,
     parameters: Mapping[str, float] | None = None,
     *,
-    classes: int = 0,
+    n_classes: int = 0,
     class_weights: tuple[float, ...] | None = None,
 ) -> Loss:
     """Return a loss of the registry.
@@ -85,7 +85,7 @@ def make_loss(
     Args:
         name: one of REGISTRY.
         parameters: those that were given, such as {"tau": 0.9}.
-        classes: how many, for softmax.
+        n_classes: of softmax.
         class_weights: for logistic and softmax, None for equal weights.
 
     Raises:
@@ -105,7 +105,7 @@ def make_loss(
         elif parameter.estimated is not None:
             fields["estimates"] = parameter.estimated
     if name == "softmax":
-        fields["classes"] = classes
+        fields["n_classes"] = n_classes
     if class_weights is not None:
         fields["class_weights"] = class_weights
     return loss_class(name)(**fields)

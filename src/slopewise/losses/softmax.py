@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import torch
@@ -21,12 +21,12 @@ SCORES = "torch.cat([torch.zeros_like(H[:, :1]), H], dim=1)"
 class Softmax(Loss):
     """value c_y (log Σ_j exp(s_j) - s_y) with scores s = (0, eta), as torch's CrossEntropyLoss on them.
 
-    y holds class numbers 0 … classes - 1, eta (n, classes - 1) the scores against the first class, as statsmodels'
+    y holds class numbers 0 … k - 1, eta (n, k - 1) the scores against the first class, as statsmodels'
     MNLogit. With p the probabilities of the classes after the first and e_y the indicator of y among them:
     gradient c_y (p - e_y), Hessian c_y (diag(p) - p p'). class_weights (k,) weigh the rows of each class.
     """
 
-    classes: int
+    n_classes: int = field(metadata={"stored_as": "classes"})
     class_weights: tuple[float, ...] | None = None
     name = "softmax"
     title = "Softmax regression"
@@ -47,12 +47,12 @@ class Softmax(Loss):
         return self._weighted(top - own + total.log(), y)
 
     def gradient(self, eta: Tensor, y: Tensor) -> Tensor:
-        """Return c_y (p - e_y) (n, classes - 1)."""
+        """Return c_y (p - e_y) (n, k - 1)."""
         self._check(eta, y)
         return self._weighted(_later(eta) - self._is_class(y), y)
 
     def hessian(self, eta: Tensor, y: Tensor) -> Tensor:
-        """Return c_y (diag(p) - p p') (n, classes - 1, classes - 1)."""
+        """Return c_y (diag(p) - p p') (n, k - 1, k - 1)."""
         self._check(eta, y)
         p = _later(eta)
         hessian = -p[:, :, None] * p[:, None, :]
@@ -60,19 +60,19 @@ class Softmax(Loss):
         return self._weighted(hessian, y)
 
     def inverse_link(self, eta: Tensor) -> Tensor:
-        """Return the probabilities (n, classes)."""
+        """Return the probabilities (n, k)."""
         top, later, total = exponentials(eta)
         return torch.cat([(-top).exp()[:, None], later], dim=1) / total[:, None]
 
     def null_eta(self, y: Tensor, w: Tensor | None = None) -> Tensor:
-        """Return log(share_j / share_0) (classes - 1,), class weights counted in."""
+        """Return log(share_j / share_0) (k - 1,), class weights counted in."""
         weight = self._weighted(torch.ones_like(y), y)
-        return log_shares(y, weight if w is None else w * weight, self.classes)
+        return log_shares(y, weight if w is None else w * weight, self.n_classes)
 
     def check_target(self, y: Tensor) -> str | None:
         """Return a sentence if a target is no class number."""
-        known = (y >= 0) & (y < self.classes) & (y == y.floor()) | y.isnan()
-        return first_offence(y, ~known, f"class numbers from 0 to {self.classes - 1}", self.title)
+        known = (y >= 0) & (y < self.n_classes) & (y == y.floor()) | y.isnan()
+        return first_offence(y, ~known, f"class numbers from 0 to {self.n_classes - 1}", self.title)
 
     def torch_lines(self, reduction: Reduction = "mean") -> tuple[str, ...]:
         """Return the text of torch's own function on scores with the first class's 0."""
@@ -87,8 +87,8 @@ class Softmax(Loss):
         return f"{SCORES}.softmax(1)"
 
     def _is_class(self, y: Tensor) -> Tensor:
-        """Return e_y (n, classes - 1); class 0 has no column, so its rows are zero. Column-major."""
-        return torch.stack([y == k for k in range(1, self.classes)]).to(y.dtype).T
+        """Return e_y (n, k - 1); class 0 has no column, so its rows are zero. Column-major."""
+        return torch.stack([y == k for k in range(1, self.n_classes)]).to(y.dtype).T
 
     def _weighted(self, values: Tensor, y: Tensor) -> Tensor:
         if self.class_weights is None:
@@ -97,10 +97,10 @@ class Softmax(Loss):
         return values * weights.reshape(-1, *(1,) * (values.ndim - 1))
 
     def _check(self, eta: Tensor, y: Tensor) -> None:
-        if eta.shape != (*y.shape, self.classes - 1) or y.ndim != 1:
+        if eta.shape != (*y.shape, self.n_classes - 1) or y.ndim != 1:
             raise DataError(
-                f"scores of shape {tuple(eta.shape)} do not fit targets of shape {tuple(y.shape)}: {self.classes} "
-                f"classes need scores (n, {self.classes - 1}) and class numbers (n,); reshape them."
+                f"scores of shape {tuple(eta.shape)} do not fit targets of shape {tuple(y.shape)}: {self.n_classes} "
+                f"classes need scores (n, {self.n_classes - 1}) and class numbers (n,); reshape them."
             )
 
 

@@ -21,7 +21,7 @@ def squared_loss(problem: Problem, plan: DescentPlan | None) -> str | None:
 
 def two_classes(problem: Problem, plan: DescentPlan | None) -> str | None:
     """A target of two classes."""
-    k = problem.loss.classes
+    k = problem.loss.n_classes
     return None if k == 2 else f"it is for two classes, and the target has {k or 'none'}"
 
 

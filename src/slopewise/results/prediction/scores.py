@@ -49,7 +49,7 @@ class Scorer:
             u = ((x - mean) / scale).to(theta.dtype)
             eta = self.model.forward(theta, u).to(torch.float64)
         eta = eta[:, 0] if self.loss.outputs == 1 else eta
-        eta = eta if self.loss.classes else eta * self.y_scale + self.y_mean
+        eta = eta if self.loss.n_classes else eta * self.y_scale + self.y_mean
         return eta if offset is None else eta + offset
 
     def predicted(self, operands: ScoreOperands, x: Tensor, offset: Tensor | None = None) -> Tensor:
@@ -61,7 +61,7 @@ class Scorer:
             offset: (n,), added to eta; or None for 0.
         """
         eta = self.linear_predictor(operands, x, offset)
-        if not self.loss.classes:
+        if not self.loss.n_classes:
             return self.loss.inverse_link(eta)
         eta = eta.reshape(len(x), -1)
         return torch.cat([eta.new_zeros(len(eta), 1), eta], dim=1).log_softmax(1)

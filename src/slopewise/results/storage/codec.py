@@ -55,7 +55,7 @@ def _pack(value: Any, path: str, tensors: dict[str, Tensor], seen: dict[int, str
     if isinstance(value, Mapping):
         return {str(key): _pack(item, f"{path}.{key}".strip("."), tensors, seen) for key, item in value.items()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        parts = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        parts = {_stored_as(field): getattr(value, field.name) for field in dataclasses.fields(value)}
         packed = {name: _pack(part, f"{path}.{name}".strip("."), tensors, seen) for name, part in parts.items()}
         return {KIND: type(value).__name__, **packed}
     raise TypeError(f"{path or 'the value'} is a {type(value).__name__}, which no file holds")
@@ -122,17 +122,23 @@ def _dataclass(kind: type, stored: Any, tensors: Mapping[str, Tensor], kinds: Ma
     if made is None or not issubclass(made, kind):
         raise ValueError(f"{path} is a {named!r}, not a {kind.__name__}")
     hints, parts = _hints(made), {}
-    unknown = sorted(set(stored) - {field.name for field in dataclasses.fields(made)} - {KIND})
+    unknown = sorted(set(stored) - {_stored_as(field) for field in dataclasses.fields(made)} - {KIND})
     if unknown:
         raise ValueError(f"{path} has no field {unknown[0]}")
     for field in dataclasses.fields(made):
-        if field.name in stored:
-            parts[field.name] = _unpack(
-                hints[field.name], stored[field.name], tensors, kinds, f"{path}.{field.name}".strip(".")
-            )
+        name = _stored_as(field)
+        here = f"{path}.{name}".strip(".")
+        if name in stored:
+            parts[field.name] = _unpack(hints[field.name], stored[name], tensors, kinds, here)
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            raise KeyError(f"{path}.{field.name}".strip("."))
+            raise KeyError(here)
     return made(**parts)
+
+
+def _stored_as(field: dataclasses.Field[Any]) -> str:
+    """Return the name of a field in files: its own, or the one that it had when files were first written with it."""
+    name: str = field.metadata.get("stored_as", field.name)
+    return name
 
 
 @cache

@@ -98,9 +98,9 @@ def first_pass(problem: Problem, engine: Engine, *, keep: float = 0.0, sample: i
     moments = checked(sums.moments if sums else None, shift, problem)
     assert sums is not None
     counted = int(sums.rows.sum())
-    if problem.loss.classes and counted != moments.n:
+    if problem.loss.n_classes and counted != moments.n:
         raise DataError(
-            f"{moments.n - counted} targets are not class numbers from 0 to {problem.loss.classes - 1}; "
+            f"{moments.n - counted} targets are not class numbers from 0 to {problem.loss.n_classes - 1}; "
             "give the class of each row."
         )
     sample_rows = _sample(sums.sample, moments.n)
@@ -125,7 +125,7 @@ def first_sums(batch: Batch, operands: MomentOperands, *, loss: Loss, systematic
         DataError: a target that the loss cannot take.
     """
     assert batch.y is not None
-    classes = loss.classes
+    classes = loss.n_classes
     wrong = None if classes else loss.check_target(batch.y)
     if wrong is not None:
         raise DataError(wrong)

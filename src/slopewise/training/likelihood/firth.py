@@ -73,9 +73,9 @@ class Firth(Solver):
         Raises:
             FitError: not two classes; another penalty; dependent columns; no convergence.
         """
-        if problem.loss.classes != 2 or problem.penalty.strength:
+        if problem.loss.n_classes != 2 or problem.penalty.strength:
             raise FitError(
-                f"firth is for two classes and no other penalty, and was given {problem.loss.classes} classes and "
+                f"firth is for two classes and no other penalty, and was given {problem.loss.n_classes} classes and "
                 f"l2={problem.penalty.strength:g}; choose l2 alone, or firth alone."
             )
         refuse_warm(warm, self.name)

@@ -152,7 +152,7 @@ def from_sample(
         except FitError:
             state = None
             continue
-        if problem.loss.classes and not state.found.wrong:
+        if problem.loss.n_classes and not state.found.wrong:
             state = None
             continue
         start = state.c + state.step

@@ -38,7 +38,7 @@ def null_model(problem: Problem, first: FirstPass, engine: Engine) -> tuple[Tens
     """
     m, p = problem.loss.outputs, len(problem.names)
     c = torch.zeros(m, p, dtype=torch.float64)
-    if problem.loss.classes:
+    if problem.loss.n_classes:
         eta, loss = _of_classes(problem, first)
     elif isinstance(problem.loss, LogLink):
         eta, loss = _of_means(problem, problem.loss, first, engine)
@@ -51,7 +51,7 @@ def null_model(problem: Problem, first: FirstPass, engine: Engine) -> tuple[Tens
 
 def _of_classes(problem: Problem, first: FirstPass) -> tuple[Tensor, float]:
     """Return eta (m,) and the summed loss: a table of one row per class, without columns."""
-    k, m = problem.loss.classes, problem.loss.outputs
+    k, m = problem.loss.n_classes, problem.loss.outputs
     table = Batch(torch.empty(k, 0, dtype=torch.float64), torch.arange(k, dtype=torch.float64), first.weight)
 
     def evaluate(shares: Tensor) -> Derivatives:

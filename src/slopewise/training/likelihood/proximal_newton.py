@@ -108,7 +108,7 @@ class Coding:
 
 def coding_of(problem: Problem, columns: StandardizedColumns) -> Coding:
     """Return the coding: a coefficient per column, or with k > 2 classes per column and class; k - 1 intercepts."""
-    q, k, constant = len(columns.units.scale), problem.loss.classes, int(problem.intercept)
+    q, k, constant = len(columns.units.scale), problem.loss.n_classes, int(problem.intercept)
     p = q + constant
     identity = torch.eye(columns.outputs, dtype=torch.float64)
     across = torch.cat([-torch.ones(len(identity), 1, dtype=torch.float64), identity], 1) if k > 2 else identity

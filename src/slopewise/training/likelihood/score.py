@@ -89,10 +89,10 @@ def score_sums(
         etas = (r @ beta).T.contiguous()
         if batch.offset is not None:
             etas += batch.offset[block]
-        eta = etas.T if loss.classes > 2 else etas[0]
+        eta = etas.T if loss.n_classes > 2 else etas[0]
         of_row, gradient = loss.value(eta, y), loss.gradient(eta, y)
         hessian = (hessian_of or loss.hessian)(eta, y) if curved else gradient
-        wrong += _wrong(eta, y, loss.classes)
+        wrong += _wrong(eta, y, loss.n_classes)
         if batch.w is not None:
             w = batch.w[block]
             of_row, gradient, hessian = of_row * w, _times(gradient, w), _times(hessian, w)
@@ -104,10 +104,10 @@ def score_sums(
     return ScoreSums(value, score, blocks[:, :p, :p], wrong)
 
 
-def _wrong(eta: Tensor, y: Tensor, classes: int) -> Tensor:
-    if classes == 2:
+def _wrong(eta: Tensor, y: Tensor, n_classes: int) -> Tensor:
+    if n_classes == 2:
         return ((2 * y - 1) * eta <= 0).sum()
-    if classes > 2:
+    if n_classes > 2:
         best = eta.max(1)
         return (torch.where(best.values > 0, best.indices + 1, 0) != y).sum()
     return y.new_zeros((), dtype=torch.int64)

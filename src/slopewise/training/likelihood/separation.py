@@ -104,7 +104,7 @@ class SeparationMonitor:
 
     def margins(self, c: Tensor, state: Derivatives) -> None:
         """Raise FitError if every row's own class scores highest at c."""
-        if self.problem.loss.classes and not self.problem.penalty.strength and not state.wrong:
+        if self.problem.loss.n_classes and not self.problem.penalty.strength and not state.wrong:
             self._raise(c, complete=True)
 
     def step(self, state: NewtonState) -> None:
@@ -132,7 +132,7 @@ class SeparationMonitor:
 
     def _raise(self, direction: Tensor, *, complete: bool) -> None:
         beta = self.columns.beta(direction)
-        if not self.problem.loss.classes:
+        if not self.problem.loss.n_classes:
             apart = [self.problem.names[int(self.problem.intercept) :][j] for j in self._involved(direction)]
             refuse_zeros_apart(self.problem, self.engine, beta=beta[:, 0], mean=self.columns.units.mean, names=apart)
             return
@@ -140,7 +140,7 @@ class SeparationMonitor:
         if not check.gains or (check.loses and not complete):
             return
         involved = self._involved(direction)
-        levels = self.problem.class_names or tuple(str(k) for k in range(self.problem.loss.classes))
+        levels = self.problem.class_names or tuple(str(k) for k in range(self.problem.loss.n_classes))
         names = self.problem.names[int(self.problem.intercept) :]
         raise FitError(sentence(check, involved, names, levels, complete=complete))
 
@@ -193,16 +193,16 @@ def check_direction(problem: Problem, engine: Engine, *, beta: Tensor, mean: Ten
         beta: (p, m), the direction.
         mean: (q,), of the columns.
     """
-    kernel = partial(direction_sums, classes=problem.loss.classes)
+    kernel = partial(direction_sums, n_classes=problem.loss.n_classes)
     sums = engine.reduce(kernel, problem.source, DirectionOperands(beta, mean), add_directions)
     assert sums is not None  # the first read has seen these rows
     return DirectionCheck(sums.rows, sums.gains, sums.loses, tuple(sums.nearest.tolist()), sums.low, sums.high)
 
 
-def direction_sums(batch: Batch, operands: DirectionOperands, *, classes: int) -> DirectionSums:
+def direction_sums(batch: Batch, operands: DirectionOperands, *, n_classes: int) -> DirectionSums:
     """Return what the rows of one batch do."""
     assert batch.y is not None
-    (beta, mean), k = operands, classes
+    (beta, mean), k = operands, n_classes
     p, q = len(beta), len(mean)
     low = batch.x.new_full((k, q), torch.inf)
     high, least, nearest = -low, batch.x.new_full((k,), torch.inf), batch.x.new_zeros(k, dtype=torch.int64)

@@ -48,7 +48,7 @@ def standardized_columns(problem: Problem, moments: Moments) -> StandardizedColu
     units = standardization(moments, standardize=True, intercept=problem.intercept)
     one = torch.ones(int(problem.intercept), dtype=torch.float64)
     scale = torch.cat([one, units.scale])
-    m, classes = problem.loss.outputs, problem.loss.classes
+    m, classes = problem.loss.outputs, problem.loss.n_classes
     across = torch.eye(m, dtype=torch.float64) - (1 / classes if classes > 2 else 0.0)
     weight = torch.cat([torch.zeros_like(one), problem.penalty.strength / units.scale**2])
     return StandardizedColumns(units, scale, m, torch.kron(across, torch.diag(weight)))

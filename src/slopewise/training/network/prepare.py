@@ -125,7 +125,7 @@ def prepare_network(
     if wrong is not None:
         raise DataError(wrong)
     module = problem.model.module(start.to(dtype))
-    shared_by = problem.loss.classes if is_linear and problem.loss.classes > 2 and problem.penalty.strength else 0
+    shared_by = problem.loss.n_classes if is_linear and problem.loss.n_classes > 2 and problem.penalty.strength else 0
     setup = NetworkSetup(
         plan=plan,
         data=rows,
@@ -152,15 +152,15 @@ class TargetSums(NamedTuple):
     weight: Tensor
 
 
-def target_sums(batch: Batch, operands: None, *, classes: int) -> TargetSums:
+def target_sums(batch: Batch, operands: None, *, n_classes: int) -> TargetSums:
     """Return what one batch says of the targets: rows and weight of each class, or the numbers themselves."""
     assert batch.y is not None
     w = batch.y.new_ones(len(batch)) if batch.w is None else batch.w
-    if not classes:
+    if not n_classes:
         return TargetSums((batch.y,), (w,), batch.y.new_zeros(0), batch.y.new_zeros(0))
     number = batch.y.to(torch.int64)
-    rows = torch.bincount(number, minlength=classes)
-    return TargetSums((), (), rows, torch.bincount(number, w.to(torch.float64), minlength=classes))
+    rows = torch.bincount(number, minlength=n_classes)
+    return TargetSums((), (), rows, torch.bincount(number, w.to(torch.float64), minlength=n_classes))
 
 
 def _targets(rows: DescentRows, loss: Loss) -> tuple[tuple[Tensor, Tensor | None], tuple[int, ...]]:
@@ -169,7 +169,7 @@ def _targets(rows: DescentRows, loss: Loss) -> tuple[tuple[Tensor, Tensor | None
     Of streamed rows the targets are the classes, weighed by their rows; for squared loss two numbers with the mean and
     the variance of all; for any other loss all numbers, 16 bytes a row, or with an offset 24.
     """
-    k = loss.classes
+    k = loss.n_classes
     if not isinstance(rows, StreamedRows):
         _, y, w = rows.first
         return (y, w), tuple(torch.bincount(y.to(torch.int64), minlength=k).tolist()) if k else ()
@@ -178,7 +178,7 @@ def _targets(rows: DescentRows, loss: Loss) -> tuple[tuple[Tensor, Tensor | None
         mean = (found.y_mean - source.y_mean) / source.y_scale
         deviation = (found.yy / found.weight).sqrt() / source.y_scale
         return (torch.stack([mean - deviation, mean + deviation]).to(source.dtype), None), ()
-    sums = rows.engine.reduce(partial(target_sums, classes=k), rows.source, None)
+    sums = rows.engine.reduce(partial(target_sums, n_classes=k), rows.source, None)
     assert sums is not None  # their moments are known
     if not k:
         return (torch.cat(sums.ys), torch.cat(sums.ws)), ()
