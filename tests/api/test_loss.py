@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 
 import numpy as np
@@ -248,3 +249,20 @@ def test_what_an_interval_cannot_be():
         ours.predict(NEW, interval=0.9)
     with pytest.raises(FitError, match="L1 penalty leaves no standard errors"):
         fit("count", loss="poisson", l1=1.0).predict(NEW, interval=0.9, of="mean")
+
+
+@pytest.mark.parametrize(
+    ("targets", "cause"),
+    [
+        ([1.0, 2.5, 2.9, 4.2], "the bandwidth .* the 0.9 quantile reaches beyond all quantiles of so few rows"),
+        (np.r_[np.arange(60.0), 99.0].tolist(), "half of the rows are fitted exactly"),
+    ],
+)
+def test_a_quantile_without_standard_errors_says_so(targets, cause):
+    table = {"x": np.arange(float(len(targets))), "y": targets}
+    ours = slopewise.fit(table, target="y", loss="quantile", tau=0.9 if len(targets) < 9 else 0.5)
+    assert ours.theta.isfinite().all() and ours.inferred.std_error.isnan().all()
+    (finding,) = (each for each in ours.findings if each["code"] == "no-standard-errors")
+    assert re.search(cause, finding["cause"])
+    with pytest.raises(FitError, match="the coefficients have no standard errors"):
+        ours.predict({"x": [1.0]}, interval=0.9, of="mean")

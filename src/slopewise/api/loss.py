@@ -10,6 +10,7 @@ from slopewise.api.linear import asked_of, plain, refuse_class_weight
 from slopewise.api.options import ResolvedOptions
 from slopewise.doctor.data import data_findings
 from slopewise.doctor.finding import ranked
+from slopewise.doctor.standard_errors import no_density
 from slopewise.errors import OptionError
 from slopewise.losses.loss import Loss
 from slopewise.losses.penalty import L2, ElasticNet
@@ -63,5 +64,8 @@ def fit_loss(data: TrainingData, options: ResolvedOptions, *, warm_start: Any = 
         reason=choice.reason,
         asked=asked_of(options, data),
     )
-    findings = data_findings(solution.rows, problem.names[int(problem.intercept) :], intercept=problem.intercept)
+    findings = [*data_findings(solution.rows, problem.names[int(problem.intercept) :], intercept=problem.intercept)]
+    covariance = fit.record.covariance
+    if covariance is not None and bool(covariance.raw.isnan().any()):
+        findings += filter(None, [no_density(loss, solution.rows)])
     return fit.with_findings(plain(ranked(findings)))

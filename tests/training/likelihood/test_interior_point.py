@@ -188,8 +188,8 @@ def test_what_has_no_answer_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(OptionError, match="cannot take l1 2"):
         select_solver(problem_of(x, y, loss=loss, penalty=ElasticNet(0.0, 2.0)))
     problem = problem_of(x[:10], y[:10], loss=Quantile(0.02))
-    with pytest.raises(FitError, match=r"10 rows are too few for standard errors of the 0\.02 quantile"):
-        sampling_basis(problem, InteriorPoint().solve(problem, ENGINE), ENGINE)
+    basis = sampling_basis(problem, InteriorPoint().solve(problem, ENGINE), ENGINE)
+    assert basis is not None and bool(basis.inner.isnan().all())
     monkeypatch.setattr(interior_point, "MOST_BYTES", 1000.0)
     with pytest.raises(FitError, match="loss 'quantile' needs all rows in memory, and 200 rows x 3 columns are"):
         InteriorPoint().solve(problem_of(x, y, loss=loss), ENGINE)

@@ -198,6 +198,10 @@ def _interval(record: FitRecord, level: float | None, of: Of) -> Interval | None
             raise FitError(
                 "no interval can be given: an L1 penalty leaves no standard errors; predict without an interval."
             )
+        if bool(record.covariance.raw.isnan().any()):
+            raise FitError(
+                "no interval can be given: the coefficients have no standard errors; predict without an interval."
+            )
         if not record.class_names and of != "mean":
             raise OptionError(
                 f"the interval of one new observation is known for least squares alone, and the loss is "

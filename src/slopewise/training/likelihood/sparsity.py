@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from slopewise.engine.engine import Engine
-from slopewise.errors import FitError
 from slopewise.losses.loss import PiecewiseLinear
 from slopewise.problem import Problem
 from slopewise.solution import Basis, Solution
@@ -40,8 +39,8 @@ def quantile_basis(problem: Problem, solution: Solution, engine: Engine) -> Basi
         solution: the optimum, of which theta and moments are used.
         engine: sums over the rows.
 
-    Raises:
-        FitError: too few rows for a bandwidth at this tau.
+    Returns:
+        The basis; its inner is NaN where the residuals show no density.
     """
     loss, moments = problem.loss, solution.rows
     assert isinstance(loss, PiecewiseLinear)
@@ -61,30 +60,34 @@ def quantile_basis(problem: Problem, solution: Solution, engine: Engine) -> Basi
 
 
 def density_at_zero(found: Residuals, tau: float, deviation: float) -> float:
-    """Return the density of the residuals at 0.
+    """Return the density of the residuals at 0; NaN for too few rows, or where half of them are fitted exactly.
 
     Args:
         found: e (n,) and w (n,) or None.
         tau: the quantile.
         deviation: standard deviation of the targets, which bounds the bandwidth.
-
-    Raises:
-        FitError: too few rows for a bandwidth at this tau, or more than half of the rows are fitted exactly.
     """
     e, w = found
     n = float(len(e)) if w is None else float(w.sum())
+    if not has_bandwidth(n, tau):
+        return math.nan
     share = hall_sheather(n, tau)
-    if not 0 < tau - share < tau + share < 1:
-        raise FitError(
-            f"{n:,.0f} rows are too few for standard errors of the {tau:g} quantile: their bandwidth reaches beyond "
-            "all quantiles; take more rows, or a tau nearer to 0.5."
-        )
     spread = (percentile(e, w, 0.75) - percentile(e, w, 0.25)) / 1.34
     h = min(deviation, spread) * (_normal_quantile(tau + share) - _normal_quantile(tau - share))
-    if not h > 0:
-        raise FitError("half of the rows are fitted exactly, so there is no density of residuals; leave errors out.")
+    if not h > FITTED * deviation:
+        return math.nan
     kernel = 0.75 * (1 - (e / h) ** 2).clamp(min=0)
     return float(kernel.sum() if w is None else w @ kernel) / (n * h)
+
+
+def has_bandwidth(n: float, tau: float) -> bool:
+    """Return whether the quantiles a bandwidth below and above tau exist.
+
+    >>> has_bandwidth(20, 0.5), has_bandwidth(20, 0.05)
+    (True, False)
+    """
+    share = hall_sheather(n, tau)
+    return 0 < tau - share < tau + share < 1
 
 
 def hall_sheather(n: float, tau: float) -> float:
