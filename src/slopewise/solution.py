@@ -87,12 +87,14 @@ class Basis:
 class Nuisance:
     """A parameter of the loss that was estimated with the coefficients: name, value, and standard error, NaN if none.
 
-    scale: the residuals' normalised MAD, in the target's units. alpha: the overdispersion of a negative binomial.
+    scale: the residuals' normalised MAD, in the target's units. alpha: the overdispersion of a negative binomial, and
+    cross (d,) the mixed second derivatives of its logarithm and theta over its own, in the coordinates z of the basis.
     """
 
     name: str
     value: float
     std_error: float
+    cross: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,14 +266,12 @@ class Solution:
     """What every solver returns.
 
     theta (p,), or (p, m) for m > 1 outputs, raw units; of a network its parameters (p,), which take standardised
-    columns. status, evidence: the number that proves it, in words; advice: the one thing to change ("" when nothing
-    is). loss = Σ w · loss, without the penalty, which is apart; null_loss is that of the intercept alone (of equal
-    probabilities without one), NaN where it is not known. passes: reads of the rows. counts (k,): training rows of each
-    class. decrement: how far the optimum may still be, in standard errors. basis: None where there is no covariance to
-    speak of. digits (p,): estimated correct decimal digits, None where they are not estimated. condition of the scaled
-    columns (2-norm). descent: the record of a gradient descent, None for other solvers. model: as trained, where
-    it may hold numbers besides theta. fitted_loss: the problem's loss with the parameters that were estimated,
-    `nuisance`; None where none was.
+    columns. evidence: the number that proves the status, in words; advice: the one thing to change, or "". loss = Σ w ·
+    loss, without the penalty; null_loss is that of the intercept alone (of equal probabilities without one), NaN where
+    not known. passes: reads of the rows. counts (k,): training rows of each class. decrement: how far the optimum may
+    still be, in standard errors. basis: None where there is no covariance. digits (p,): estimated correct decimal
+    digits, or None. condition of the scaled columns (2-norm). descent: of a gradient descent alone. model: as trained,
+    where it may hold numbers besides theta. fitted_loss: with the parameters that were estimated, `nuisance`, or None.
     """
 
     theta: Tensor

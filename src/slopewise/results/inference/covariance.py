@@ -16,6 +16,7 @@ from torch import Tensor
 
 from slopewise.engine.engine import Engine
 from slopewise.errors import FitError, OptionError, check_choice
+from slopewise.losses.log_link import Overdispersed
 from slopewise.losses.loss import Loss
 from slopewise.models.model import Model
 from slopewise.problem import Problem
@@ -50,6 +51,12 @@ def parameters_of(solution: Solution) -> float:
     """Return the effective number of parameters: trace inner, d without a penalty."""
     basis = solution.basis
     return float(basis.inner.diagonal().sum()) if basis is not None else float(solution.theta.numel())
+
+
+def estimated(solution: Solution) -> int:
+    """Return how many parameters a solution with a basis has, those of the loss among them."""
+    assert solution.basis is not None
+    return len(solution.basis.inner) + sum(each.cross is not None for each in solution.nuisance)
 
 
 def covariance_of(
@@ -93,7 +100,7 @@ def covariance_of(
     if kind == "hac":
         return _autocorrelated(problem, solution, engine, lags_of(lags, solution.rows.n))
     kernel = partial(meat, model=problem.model, loss=problem.loss, kind=kind)
-    sums = engine.reduce(kernel, problem.source, MeatOperands(basis, solution.theta))
+    sums = engine.reduce(kernel, problem.source, meat_operands(solution))
     assert sums is not None  # the solver has read these rows
     if sums.alone:
         rows = "row has" if sums.alone == 1 else "rows have"
@@ -104,7 +111,7 @@ def covariance_of(
     inner = sums.meat
     if kind == "hc1":
         n = solution.rows.n
-        dof = n - (parameters_of(solution) if squared else len(basis.inner))
+        dof = n - (parameters_of(solution) if squared else estimated(solution))
         inner = inner * (n / dof if dof > 0 else math.nan)
     return covariance_from(kind, basis, inner), float(sums.absolute)
 
@@ -121,9 +128,9 @@ def _clustered(kind: str, problem: Problem, solution: Solution, engine: Engine) 
     basis = solution.basis
     assert basis is not None
     kernel = partial(cluster_sums, model=problem.model, loss=problem.loss)
-    sums = engine.reduce(kernel, problem.source, MeatOperands(basis, solution.theta), join_clusters)
+    sums = engine.reduce(kernel, problem.source, meat_operands(solution), join_clusters)
     assert sums is not None  # the solver has read these rows
-    count, n, d = len(sums.numbers), solution.rows.n, len(basis.inner)
+    count, n, d = len(sums.numbers), solution.rows.n, estimated(solution)
     if count < 2:
         raise FitError(
             "the cluster column has one value in all training rows, and errors need two clusters at least; choose "
@@ -140,7 +147,7 @@ def _autocorrelated(problem: Problem, solution: Solution, engine: Engine, lags: 
     basis = solution.basis
     assert basis is not None
     kernel = partial(autocorrelation_sums, model=problem.model, loss=problem.loss, lags=lags)
-    operands = MeatOperands(basis, solution.theta)
+    operands = meat_operands(solution)
     sums = engine.reduce(kernel, problem.source, operands, partial(join_lags, lags=lags))
     assert sums is not None  # the solver has read these rows
     return replace(covariance_from("hac", basis, sums.meat), lags=lags), float(sums.absolute)
@@ -159,10 +166,18 @@ def covariance_from(kind: str, basis: Basis, inner: Tensor) -> Covariance:
 
 
 class MeatOperands(NamedTuple):
-    """basis of the training rows; theta: estimates (p,) or (p, m), raw units."""
+    """basis of the training rows; theta: estimates (p,) or (p, m), raw units; cross (d,) as in Nuisance, or None."""
 
     basis: Basis
     theta: Tensor
+    cross: Tensor | None
+
+
+def meat_operands(solution: Solution) -> MeatOperands:
+    """Return what the kernels need of a solution with a basis."""
+    assert solution.basis is not None
+    cross = next((each.cross for each in solution.nuisance if each.cross is not None), None)
+    return MeatOperands(solution.basis, solution.theta, cross)
 
 
 def meat(batch: Batch, operands: MeatOperands, *, model: Model, loss: Loss, kind: str) -> MeatSums:
@@ -177,7 +192,8 @@ def meat(batch: Batch, operands: MeatOperands, *, model: Model, loss: Loss, kind
         loss: of the rows.
         kind: one of COV_TYPES; hc2 and hc3 divide the scores by leverage.
     """
-    gradient, alone = _gradient(batch, operands, model, loss), 0
+    eta, gradient = _gradient(batch, operands, model, loss)
+    alone = 0
     if kind in ("hc2", "hc3"):
         z = orthonormal(batch.x, operands.basis)
         rest = 1 - ((z * z).sum(1) if batch.w is None else batch.w * (z * z).sum(1))
@@ -185,24 +201,33 @@ def meat(batch: Batch, operands: MeatOperands, *, model: Model, loss: Loss, kind
         rest = rest.clamp(min=FULL_LEVERAGE)
         scores = z * (gradient / (rest.sqrt() if kind == "hc2" else rest)[:, None])
     else:
-        scores = _scores(batch, gradient, operands.basis)
+        scores = _scores(batch, operands, loss, eta, gradient)
     return MeatSums(scores.T @ scores, gradient.abs().sum(), alone)
 
 
-def _gradient(batch: Batch, operands: MeatOperands, model: Model, loss: Loss) -> Tensor:
-    """Return w · gradient (n, m) of each row by eta, for squared loss that of e² / 2, which is -e."""
+def _gradient(batch: Batch, operands: MeatOperands, model: Model, loss: Loss) -> tuple[Tensor, Tensor]:
+    """Return eta, and w · gradient (n, m) of each row by eta, for squared loss that of e² / 2, which is -e."""
     assert batch.y is not None
     eta = model.forward(operands.theta, batch.x)
     if batch.offset is not None:
         eta = eta + batch.offset
     gradient = (eta - batch.y if loss.name == "squared" else loss.gradient(eta, batch.y)).reshape(len(batch), -1)
-    return gradient if batch.w is None else gradient * batch.w[:, None]
+    return eta, gradient if batch.w is None else gradient * batch.w[:, None]
 
 
-def _scores(batch: Batch, gradient: Tensor, basis: Basis) -> Tensor:
-    """Return the scores w · gradient ⊗ u (n, d) in the coordinates z, from w · gradient (n, m)."""
+def _scores(batch: Batch, operands: MeatOperands, loss: Loss, eta: Tensor, gradient: Tensor) -> Tensor:
+    """Return the scores w · gradient ⊗ u (n, d) in the coordinates z, from eta and w · gradient (n, m).
+
+    Where alpha is estimated, less what it takes of them: its own score times cross.
+    """
+    basis = operands.basis
     if gradient.shape[1] == 1:
-        return gradient * orthonormal(batch.x, basis)
+        scores = gradient * orthonormal(batch.x, basis)
+        if operands.cross is None:
+            return scores
+        assert isinstance(loss, Overdispersed) and batch.y is not None
+        of_alpha = loss.alpha_derivatives(eta, batch.y).first
+        return scores - torch.outer(of_alpha if batch.w is None else batch.w * of_alpha, operands.cross)
     return (gradient[:, :, None] * scaled_columns(batch.x, basis)[:, None, :]).flatten(1) @ basis.r_inverse
 
 
@@ -217,8 +242,8 @@ class ClusterSums(NamedTuple):
 def cluster_sums(batch: Batch, operands: MeatOperands, *, model: Model, loss: Loss) -> ClusterSums:
     """Return the sums of one batch."""
     assert batch.groups is not None
-    gradient = _gradient(batch, operands, model, loss)
-    return _by_cluster(batch.groups, _scores(batch, gradient, operands.basis), gradient.abs().sum())
+    eta, gradient = _gradient(batch, operands, model, loss)
+    return _by_cluster(batch.groups, _scores(batch, operands, loss, eta, gradient), gradient.abs().sum())
 
 
 def join_clusters(a: ClusterSums, b: ClusterSums) -> ClusterSums:
@@ -241,8 +266,8 @@ def autocorrelation_sums(batch: Batch, operands: MeatOperands, *, model: Model, 
         loss: of the rows.
         lags: L.
     """
-    gradient = _gradient(batch, operands, model, loss)
-    return lag_sums(_scores(batch, gradient, operands.basis), gradient.abs().sum(), lags)
+    eta, gradient = _gradient(batch, operands, model, loss)
+    return lag_sums(_scores(batch, operands, loss, eta, gradient), gradient.abs().sum(), lags)
 
 
 CLOSE = 0.01

@@ -201,6 +201,7 @@ def _solution(setup: LikelihoodSetup, engine: Engine, top: NewtonState, passes: 
     left = hessian - torch.outer(cross, cross) / second
     r = torch.linalg.cholesky(left, upper=True)
     of_alpha = 1 / (second - cross @ torch.linalg.solve(hessian, cross)).sqrt()
+    basis = basis_of(problem, columns, r, left)
     value = evaluate_rows(problem, engine, columns, curved=False)(c).value
     return Solution(
         theta=columns.raw(c),
@@ -214,7 +215,7 @@ def _solution(setup: LikelihoodSetup, engine: Engine, top: NewtonState, passes: 
         decrement=top.next_decrement,
         passes=2 * passes + 1,
         moments=setup.first.moments,
-        basis=basis_of(problem, columns, r, left),
+        basis=basis,
         fitted_loss=problem.loss,
-        nuisance=(Nuisance("alpha", alpha, alpha * float(of_alpha)),),
+        nuisance=(Nuisance("alpha", alpha, alpha * float(of_alpha), basis.r_inverse.T @ cross / second),),
     )
