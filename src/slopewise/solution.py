@@ -27,6 +27,7 @@ class Status(Enum):
     UNFINISHED = "ran all epochs asked for without converging"
     DIVERGED = "diverged: the last good state was kept"
     INTERRUPTED = "interrupted: the best state so far was kept"
+    ON_THE_WAY = "a state on the way, not the end of the descent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,9 +234,8 @@ class DescentRecord:
     descent. history; epochs made; best_epoch: the one whose state was kept; cost of that state; seconds. norms (r,):
     of the gradient in the recorded epochs. largest_lr: the largest stable learning rate known before the first step,
     NaN for optimizers that set their own steps. y_mean and y_scale: of the target, 0 and 1 where it is left alone.
-    exact: the exact solution that a linear model goes towards, None where there is none. null_cost: of the null model,
-    NaN where it was not computed. starts: how each of many ended. sharpness: how the largest stable learning rate
-    changed along the run.
+    exact: the exact solution that a linear model goes towards, or None. null_cost: of the null model, NaN where it was
+    not computed. starts: how each of many ended. sharpness: how the largest stable learning rate changed.
     """
 
     plan: DescentPlan
@@ -270,8 +270,8 @@ class Solution:
     loss, without the penalty; null_loss is that of the intercept alone (of equal probabilities without one), NaN where
     not known. passes: reads of the rows. counts (k,): training rows of each class. decrement: how far the optimum may
     still be, in standard errors. basis: None where there is no covariance. digits (p,): estimated correct decimal
-    digits, or None. condition of the scaled columns (2-norm). descent: of a gradient descent alone. model: as trained,
-    where it may hold numbers besides theta. fitted_loss: with the parameters that were estimated, `nuisance`, or None.
+    digits, or None. condition of the scaled columns (2-norm). descent: of a gradient descent. model: as trained, if it
+    holds more than theta. fitted_loss: with the parameters that were estimated, `nuisance`, or None.
     """
 
     theta: Tensor

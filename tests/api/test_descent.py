@@ -84,6 +84,8 @@ def test_a_state_at_any_epoch_recorded_or_not():
         expected = [theta["(intercept)"][0].as_py(), theta["hours"][0].as_py()]
         assert every.at(epoch).theta.tolist() == expected
         assert sparse.at(epoch).theta.tolist() == pytest.approx(expected, rel=1e-10, abs=1e-13)
+    assert every.at(777).status is Status.ON_THE_WAY and every.at(2000).status is every.status
+    assert "a state on the way, not the end of the descent: epoch 777 of 2000" in every.at(777).summary()
     assert every.at(1).predict({"hours": [1.0]})["prediction"][0] == pytest.approx(0.186667 + 0.08, abs=1e-6)
     with pytest.raises(OptionError, match="epoch 2001 does not exist"):
         every.at(2001)

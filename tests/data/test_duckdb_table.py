@@ -190,7 +190,7 @@ def test_duckdb_tables():
     assert refusal("a.db", "v") == "There is no table 'v' in 'a.db'. Known: 't', 's.u'."
     assert refusal("a.db", "s.u") == "Table 's.u' of 'a.db' holds no rows; there is nothing to learn from."
     with pytest.raises(
-        OptionError, match="'a.db' is a database; name one of its tables with table=. It holds 't', 's.u'."
+        OptionError, match="'a.db' is a database; name one of its tables with table_name='NAME'. It holds 't', 's.u'."
     ):
         open_file("a.db")
     write("b.db", "not a database" * 100)

@@ -60,7 +60,8 @@ def test_the_table_must_be_named_and_there(path):
     with pytest.raises(OptionError) as error:
         open_file(path)
     assert (
-        str(error.value) == f"{path!r} is a database; name one of its tables with table=. It holds 'bare', 'late', 't'."
+        str(error.value)
+        == f"{path!r} is a database; name one of its tables with table_name='NAME'. It holds 'bare', 'late', 't'."
     )
     with pytest.raises(DataError, match="There is no table 'lite' in .*a.db'. Did you mean 'late'?"):
         open_file(path, "lite")

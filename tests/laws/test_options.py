@@ -144,6 +144,7 @@ SAMPLES: dict[str, Any] = {
     "seed": 3,
     "batch_rows": 7,
     "callback": None,
+    "engine": None,
     "l2": 3.0,
     "l1": 3.0,
     "firth": True,
@@ -205,7 +206,7 @@ HARMLESS = {
     "amsgrad",  # the largest squared gradient is the last one where they grow
     "allow_divergence",  # lets pass what would be refused
 }
-NEEDS_MORE = {"callback", "module", "warm_start", "checkpoint"}
+NEEDS_MORE = {"callback", "engine", "module", "warm_start", "checkpoint"}
 """Their values are objects; tests of their own give them."""
 
 

@@ -69,8 +69,22 @@ def prepare_data(table: Any, options: ResolvedOptions) -> TrainingData:
         split=split,
         is_classification=options.is_classification,
     )
-    engine = default_engine(options["batch_rows"], options["callback"])
-    return TrainingData(design, DesignSource(rows, design, split, "train"), engine, library_of(table))
+    return TrainingData(design, DesignSource(rows, design, split, "train"), _engine(options), library_of(table))
+
+
+def _engine(options: ResolvedOptions) -> Engine:
+    """Return the engine that was given, or this machine's."""
+    engine = options["engine"]
+    if engine is None:
+        return default_engine(options["batch_rows"], options["callback"])
+    if not isinstance(engine, Engine):
+        raise OptionError(
+            f"engine is a {type(engine).__name__}; give an Engine, such as slopewise.engine.local.LocalEngine()."
+        )
+    for name in ("batch_rows", "callback"):
+        if name in options.said:
+            raise OptionError(f"an engine has {name} of its own; give {name} to it, or leave one of them out.")
+    return engine
 
 
 def _target_of(table: Any, target: str | None) -> str:

@@ -87,6 +87,7 @@ def fit(table: Any, *, model: str = "auto", task: str = "auto", **options: Unpac
         resume: go on from the checkpoint.
         batch_rows: rows per batch; bounds the memory for tables that are read from disk.
         callback: told how a long read or descent is getting on.
+        engine: reads the rows and sums over them; this machine's by default.
         options: these, and those of a descent, see `DescentOptions`: optimizer, lr, momentum, epochs, batch_size, init,
             standardize, history_every, …
 

@@ -7,6 +7,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 if TYPE_CHECKING:
+    from slopewise.engine.engine import Engine
     from slopewise.types import Callback
 
 
@@ -24,6 +25,7 @@ class DataOptions(TypedDict, total=False):
     seed: int
     batch_rows: int
     callback: Callback | None
+    engine: Engine | None
 
 
 class ModelOptions(TypedDict, total=False):

@@ -107,7 +107,9 @@ def chosen_table(path: str, table: str | None, tables: Iterable[str]) -> str:
     if not tables:
         raise DataError(f"{path!r} holds no tables; give another database file.")
     if table is None:
-        raise OptionError(f"{path!r} is a database; name one of its tables with table=. It holds {quoted(tables)}.")
+        raise OptionError(
+            f"{path!r} is a database; name one of its tables with table_name='NAME'. It holds {quoted(tables)}."
+        )
     if table not in tables:
         raise DataError(f"There is no table {table!r} in {path!r}.{nearest(table, tables)}")
     return table

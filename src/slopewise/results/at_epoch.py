@@ -12,7 +12,7 @@ from slopewise.errors import OptionError
 from slopewise.models.build import has_buffers
 from slopewise.results.inference.covariance import covariance_at
 from slopewise.results.record import LISTED, FitRecord
-from slopewise.solution import DescentRecord
+from slopewise.solution import DescentRecord, Status
 from slopewise.training.descent.closed_form import state_at
 from slopewise.training.descent.solvers import at_theta
 from slopewise.training.moments.quadratic import quadratic_of
@@ -96,8 +96,11 @@ def at_epoch(record: FitRecord, epoch: int) -> FitRecord:
         raise OptionError(f"epoch {epoch} does not exist; this descent has epochs 0 to {descent.epochs}.")
     reason = f"epoch {epoch} of {descent.epochs}"
     fresh = replace(record, reason=reason, train=None, test=None, validation=None, findings=())
+    solution = record.solution
+    if epoch != descent.best_epoch:
+        solution = replace(solution, status=Status.ON_THE_WAY, evidence=reason, advice="")
     if not record.is_solved:
-        return replace(fresh, solution=replace(record.solution, theta=_network_state(record, descent, epoch)))
+        return replace(fresh, solution=replace(solution, theta=_network_state(record, descent, epoch)))
     exact, moments = descent.exact, record.moments
     optimum = None if exact is None else to_standard_scale(exact.theta, descent.units)
     rss = None if exact is None else exact.loss
@@ -113,7 +116,7 @@ def at_epoch(record: FitRecord, epoch: int) -> FitRecord:
             "epochs."
         )
     theta = to_raw_scale(state.to(torch.float64), descent.units)
-    solution = at_theta(record.solution, theta=theta, quadratic=quadratic, l2=record.l2, moments=moments)
+    solution = at_theta(solution, theta=theta, quadratic=quadratic, l2=record.l2, moments=moments)
     covariance = covariance_at(theta, exact, record.exact_covariance)
     return replace(fresh, solution=solution, covariance=covariance)
 

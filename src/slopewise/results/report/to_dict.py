@@ -41,7 +41,9 @@ def described(fit: Fitted[Any]) -> dict[str, Any]:
         "network": None if record.is_solved else record.model.describe(),
         "loss": record.loss.name,
         "loss_parameters": loss_parameters(record),
-        "estimated": [asdict(each) for each in solution.nuisance],
+        "estimated": [
+            {"name": each.name, "value": each.value, "std_error": each.std_error} for each in solution.nuisance
+        ],
         "target": record.design.target,
         "offset": record.design.offset,
         "exposure": record.design.exposure,
