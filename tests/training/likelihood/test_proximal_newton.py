@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from catalog import ThroughLocal
 from problems import problem_of, random_classes
 from sklearn.linear_model import ElasticNet as LinearNet
 from sklearn.linear_model import LogisticRegression
@@ -12,6 +13,7 @@ from slopewise.losses.penalty import ElasticNet
 from slopewise.losses.squared import Squared
 from slopewise.training.likelihood.coordinate_descent import lowest
 from slopewise.training.likelihood.proximal_newton import CoordinateDescent
+from slopewise.training.moments.moments import read_moments
 
 ENGINE = LocalEngine()
 
@@ -59,3 +61,17 @@ def test_the_minimum_by_hand() -> None:
     zero = torch.zeros(1, dtype=torch.float64)
     assert lowest(two, three, torch.ones_like(three), zero).tolist() == [1.0]
     assert lowest(two, three, 4 * torch.ones_like(three), zero).tolist() == [0.0]
+
+
+def test_least_squares_reads_no_rows_where_the_moments_are_known() -> None:
+    make = np.random.default_rng(4)
+    x = make.normal(size=(50, 3))
+    problem = problem_of(x, x @ [1.0, 0.0, -2.0] + make.normal(size=50), loss=Squared(), penalty=ElasticNet(0.0, 3.0))
+    moments = read_moments(problem, LocalEngine())
+
+    class Unread(ThroughLocal):
+        def reduce(self, *given: object) -> None:
+            raise AssertionError("the rows were read")
+
+    found = CoordinateDescent().solve(problem, Unread(), moments=moments)
+    assert found.theta.equal(CoordinateDescent().solve(problem, LocalEngine()).theta)

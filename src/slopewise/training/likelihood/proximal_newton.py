@@ -69,7 +69,7 @@ class CoordinateDescent(Solver):
         """
         refuse_warm(warm, self.name)
         squared = problem.loss.name == "squared"
-        with likelihood_setup(problem, engine, again=not squared) as setup:
+        with likelihood_setup(problem, engine, again=not squared, moments=moments if squared else None) as setup:
             first, columns = setup.first, setup.columns
             evaluate = squared_loss(first, columns) if squared else evaluate_rows(setup.problem, engine, columns)
             coding = coding_of(problem, columns)

@@ -11,6 +11,7 @@ from torch import Tensor
 from slopewise.engine.engine import Engine
 from slopewise.engine.threads import one_torch_thread
 from slopewise.problem import Problem
+from slopewise.solution import Moments
 from slopewise.training.likelihood.checks import check_classes
 from slopewise.training.likelihood.first_pass import KEPT, FirstPass, first_pass
 from slopewise.training.likelihood.null_model import null_model
@@ -39,6 +40,7 @@ def likelihood_setup(
     *,
     sample: int = 0,
     again: bool = True,
+    moments: Moments | None = None,
 ) -> Iterator[LikelihoodSetup]:
     """Read the rows for the first time, and leave the cores to the engine during the iterations.
 
@@ -49,6 +51,7 @@ def likelihood_setup(
         engine: sums over the rows.
         sample: rows of a systematic sample to start on, 0 for none.
         again: whether more passes will follow, so that a file's rows are buffered if they fit.
+        moments: of the rows, where they are known and the solver needs nothing else of them; nothing is read then.
 
     Yields:
         The set-up.
@@ -57,7 +60,10 @@ def likelihood_setup(
         FitError: a class without rows; targets that are all 0 where their logarithm is modelled.
     """
     with one_torch_thread():
-        first = first_pass(problem, engine, keep=KEPT if again else 0.0, sample=sample)
+        if moments is None:
+            first = first_pass(problem, engine, keep=KEPT if again else 0.0, sample=sample)
+        else:
+            first = FirstPass(moments, moments.gram.new_zeros(0), moments.gram.new_zeros(0), None)
         check_classes(first.rows, problem.class_names)
         if first.buffered is not None:
             problem = replace(problem, source=first.buffered)
