@@ -144,3 +144,24 @@ def test_invalid_options_are_refused() -> None:
         api.fit(table, target="y", confidence_level=95)
     with pytest.raises(OptionError, match=r"cov_type 'hc4' is not known\. Did you mean 'hc"):
         api.fit(table, target="y", cov_type="hc4")
+
+
+@pytest.mark.parametrize(("target", "options"), [("y", {}), ("count", {"loss": "poisson"}), ("two", {})])
+def test_an_l1_penalty_leaves_as_many_parameters_as_are_not_zero(target, options):
+    make = np.random.default_rng(0)
+    x = make.normal(size=(200, 6))
+    eta = 0.8 * x[:, 0]
+    targets = {
+        "y": eta + make.normal(size=200),
+        "count": make.poisson(np.exp(eta)).astype(float),
+        "two": (eta + make.logistic(size=200) > 0).astype(float),
+    }
+    fit = api.fit((x, targets[target]), l1=25.0, **options)
+    k, n = int((fit.theta != 0).sum()), 200
+    assert 1 < k < 7
+    assert fit.stats.aic == pytest.approx(-2 * fit.stats.loglik + 2 * k)
+    assert fit.stats.bic == pytest.approx(-2 * fit.stats.loglik + k * np.log(n))
+    if target == "y":
+        assert fit.stats.dof == n - k and fit.stats.sigma == pytest.approx(np.sqrt(fit.solution.loss / (n - k)))
+        assert fit.stats.adj_r2 == pytest.approx(1 - (n - 1) / (n - k) * (1 - fit.stats.r2))
+        assert np.isnan(fit.stats.f)

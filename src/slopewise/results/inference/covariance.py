@@ -48,9 +48,12 @@ class MeatSums(NamedTuple):
 
 
 def parameters_of(solution: Solution) -> float:
-    """Return the effective number of parameters: trace inner, d without a penalty."""
+    """Return the effective number of parameters: trace inner, d without a penalty; those that are not 0 under L1.
+
+    The last is unbiased for the lasso: Zou, Hastie and Tibshirani (2007), On the degrees of freedom of the lasso.
+    """
     basis = solution.basis
-    return float(basis.inner.diagonal().sum()) if basis is not None else float(solution.theta.numel())
+    return float(basis.inner.diagonal().sum()) if basis is not None else float((solution.theta != 0).sum())
 
 
 def estimated(solution: Solution) -> int:

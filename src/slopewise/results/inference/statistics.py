@@ -130,14 +130,14 @@ def linear_statistics(
     loglik = -n/2 (log(2π rss / n) + 1) + Σ log w / 2, aic = -2 loglik + 2 k, bic = -2 loglik + k log n.
 
     Args:
-        solution: with its moments; k and dof are NaN where it has no basis.
+        solution: with its moments; k and dof are NaN of a descent that has not arrived.
         covariance: of the coefficients, for F; or None.
         intercept: whether the model has one.
         penalised: F is not defined then, and NaN.
     """
     moments = solution.rows
     n, constant = moments.n, int(intercept)
-    known = solution.basis is not None
+    known = solution.basis is not None or solution.descent is None
     k, df = parameters_of(solution) if known else math.nan, len(moments.mean)
     dof, rss = n - k, residual_sum(solution)
     _, _, yy, _ = spread_of(moments, intercept)
@@ -217,7 +217,8 @@ def glm_fit_statistics(record: FitRecord, glm: GlmStatistics) -> GlmFitStatistic
 
     solution = record.solution
     df = len(solution.rows.mean)
-    k = solution.theta.numel() + sum(each.name == "alpha" for each in solution.nuisance)
+    k = solution.theta.numel() if solution.basis is not None else int((solution.theta != 0).sum())
+    k += sum(each.name == "alpha" for each in solution.nuisance)
     lr = 2 * (glm.loglik - glm.null_loglik) if solution.penalty == 0 else math.nan
     return GlmFitStatistics(
         loglik=glm.loglik,
