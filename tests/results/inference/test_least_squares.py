@@ -146,7 +146,9 @@ def test_invalid_options_are_refused() -> None:
         api.fit(table, target="y", cov_type="hc4")
 
 
-@pytest.mark.parametrize(("target", "options"), [("y", {}), ("count", {"loss": "poisson"}), ("two", {})])
+@pytest.mark.parametrize(
+    ("target", "options"), [("y", {"l1": 25.0}), ("count", {"loss": "poisson", "l1": 25.0}), ("two", {"l1": 8.0})]
+)
 def test_an_l1_penalty_leaves_as_many_parameters_as_are_not_zero(target, options):
     make = np.random.default_rng(0)
     x = make.normal(size=(200, 6))
@@ -156,7 +158,7 @@ def test_an_l1_penalty_leaves_as_many_parameters_as_are_not_zero(target, options
         "count": make.poisson(np.exp(eta)).astype(float),
         "two": (eta + make.logistic(size=200) > 0).astype(float),
     }
-    fit = api.fit((x, targets[target]), l1=8.0, **options)
+    fit = api.fit((x, targets[target]), **options)
     k, n = int((fit.theta != 0).sum()), 200
     assert 1 < k < 7
     assert fit.stats.aic == pytest.approx(-2 * fit.stats.loglik + 2 * k)
