@@ -76,6 +76,20 @@ def test_and_by_logistic_descent_as_in_the_document():
     assert "Logistic regression by gradient descent of y" in fit.summary()
 
 
+def test_a_network_without_options_is_trained_as_the_field_does():
+    table = {"x": np.linspace(-3, 3, 400), "y": np.sin(2 * np.linspace(-3, 3, 400))}
+    fit = slopewise.fit(table, target="y", model="mlp")
+    plan = fit.descent.plan
+    assert fit.record.model.hidden == (100,) and (plan.optimizer, plan.batch_size, plan.lr) == ("adam", 32, 0.001)
+    assert fit.validation.n == 40 and plan.stopping.patience == 20 and fit.descent.best_epoch <= fit.descent.epochs
+    assert "the defaults of a network were taken" in fit.reason and fit.train.r2 > 0.9
+    few = slopewise.fit({name: values[::20] for name, values in table.items()}, target="y", model="mlp")
+    assert few.n == 20 and few.validation is None and few.descent.plan.batch_size == 20
+    named = slopewise.fit(table, target="y", model="mlp", epochs=3)
+    assert named.descent.plan.batch_size is None and named.record.model.hidden == (100,)
+    assert "defaults" not in named.reason
+
+
 def test_the_reason_speaks_of_a_network_where_there_is_one():
     counts = {**PAIRS, "y": [0.0, 1.0, 4.0, 2.0]}
     reasons = [

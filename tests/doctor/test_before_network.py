@@ -45,9 +45,16 @@ CASES: dict[str, dict[str, Any]] = {
     "weights, balanced": {**SEX, "weights": "year", "class_weight": "balanced"},
     "raw columns": {**SEX, "standardize": False},
     "momentum": {**SEX, "momentum": 0.8},
-    "a network": {**MASS, "hidden": (5, 4)},
+    "a network": {**MASS, "hidden": (5, 4), "optimizer": "sgd"},
     "a network of classes, raw": {**SPECIES, "hidden": (4,), "standardize": False, "seed": 3},
-    "a network with weights": {**MASS, "hidden": (3,), "weights": "year", "l2": 0.5, "activation": "tanh"},
+    "a network with weights": {
+        **MASS,
+        "hidden": (3,),
+        "weights": "year",
+        "l2": 0.5,
+        "activation": "tanh",
+        "optimizer": "sgd",
+    },
 }
 
 
@@ -82,7 +89,7 @@ def test_the_page_and_the_json() -> None:
 
 
 def test_a_network_without_hidden_layers_is_a_line() -> None:
-    report = slopewise.check(PENGUINS, **MASS, model="mlp")
+    report = slopewise.check(PENGUINS, **MASS, model="mlp", hidden=(), optimizer="sgd")
     assert report.model == "Linear regression" and report.holds.startswith(
         "for all parameters: the Hessian of the loss"
     )

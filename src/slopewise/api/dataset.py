@@ -72,6 +72,12 @@ def prepare_data(table: Any, options: ResolvedOptions) -> TrainingData:
     return TrainingData(design, DesignSource(rows, design, split, "train"), _engine(options), library_of(table))
 
 
+def without_validation(data: TrainingData) -> TrainingData:
+    """Return the same data with no rows held out for early stopping."""
+    split = replace(data.train.split, validation_size=0.0)
+    return replace(data, train=replace(data.train, split=split))
+
+
 def _engine(options: ResolvedOptions) -> Engine:
     """Return the engine that was given, or this machine's."""
     engine = options["engine"]

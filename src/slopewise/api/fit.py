@@ -74,7 +74,9 @@ def fit(table: Any, *, model: str = "auto", task: str = "auto", **options: Unpac
         solver: "auto"; "cholesky" or "qr" (least squares); "newton", "lbfgs", "coordinate_descent", "firth" or
             "interior_point"; "gd" (gradient descent, the fastest way to compute it), or "gd_closed_form",
             "gd_moments" or "gd_loop".
-        hidden: sizes of a network's hidden layers, (64, 64) or "64,64".
+        hidden: sizes of a network's hidden layers, (64, 64) or "64,64"; (100,) for model="mlp". A network for which no
+            option about its training is given is trained by Adam in batches of 32, up to 200 epochs, stopping early on
+            a tenth of the rows held out, from 90 training rows on.
         activation: of a network: sigmoid, tanh, relu, gelu, silu or identity.
         dropout: share of a network's hidden values left out at each training step.
         n_init: train that many networks at once and keep the best.

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from slopewise.api.classification import check_model, loss_of
-from slopewise.api.dataset import TrainingData
+from slopewise.api.dataset import TrainingData, without_validation
 from slopewise.api.linear import asked_of, plain
 from slopewise.api.loss import number_loss
-from slopewise.api.options import ResolvedOptions
+from slopewise.api.options import RECIPE, ResolvedOptions
 from slopewise.doctor.after_network import examine_network_after
 from slopewise.doctor.before_network import examine_network_before
 from slopewise.doctor.examine import Report
@@ -22,7 +22,7 @@ from slopewise.losses.loss import Loss
 from slopewise.losses.penalty import L2
 from slopewise.models.build import build_network, in_dtype, start_of
 from slopewise.models.sizes import hidden_sizes
-from slopewise.optimizers.plan import DescentPlan
+from slopewise.optimizers.plan import DescentPlan, Stopping
 from slopewise.problem import Problem
 from slopewise.results.build import build_fit
 from slopewise.results.fit import Fit
@@ -39,6 +39,8 @@ from slopewise.training.registry import refuse_estimates
 from slopewise.training.requirements import squared_loss
 
 ONE = "the plain loop: {}"
+FEWEST = 90
+"""Training rows below which the recipe of a network holds none out: a tenth of them would say little."""
 NETWORK = "the descent of a network has no closed form"
 MANY = "the plain loop: {} networks trained at once, the best one kept"
 
@@ -70,6 +72,11 @@ def fit_network(
     plan = _plan(options, problem, drawn=n_init > 1)
     problem = replace(problem, model=in_dtype(problem.model, plan.torch_dtype))
     moments = read_moments(problem, data.engine)
+    if options.by_recipe and moments.n < FEWEST and "validation_size" not in options.said:
+        data = without_validation(data)
+        problem = replace(problem, source=data.train)
+        moments = read_moments(problem, data.engine)
+        plan = replace(plan, stopping=Stopping(), batch_size=min(RECIPE["batch_size"], moments.n))
     held_out = data.part("validation")
     solver = NetworkLoop(
         plan,
@@ -85,14 +92,16 @@ def fit_network(
         design=data.design,
         data=data.handles,
         solver=solver.name,
-        reason=_reason(problem, n_init),
+        reason=_reason(problem, n_init, options),
         asked=asked_of(options, data),
     )
     return fit.with_findings(plain(examine_network_after(fit)))
 
 
-def _reason(problem: Problem, n_init: int) -> str:
+def _reason(problem: Problem, n_init: int, options: ResolvedOptions) -> str:
     """Return why the loop trains this model, whose loss leaves no closed form where it has no hidden layers."""
+    if options.by_recipe:
+        return ONE.format(NETWORK + "; no option about its training was given, so the defaults of a network were taken")
     if n_init > 1:
         return MANY.format(f"{n_init:,}")
     of_loss = squared_loss(problem, None) if problem.model.is_linear else None

@@ -47,6 +47,16 @@ DEFAULTS: dict[str, Any] = {
 LOSS_OPTIONS = {each.given_as: each.name for entry in REGISTRY.values() for each in entry.parameters}
 """The parameters of losses: what the option is called, and what the loss calls it."""
 
+RECIPE: dict[str, Any] = {
+    "optimizer": "adam",
+    "epochs": 200,
+    "batch_size": 32,
+    "monitor": "validation",
+    "patience": PATIENCE,
+}
+"""How a network is trained where no option about its descent was given, with VALIDATION of the rows held out."""
+VALIDATION, LAYERS = 0.1, (100,)
+
 NETWORK = ("hidden", "activation", "dropout", "n_init", "module")
 """Options that only a network has; any of them chooses one."""
 
@@ -58,7 +68,7 @@ class ResolvedOptions:
     given: every option by name, defaults filled in; said: those that the caller named. model: auto, linear, logistic,
     softmax or mlp. is_classification: whether the target is one of several classes, None to find out. descends:
     gradient descent was asked for, by the solver or by any option about it; descent: those options. network: the
-    options about a network.
+    options about a network. by_recipe: whether it is trained by RECIPE.
     """
 
     given: Mapping[str, Any]
@@ -68,6 +78,7 @@ class ResolvedOptions:
     descends: bool
     descent_options: Mapping[str, Any]
     network: Mapping[str, Any]
+    by_recipe: bool = False
 
     def __getitem__(self, name: str) -> Any:
         return self.given[name]
@@ -147,6 +158,12 @@ def _chosen(filled: dict[str, Any], said: frozenset[str], model: str, task: str)
         )
     if network:
         model = "mlp"
+    by_recipe = model == "mlp" and not descent_options and not {"n_init", "early_stopping", "warm_start"} & said
+    if model == "mlp" and "module" not in network:
+        network = {"hidden": LAYERS, **network}
+    if by_recipe:
+        descent_options = dict(RECIPE)
+        filled["validation_size"] = VALIDATION if filled["validation_size"] is None else filled["validation_size"]
     if filled["early_stopping"]:
         descent_options = {"monitor": "validation", "patience": PATIENCE, **descent_options}
     exact = solver in names_of("exact", "likelihood")
@@ -165,7 +182,7 @@ def _chosen(filled: dict[str, Any], said: frozenset[str], model: str, task: str)
     if filled.get("warm_start") is not None and "init" in descent_options:
         raise OptionError("warm_start and init both say where the descent begins; leave one of them out.")
     return ResolvedOptions(
-        filled, said, model, _is_classification(model, task, filled), descends, descent_options, network
+        filled, said, model, _is_classification(model, task, filled), descends, descent_options, network, by_recipe
     )
 
 
