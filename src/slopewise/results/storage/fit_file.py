@@ -6,6 +6,7 @@ without slopewise. Loading reads numbers and names only: there is no code in the
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from dataclasses import replace
@@ -27,7 +28,7 @@ from slopewise.results.inference.covariance import COV_TYPES
 from slopewise.results.record import LISTED, FitRecord
 from slopewise.results.report.to_dict import described, to_dict
 from slopewise.results.storage.codec import KIND, pack, unpack
-from slopewise.results.storage.header import ENTRY, FORMAT, damaged, read_header
+from slopewise.results.storage.header import CHECKSUM, ENTRY, FORMAT, NO_DIGEST, damaged, digest, read_header
 from slopewise.results.storage.kinds import KINDS, given_module
 from slopewise.solution import DescentRecord
 
@@ -67,6 +68,7 @@ def save(fit: Fitted[Any], path: str | os.PathLike[str]) -> None:
     header = {
         "format": FORMAT,
         "slopewise": __version__,
+        CHECKSUM: NO_DIGEST,
         "record": stored,
         "result": to_dict(fit),
         "display": display,
@@ -74,7 +76,14 @@ def save(fit: Fitted[Any], path: str | os.PathLike[str]) -> None:
     text = json.dumps(header, ensure_ascii=False, allow_nan=False)
     data = save_tensors({name: value.clone().contiguous() for name, value in tensors.items()}, {ENTRY: text})
     with atomic_replace(path) as beside:
-        beside.write_bytes(data)
+        beside.write_bytes(_with_checksum(data))
+
+
+def _with_checksum(data: bytes) -> bytes:
+    """Return the bytes of a file with its checksum in the place of the zeros."""
+    length = 8 + int.from_bytes(data[:8], "little")
+    found = digest(data[:length], NO_DIGEST, io.BytesIO(data[length:]))
+    return data[:length].replace(NO_DIGEST.encode(), found.encode(), 1) + data[length:]
 
 
 def _slim(record: FitRecord) -> DescentRecord | None:
