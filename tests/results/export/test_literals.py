@@ -12,12 +12,12 @@ from catalog import KINDS, Kind
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-import slopewise
 from slopewise.data.design import Design, Feature
 from slopewise.data.split import Split
 from slopewise.errors import OptionError
 from slopewise.results.export.code import code
 from slopewise.results.export.script import docstring, literal, remark
+from slopewise.results.fit import Fit
 from slopewise.results.record import CsvRows, FitRecord
 
 RUNS = '"""+str(open("owned","w").write("x"))+"""'
@@ -32,7 +32,7 @@ HOSTILE = [
     "\\\\",
     '\\"',
     "\\'\"",
-    "it's \"both\"",
+    'it\'s "both"',
     'ends in quotes ""',
     "ends in a backslash \\",
     "new\nimport os",
@@ -68,33 +68,6 @@ def structure(script: str) -> str:
     return ast.dump(Blank().visit(ast.parse(script)))
 
 
-@pytest.fixture(scope="module")
-def records() -> dict[str, tuple[FitRecord, Any]]:
-    """A fit of every kind, with a category among its columns."""
-    rng = np.random.default_rng(3)
-    n = 60
-    a, b = rng.normal(size=n), rng.normal(size=n)
-    score = a + rng.normal(size=n)
-    table = {
-        "a": a,
-        "b": b,
-        "c": np.array(["p", "q", "r"])[rng.integers(0, 3, n)],
-        "y": a - b + rng.normal(size=n),
-        "two": np.where(score > 0, "yes", "no"),
-        "three": np.array(["low", "mid", "top"])[np.digitize(score, [-0.7, 0.7])],
-        "count": rng.poisson(np.exp(0.5 + 0.3 * a) * rng.gamma(1.0, 1.0, n)).astype(float),
-        "cost": rng.gamma(2.0, np.exp(0.5 * a)),
-        "hours": rng.uniform(0.5, 2, n),
-        "w": rng.uniform(0.5, 2, n),
-    }
-    found = {}
-    for kind in KINDS:
-        options: dict[str, Any] = {"features": ["a", "b", "c"], **kind.options}
-        fit = slopewise.fit(table, **options)
-        found[kind.name] = fit.record, fit.data
-    return found
-
-
 def renamed(record: FitRecord, name: str, *, csv: bool) -> FitRecord:
     """Return the record with a name for everything that has one, and all that a CSV file can ask of a script."""
     design = record.design
@@ -120,8 +93,8 @@ def _renamed(feature: Feature, name: str, place: int, csv: bool) -> Feature:
 
 @pytest.mark.parametrize("csv", [False, True], ids=["inline", "csv"])
 @pytest.mark.parametrize("kind", KINDS, ids=str)
-def test_names_change_nothing_but_constants(kind: Kind, csv: bool, records: dict[str, Any]) -> None:
-    record, data = records[kind.name]
+def test_names_change_nothing_but_constants(kind: Kind, csv: bool, every_kind: dict[str, Fit]) -> None:
+    record, data = every_kind[kind.name].record, every_kind[kind.name].data
     for style in ("plain", "class"):
         wanted = structure(code(renamed(record, "x", csv=csv), data, style))
         for name in HOSTILE if style == "plain" else HOSTILE[:4]:
@@ -157,9 +130,10 @@ def test_other_values_are_refused(value: object) -> None:
         literal(value)
 
 
-def test_an_option_that_torch_does_not_have_is_refused(records: dict[str, Any]) -> None:
-    record, data = records["line by adam"]
+def test_an_option_that_torch_does_not_have_is_refused(every_kind: dict[str, Fit]) -> None:
+    record, data = every_kind["line by adam"].record, every_kind["line by adam"].data
     descent = record.descent
+    assert descent is not None
     plan = replace(descent.plan, options={**descent.plan.options, 'eps=print("x"), lr': 1.0})
     solution = replace(record.solution, descent=replace(descent, plan=plan))
     with pytest.raises(OptionError, match="is no argument of the plan"):

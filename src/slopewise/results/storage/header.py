@@ -21,6 +21,9 @@ NO_DIGEST = "0" * 64
 
 KNOWN = {"format", "slopewise", CHECKSUM, "record", "result", "display"}
 
+UNFIT = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, AssertionError, RuntimeError)
+"""What a value that does not fit raises, RecursionError included: in a check, or in the class that is made of it."""
+
 LARGEST_HEADER = 100_000_000
 """Bytes; safetensors' own limit."""
 
@@ -103,7 +106,10 @@ def shown_in(path: str | os.PathLike[str], header: dict[str, Any]) -> tuple[dict
     Raises:
         StoreError: the header does not hold them.
     """
-    shown, result = restored(header.get("display")), header.get("result")
+    try:
+        shown, result = restored(header.get("display")), header.get("result")
+    except UNFIT as error:
+        raise damaged(path) from error
     if not (isinstance(shown, dict) and isinstance(result, dict) and "display" in shown):
         raise damaged(path)
     return shown, result
