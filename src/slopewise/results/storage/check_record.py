@@ -11,7 +11,6 @@ from typing import Any
 from torch import Tensor
 
 from slopewise.data.design import MISSING, Design, Feature
-from slopewise.doctor.finding import SEVERITIES, finding_from
 from slopewise.losses.loss import Loss
 from slopewise.losses.registry import REGISTRY
 from slopewise.models.linear import Linear
@@ -60,8 +59,7 @@ def check_record(record: FitRecord) -> None:
         if metrics is not None:
             _check_metrics(name, metrics, k)
     for finding in record.findings:
-        expect_choice("severity", finding_from(finding).severity, SEVERITIES)
-        expect(all(isinstance(finding[part], str) for part in ("code", "what", "cause", "fix")), "a finding is no text")
+        _check_finding(finding)
     if record.origin is not None:
         _check_origin(record.origin, record.design, q)
 
@@ -176,6 +174,18 @@ def _check_metrics(name: str, metrics: Any, k: int) -> None:
     if classes:
         sizes = {len(part) for part in (metrics.precision, metrics.recall, metrics.f1, metrics.confusion)}
         expect(sizes | {len(line) for line in metrics.confusion} == {k}, f"the metrics {name} are not one a class")
+
+
+def _check_finding(finding: dict[str, Any]) -> None:
+    """Check the plain values of a finding of the doctor."""
+    expect(finding.keys() == {"code", "severity", "what", "number", "cause", "fix"}, "a finding has other parts")
+    expect(all(isinstance(finding[part], str) for part in ("code", "what", "cause", "fix")), "a finding is no text")
+    expect_choice("severity", finding["severity"], ("error", "warning", "note"))
+    number = finding["number"]
+    expect(isinstance(number, dict) and number.keys() == {"value", "words"}, "a finding has no number")
+    value = number["value"]
+    expect(value is None or type(value) in (int, float), f"the number of a finding is {value!r}")
+    expect(isinstance(number["words"], str), "the number of a finding has no words")
 
 
 def _check_origin(origin: Origin, design: Design, q: int) -> None:
