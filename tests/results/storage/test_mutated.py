@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import random
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -132,6 +133,38 @@ def test_crafted_headers(files: dict[str, Path], tmp_path: Path) -> None:
                 use(path)
             except Exception as error:
                 raise AssertionError(f"{name}: {what}: {type(error).__name__}: {error}") from error
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "sentence"),
+    [
+        (("epochs",), -1, "best_epoch is"),
+        (("plan", "epochs"), -1, "epochs is -1"),
+        (("plan", "epochs"), "30", "epochs is '30', not int"),
+        (("plan", "seed"), 'open("owned", "w")', "not int"),
+        (("plan", "seed"), 2**70, "the seed of the plan is too large"),
+        (("plan", "batch_size"), 0, "batch_size is 0"),
+        (("plan", "batch_size"), 2.5, "batch_size is 2.5, not int"),
+        (("plan", "optimizer"), "lion", "optimizer is 'lion', not one of sgd, adam"),
+        (("plan", "options", "lr=print(1), eps"), 1.0, "not one of lr, betas"),
+        (("plan", "options", "betas"), ["x", 0.9], "betas is"),
+        (("plan", "dtype"), "float16", "dtype is 'float16', not one of float64, float32"),
+        (("best_epoch",), 31, "best_epoch is 31 of 30"),
+    ],
+)
+def test_crafted_plans(
+    where: tuple[str, ...], value: object, sentence: str, files: dict[str, Path], tmp_path: Path
+) -> None:
+    header, tensors = taken_apart(files["line by adam"])
+    *above, last = where
+    inner = header["record"]["solution"]["descent"]
+    for key in above:
+        inner = inner[key]
+    inner[last] = value
+    path = tmp_path / "crafted.safetensors"
+    path.write_bytes(save_tensors(tensors, {"slopewise-fit": json.dumps(header)}))
+    with pytest.raises(StoreError, match=f"parts do not belong together: .*{re.escape(sentence)}"):
+        load(path)
 
 
 def test_crafted_summaries(files: dict[str, Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
