@@ -63,3 +63,32 @@ def test_a_link_stays_a_link(tmp_path):
         beside.write_text("new")
     assert (tmp_path / "link.txt").is_symlink()
     assert (tmp_path / "real.txt").read_text() == "new"
+
+
+def test_the_mode_of_a_file_replaced_is_kept(tmp_path):
+    (tmp_path / "a.txt").write_text("old")
+    (tmp_path / "a.txt").chmod(0o640)
+    with atomic_replace(tmp_path / "a.txt") as beside:
+        beside.write_text("new")
+    assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o640
+
+
+def test_two_writers_never_meet(tmp_path):
+    with atomic_replace(tmp_path / "a.txt") as one, atomic_replace(tmp_path / "a.txt") as other:
+        assert one != other
+        one.write_text("one")
+        other.write_text("other")
+    assert (tmp_path / "a.txt").read_text() == "one"
+    assert names(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize(("name", "sentence"), [("a" * 256, "more than 255 bytes"), ("a\0b", "it is no path")])
+def test_a_name_that_no_file_can_have(tmp_path, name, sentence):
+    with pytest.raises(StoreError, match=sentence), atomic_replace(f"{tmp_path}/{name}"):
+        pass
+
+
+def test_a_name_may_be_as_long_as_the_system_allows(tmp_path):
+    with atomic_replace(tmp_path / ("a" * 255)) as beside:
+        beside.write_text("new")
+    assert names(tmp_path) == ["a" * 255]

@@ -1,4 +1,4 @@
-"""Option names in messages: keyword arguments in Python, flags in the shell.
+"""Option names in messages: keyword arguments in Python, flags in the shell. Control characters in them, escaped.
 
 Every message is written with Python's keyword arguments, `lr=0.01`. The command line registers the flag of each
 keyword, and while it runs a command the same message reads `--lr 0.01`.
@@ -6,11 +6,16 @@ keyword, and while it runs a command the same message reads `--lr 0.01`.
 
 from __future__ import annotations
 
+import json
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+
+KEPT = "\n\t\u200c\u200d"
+"""Of the control characters: line breaks and tabs, and what joins letters of some scripts and parts of emoji."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +92,20 @@ def _shell_value(value: str) -> str:
         return f"'{value}'" if '"' in value else value
     plain = value.strip("'\"")
     return f"'{plain}'" if " " in plain else plain
+
+
+def visible(text: str) -> str:
+    r"""Return the text with control characters escaped, as JSON writes them; line breaks and tabs are kept.
+
+    A name that holds a terminal's escape sequences, or marks that turn the direction of writing, shows them.
+
+    >>> print(visible("\x1b[2J"))
+    \u001b[2J
+    """
+    if text.isprintable():
+        return text
+    return "".join(json.dumps(letter)[1:-1] if _is_control(letter) else letter for letter in text)
+
+
+def _is_control(letter: str) -> bool:
+    return unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Zl", "Zp") and letter not in KEPT

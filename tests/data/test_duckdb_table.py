@@ -210,3 +210,22 @@ def test_a_broken_row_ends_the_pass_after_a_good_start_too():
     assert len(next(chunks)) == 1000
     with pytest.raises(DataError, match="Column 'x' holds 'oops' in line 400002 of 'a.csv'"):
         list(chunks)
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ("SELECT 1) ; COPY (SELECT 1) TO 'owned.csv' ; SELECT (1", "failed"),
+        ("SELECT 1 AS x; COPY (SELECT 1) TO 'owned.csv'", "holds SELECT and COPY, and one SELECT is read"),
+        ("SELECT 1 AS x; ATTACH 'owned.csv'", "holds SELECT and ATTACH"),
+        ("SELECT 1 AS x; INSTALL httpfs", "holds SELECT and LOAD"),
+        ("SELECT 1 AS x; LOAD httpfs", "holds SELECT and LOAD"),
+        ("SELECT 1 AS x; SET threads = 1", "holds SELECT and SET"),
+        ("SELECT 1 AS x; PRAGMA version", "holds SELECT and"),
+        ("SELECT 1 AS x; SELECT 2 AS x", "holds SELECT and SELECT"),
+        ("WITH a AS (SELECT 1) INSERT INTO b SELECT * FROM a", "holds INSERT"),
+    ],
+)
+def test_a_query_is_one_select(query, sentence, tmp_path):
+    assert sentence in refusal(query)
+    assert not list(tmp_path.iterdir())

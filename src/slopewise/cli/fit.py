@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from slopewise.atomic_file import check_writable
 from slopewise.cli.descent_options import DESCENT, STOPPING, takes_descent_options
 from slopewise.cli.options import (
     DATA,
@@ -41,6 +40,7 @@ from slopewise.cli.options import (
 )
 from slopewise.cli.printing import findings_of, print_result, print_status
 from slopewise.cli.progress import progress_callback
+from slopewise.cli.write import check_output
 
 
 @takes_descent_options
@@ -166,7 +166,7 @@ def fit(
     """Fit a model to a table and print its summary."""
     names = split_names("--features", features)
     if out is not None:
-        check_writable(out)  # before the read, which may take an hour
+        check_output(out, table)  # before the read, which may take an hour
 
     from slopewise import api
 

@@ -25,7 +25,7 @@ def history(
     """Print the epochs of a saved descent: cost, gap, learning rate, parameters and gradient, as CSV."""
     if every < 1:
         raise OptionError(f"--every is {every}; give at least 1.")
-    check_format(out)
+    check_format(out, file)
 
     from slopewise import api
 

@@ -35,7 +35,7 @@ def predict(
     ] = None,
 ) -> None:
     """Predict new rows with a saved fit."""
-    check_format(out)
+    check_format(out, file, table)
 
     from slopewise import api
 

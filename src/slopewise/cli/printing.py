@@ -6,17 +6,19 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from slopewise.wording import visible
+
 if TYPE_CHECKING:
     from slopewise.api import Fit
 
 
 def print_result(text: str) -> None:
-    """Print a result.
+    """Print a result, control characters escaped.
 
     Flushed at once, so that a closed pipe or a full disk raises here, where the error is handled, and not when the
     interpreter exits.
     """
-    print(text, flush=True)
+    print(visible(text), flush=True)
 
 
 def findings_of(fit: Fit[Any]) -> list[str]:
@@ -28,8 +30,8 @@ def findings_of(fit: Fit[Any]) -> list[str]:
 
 
 def print_status(text: str) -> None:
-    """Print a status message to stderr."""
-    print(f"slopewise: {text}", file=sys.stderr, flush=True)
+    """Print a status message to stderr, control characters escaped."""
+    print(f"slopewise: {visible(text)}", file=sys.stderr, flush=True)
 
 
 def close_stdout() -> None:

@@ -9,6 +9,8 @@ from datetime import timedelta
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from slopewise.wording import visible
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -87,7 +89,7 @@ class ProgressLines:
 
     def note(self, text: str) -> None:
         """Set the text before the following counts of rows."""
-        self._text = text
+        self._text = visible(text)
 
     def epochs(self, done: int, total: int, cost: float) -> None:
         """Print epoch, cost and remaining time, if it is time for a line."""
@@ -117,7 +119,7 @@ class ProgressBar:
 
     def note(self, text: str) -> None:
         """Set the text before the following counts of rows."""
-        self._text = text
+        self._text = visible(text)
 
     def _move(self, done: int, total: int | None, text: str, beside: str) -> None:
         if self._shown is None:
@@ -139,7 +141,7 @@ def open_bar(text: str) -> tuple[Progress, TaskID]:
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     progress = Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.fields[beside]}"),
         TimeRemainingColumn(),

@@ -12,12 +12,13 @@ def show(file: Saved, json: AsJson = False) -> None:
 
     from slopewise.doctor.finding import finding_from, lines
     from slopewise.results.report.sections import summary
-    from slopewise.results.storage.header import damaged, read_header, shown_in
+    from slopewise.results.storage.header import UNFIT, damaged, read_header, shown_in
 
     shown, result = shown_in(file, read_header(file))
     try:
         found = lines([finding_from(finding) for finding in shown["findings"]])
         text = "\n".join([summary(shown), *(["", *found] if found else [])])
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+        plain = dumps(result, indent=2, ensure_ascii=False, allow_nan=False)
+    except UNFIT as error:
         raise damaged(file) from error
-    print_result(dumps(result, indent=2, ensure_ascii=False, allow_nan=False) if json else text)
+    print_result(plain if json else text)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from glob import escape, glob
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -16,18 +19,60 @@ if TYPE_CHECKING:
 FORMATS = (".csv", ".parquet")
 
 
-def check_format(out: str | None) -> None:
+def check_format(out: str | None, *read: str) -> None:
     """Raise, before anything is read, where the file's format is not known or its folder is not writable.
 
+    Args:
+        out: the file to write, None for stdout.
+        read: what the command reads.
+
     Raises:
-        OptionError: an unknown ending.
+        OptionError: an unknown ending, or the file is one of those that are read.
         StoreError: the file cannot be written.
     """
     if out is None:
         return
     if Path(out).suffix.lower() not in FORMATS:
         raise OptionError(f"--out {out!r} has no known format; end the name in {' or '.join(FORMATS)}.")
+    check_output(out, *read)
+
+
+def check_output(out: str, *read: str) -> None:
+    """Raise, before anything is read, where a file cannot be written or is one of those that are read.
+
+    Args:
+        out: the file to write.
+        read: files, patterns, folders, or queries that name files, as the commands take them.
+
+    Raises:
+        OptionError: it is one of them, or a link to one.
+        StoreError: the file cannot be written.
+    """
     check_writable(out)
+    if not os.path.exists(out):
+        return
+    for source in read:
+        if any(_is_same(out, file) for file in _files_in(source)):
+            raise OptionError(f"--out {out!r} would replace {source!r}, which is read; give another name.")
+
+
+def _files_in(source: str) -> Iterator[str]:
+    """Yield the files that a path, a pattern, a folder or the quoted names of a query stand for."""
+    if os.path.isdir(source):
+        yield from glob(os.path.join(escape(source), "**", "*"), recursive=True)
+        return
+    yield source
+    named = re.findall(r"'([^']+)'|\"([^\"]+)\"", source) if " " in source else []
+    for pattern in (source, *(one or other for one, other in named)):
+        yield pattern
+        yield from glob(pattern, recursive=True)
+
+
+def _is_same(out: str, file: str) -> bool:
+    try:
+        return os.path.samefile(out, file)
+    except (OSError, ValueError):
+        return False
 
 
 def write_tables(tables: Iterable[pa.Table], out: str | None) -> int:

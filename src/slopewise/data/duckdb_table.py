@@ -206,8 +206,23 @@ def _open_query(query: str) -> DuckTable:
     # The bracket is on its own line, as the query may end in a comment.
     relation = f"({text}\n)"
     with _connect() as connection:
+        _check_query(connection, text, explain)
         types = _types(connection, relation, explain)
     return DuckTable(_shortened(text), schema_from_arrow(types), None, relation, types, explain)
+
+
+def _check_query(connection: duckdb.DuckDBPyConnection, text: str, explain: Explain) -> None:
+    """Raise DataError unless the text is one SELECT, parsed by DuckDB itself: nothing else is ever carried out."""
+    try:
+        statements = connection.extract_statements(text)
+    except duckdb.Error as error:
+        raise explain(str(error)) from None
+    kinds = [str(statement.type).rpartition(".")[2].removesuffix("_STATEMENT") for statement in statements]
+    if kinds != ["SELECT"]:
+        raise DataError(
+            f"The query {_shortened(text)!r} holds {' and '.join(kinds) or 'no statement'}, and one SELECT is read; "
+            "run anything else in DuckDB itself."
+        )
 
 
 def _open_database(path: str, paths: list[str], table: str | None) -> Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 
-from slopewise.results.export.script import Script
+from slopewise.results.export.script import Script, docstring
 from slopewise.results.record import CsvRows
 
 STYLES = ("plain", "class")
@@ -26,7 +26,7 @@ def opening(script: Script, title: str, more: Sequence[str] = ()) -> Iterator[st
         title: its first line.
         more: import statements that it needs besides.
     """
-    yield f'"""{title}, in plain PyTorch."""'
+    yield docstring(f"{title}, in plain PyTorch.")
     modules = [line for line in more if line.split()[1].split(".")[0] in sys.stdlib_module_names]
     own = list(modules)
     if isinstance(script.rows, CsvRows):

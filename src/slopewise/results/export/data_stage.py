@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from slopewise.data.csv_dialect import MISSING_WORDS
 from slopewise.data.design import Design, Feature
-from slopewise.results.export.script import WIDTH, Script, assigned, remark, row, text
+from slopewise.results.export.script import WIDTH, Script, assigned, literal, remark, row
 from slopewise.results.record import CsvRows, InlineRows
 
 INDENT = 4
@@ -50,7 +50,7 @@ def features(row):
 def rows_text(script: Script) -> Iterator[str]:
     """Yield the parts of stage 1; after them, names, X, Y and, where there are any, w and offset exist."""
     design, rows = script.design, script.rows
-    names, target = assigned("names = ", [text(name) for name in design.x_names]), remark(design.target)
+    names, target = assigned("names = ", [literal(name) for name in design.x_names]), remark(design.target)
     if isinstance(rows, InlineRows):
         head = f"# 1 data: a row of X per row of the table; Y holds {target}"
         lines = [head, names, *_inline(rows), *_mean_weights(script)]
@@ -90,22 +90,22 @@ def cast_text(script: Script) -> str:
     return f"{', '.join(names)} = {', '.join(f'{name}.float()' for name in names)}"
 
 
-def new_text(script: Script) -> str:
-    """Return the line that makes `new`, a row of X to predict."""
+def new_text(script: Script, dtype: str = "W.dtype") -> str:
+    """Return the line that makes `new`, a row of X to predict, of a type such as `torch.float64`."""
     design, rows, given = script.design, script.rows, script.new
     if isinstance(rows, InlineRows):
         values = rows.x[0].tolist() if given is None else _coded(design, given)
-        return assigned("new = torch.tensor(", [row(values)], ", dtype=W.dtype)", WIDTH - INDENT)
+        return assigned("new = torch.tensor(", [row(values)], f", dtype={dtype})", WIDTH - INDENT)
     if given is None:
-        return "new = torch.tensor([features(rows[0])], dtype=W.dtype)"
+        return f"new = torch.tensor([features(rows[0])], dtype={dtype})"
     cells = {feature.name: str(given[feature.name]) for feature in design.features}
     for name in design.numeric:
         cells[name] = cells[name].replace(".", rows.decimal)
-    entries = [f"{text(name)}: {text(cell)}" for name, cell in cells.items()]
+    entries = [f"{literal(name)}: {literal(cell)}" for name, cell in cells.items()]
     line = f"new = {{{', '.join(entries)}}}"
     if len(line) > WIDTH - INDENT:
         line = "\n".join(["new = {", *(f"    {entry}," for entry in entries), "}"])
-    return f"{line}\nnew = torch.tensor([features(new)], dtype=W.dtype)"
+    return f"{line}\nnew = torch.tensor([features(new)], dtype={dtype})"
 
 
 def _coded(design: Design, given: Mapping[str, float | str]) -> list[float]:
@@ -140,15 +140,15 @@ def _inline(rows: InlineRows) -> list[str]:
 def _missing(design: Design) -> list[str]:
     if design.missing == "error":
         return []
-    return [f"MISSING = {{{', '.join(text(word) for word in MISSING_WORDS)}}}"]
+    return [f"MISSING = {{{', '.join(literal(word) for word in MISSING_WORDS)}}}"]
 
 
 def _functions(design: Design, rows: CsvRows) -> Iterator[str]:
     shares = {"testing": rows.split.test_size, "validation": rows.split.validation_size}
     purposes = [purpose for purpose, share in shares.items() if share]
     if purposes:
-        said = f"({', '.join(repr(shares[purpose]) for purpose in purposes)}{',' * (len(purposes) == 1)})"
-        yield HELD_OUT.format(shares=said, seed=rows.split.seed, purpose=" or ".join(purposes))
+        said = literal(tuple(shares[purpose] for purpose in purposes))
+        yield HELD_OUT.format(shares=said, seed=literal(rows.split.seed), purpose=" or ".join(purposes))
     if design.missing == "mean":
         yield FILLED
     cells = [cell for feature in design.features for cell in _cells(feature, rows)]
@@ -157,28 +157,27 @@ def _functions(design: Design, rows: CsvRows) -> Iterator[str]:
 
 def _cells(feature: Feature, rows: CsvRows) -> list[str]:
     """Return the expressions that make the columns of a feature from `row`."""
-    cell = f"row[{text(feature.name)}]"
+    cell = f"row[{literal(feature.name)}]"
     if feature.fill is not None:
-        mean = (
-            text(feature.fill) if isinstance(feature.fill, str) else text(repr(feature.fill).replace(".", rows.decimal))
-        )
+        of_text = isinstance(feature.fill, str)
+        mean = literal(feature.fill if of_text else repr(feature.fill).replace(".", rows.decimal))
         cell = f"filled({cell}, {mean})"
     if feature.kind == "category":
-        return [f"float({cell} == {text(level)})" for level in feature.levels[1:]]
+        return [f"float({cell} == {literal(level)})" for level in feature.levels[1:]]
     return [_number(cell, rows, boolean=feature.kind == "boolean")]
 
 
 def _number(cell: str, rows: CsvRows, *, boolean: bool) -> str:
     if boolean:
         return f'float({cell}.lower() in ("true", "t"))'
-    return f'float({cell}.replace("{rows.decimal}", "."))' if rows.decimal != "." else f"float({cell})"
+    return f'float({cell}.replace({literal(rows.decimal)}, "."))' if rows.decimal != "." else f"float({cell})"
 
 
 def _read(design: Design, rows: CsvRows) -> Iterator[str]:
     packed = rows.path.endswith(".gz")
-    delimiter = f", delimiter={text(rows.delimiter)}" if rows.delimiter != "," else ""
+    delimiter = f", delimiter={literal(rows.delimiter)}" if rows.delimiter != "," else ""
     opened = 'gzip.open(path, "rt", ' if packed else "open(path, "
-    yield f"path = {text(rows.path)}"
+    yield f"path = {literal(rows.path)}"
     yield f'with {opened}newline="", encoding="utf-8-sig") as file:'
     yield f"    rows = list(csv.DictReader(file{delimiter}))"
     if rows.split.test_size or rows.split.validation_size:
@@ -186,21 +185,21 @@ def _read(design: Design, rows: CsvRows) -> Iterator[str]:
     others = filter(None, [design.weights, design.offset, design.exposure])
     needed = design.used() if design.missing == "drop" else (design.target, *others)
     if design.missing != "error":
-        yield assigned("needed = ", [text(name) for name in needed])
+        yield assigned("needed = ", [literal(name) for name in needed])
         yield "rows = [row for row in rows if not MISSING & {row[name] for name in needed}]"
     yield "X = torch.tensor([features(row) for row in rows])"
     for letter, name in (("Y", design.target), ("w", design.weights)):
         if name is not None:
-            cell = _number(f"row[{text(name)}]", rows, boolean=name in rows.booleans)
+            cell = _number(f"row[{literal(name)}]", rows, boolean=name in rows.booleans)
             if name == design.target and design.target_levels:
                 cell = _class_number(design, rows)
-                yield assigned("classes = ", [text(level) for level in design.target_levels])
+                yield assigned("classes = ", [literal(level) for level in design.target_levels])
             line, inside = f"{letter} = torch.tensor(", f"[[{cell}] for row in rows]"
             yield f"{line}{inside})" if len(line + inside) < WIDTH else f"{line}\n    {inside}\n)"
     if design.offset or design.exposure:
-        added = [_number(f"row[{text(design.offset)}]", rows, boolean=False)] if design.offset else []
+        added = [_number(f"row[{literal(design.offset)}]", rows, boolean=False)] if design.offset else []
         if design.exposure:
-            added.append(f"log({_number(f'row[{text(design.exposure)}]', rows, boolean=False)})")
+            added.append(f"log({_number(f'row[{literal(design.exposure)}]', rows, boolean=False)})")
         inside = f"[[{' + '.join(added)}] for row in rows]"
         line = "offset = torch.tensor("
         yield f"{line}{inside})" if len(line + inside) < WIDTH else f"{line}\n    {inside}\n)"
@@ -208,7 +207,7 @@ def _read(design: Design, rows: CsvRows) -> Iterator[str]:
 
 def _class_number(design: Design, rows: CsvRows) -> str:
     """Return the expression that makes the number of its class from a row's target."""
-    cell = f"row[{text(design.target)}]"
+    cell = f"row[{literal(design.target)}]"
     if design.target_kind != "category":
         value = _number(cell, rows, boolean=design.target_kind == "boolean")
         cell = f'format({value}, ".17g")' if design.target_kind == "number" else f"str(bool({value}))"

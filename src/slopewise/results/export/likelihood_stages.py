@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from slopewise.losses.log_link import LogLink
 from slopewise.results.export.data_stage import new_text
 from slopewise.results.export.loss_stage import loss_text
-from slopewise.results.export.script import Script, assigned, text
+from slopewise.results.export.script import Script, assigned, literal
 from slopewise.results.export.solver_stages import columns, every_class, outputs, slopes, solver_text
 from slopewise.results.record import InlineRows
 
@@ -51,7 +51,7 @@ RIDGE = '''
 def penalty(theta):
     """Return what large coefficients cost, by their size in the units of the table."""
     W = {slopes}
-    return {l2!r} * ({squares}) / {total}
+    return {l2} * ({squares}) / {total}
 '''
 
 FIRTH = '''
@@ -110,7 +110,8 @@ def _cost(script: Script) -> Iterator[str]:
         squares, k = "(W**2).sum()", len(script.design.target_levels)
         if k > 2 and not every_class(script):
             squares += f" - (W.sum(1) ** 2).sum() / {k}"
-        yield RIDGE.format(slopes=f"{slopes(script)} / std[:, None]", l2=script.l2, squares=squares, total=script.total)
+        shrunk, l2 = f"{slopes(script)} / std[:, None]", literal(script.l2)
+        yield RIDGE.format(slopes=shrunk, l2=l2, squares=squares, total=script.total)
     but = "; the L1 penalty is added in the steps" if script.solver == "coordinate_descent" else ""
     yield COST.format(but=but, cost=costs + " + penalty(theta)" * smooth)
 
@@ -128,7 +129,7 @@ def _answer(script: Script, as_class: bool) -> str:
     lines += ["theta = theta[:, 1:] - theta[:, :1]  # scores against the first class"] * every_class(script)
     lines += [f"W = {slopes(script)} / std[:, None]", *["b = theta[0] - mean @ W"] * intercept]
     if levels and isinstance(script.rows, InlineRows):
-        lines.append(assigned("classes = ", [text(level) for level in levels]))
+        lines.append(assigned("classes = ", [literal(level) for level in levels]))
     names = "names, " if not intercept else '[*names, "b"], '
     values = "torch.cat([W, b[None]])" if intercept else "W"
     if len(levels) > 2:

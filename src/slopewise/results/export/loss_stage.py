@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator
 
 from slopewise.losses.loss import Loss
-from slopewise.results.export.script import WIDTH, assigned
+from slopewise.results.export.script import WIDTH, assigned, literal, remark
 
 
 def loss_text(
@@ -22,12 +22,12 @@ def loss_text(
     """
     words = f"3 loss: the mean of {loss.formula}"
     if estimated:
-        words += f"; with the {estimated} that the fit estimated"
+        words += f"; with the {remark(estimated)} that the fit estimated"
     opening = textwrap.wrap(words, WIDTH, initial_indent="# ", subsequent_indent="# ")
-    constants = [f"{name} = {value!r}" for name, value in loss.torch_constants().items()]
+    constants = [f"{name} = {literal(value)}" for name, value in loss.torch_constants().items()]
     if class_weights is not None:
         constants.append(
-            assigned("class_weights = torch.tensor(", [repr(value) for value in class_weights], ", dtype=X.dtype)")
+            assigned("class_weights = torch.tensor(", [literal(value) for value in class_weights], ", dtype=X.dtype)")
         )
     factor = "w * " * weighted + "class_weights[Y.long()] * " * (class_weights is not None)
     *before, expression = loss.torch_lines("none" if factor else "mean")

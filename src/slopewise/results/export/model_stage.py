@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from slopewise.results.export.data_stage import new_text
-from slopewise.results.export.script import Script, assigned
+from slopewise.results.export.script import Script, assigned, literal
 
 PLAIN = '''
 def model(X):
@@ -42,7 +42,7 @@ PENALTY = '''
 def penalty():
     """Return what large coefficients cost, by their size in the units of the table."""
     slopes = {slopes}
-    return {l2!r} * (slopes**2).sum() / {total}
+    return {l2} * (slopes**2).sum() / {total}
 '''
 
 
@@ -69,7 +69,7 @@ def loss(script: Script, as_class: bool) -> Iterator[str]:
         slopes = "model.linear.weight" if as_class else "W"
         if script.standardized:
             slopes += " / std" if as_class else " / std[:, None]"
-        yield PENALTY.format(l2=script.l2, slopes=slopes, total="total" if script.design.weights else "len(X)")
+        yield PENALTY.format(l2=literal(script.l2), slopes=slopes, total="total" if script.design.weights else "len(X)")
 
 
 def solved(script: Script, as_class: bool) -> str:
@@ -84,8 +84,8 @@ def solved(script: Script, as_class: bool) -> str:
         A, B = (f"w.sqrt() * {part}" if len(part) == 1 else f"w.sqrt() * ({part})" for part in (A, B))
     lines.append(f"A, B = {A}, {B}")
     if script.l2:
-        q = len(script.design.x_names)
-        share = f"({script.l2!r} * len(X) / total) ** 0.5" if script.design.weights else f"{script.l2!r}**0.5"
+        q, l2 = len(script.design.x_names), literal(script.l2)
+        share = f"({l2} * len(X) / total) ** 0.5" if script.design.weights else f"{l2}**0.5"
         lines.append(f"ridge = {share} * torch.eye({q})  # the penalty, as rows of its own")
         lines.append(f"A, B = torch.cat([A, ridge]), torch.cat([B, torch.zeros({q}, 1)])")
     lines.append("size = A.norm(dim=0)  # columns of one size keep their digits")
@@ -123,8 +123,8 @@ def _start(script: Script, keep: str) -> list[str]:
     """Return the lines that make W (q, 1) and b (1,) as the descent found them."""
     at = int(script.design.intercept)
     b, W = script.init[:at], script.init[at:]
-    lines = [assigned("W = torch.tensor(", [f"[{float(value)!r}]" for value in W], f"{keep})")]
-    return [*lines, *(f"b = torch.tensor([{float(value)!r}]{keep})" for value in b)]
+    lines = [assigned("W = torch.tensor(", [literal([float(value)]) for value in W], f"{keep})")]
+    return [*lines, *(f"b = torch.tensor({literal([float(value)])}{keep})" for value in b)]
 
 
 def _into_layer(intercept: bool) -> list[str]:

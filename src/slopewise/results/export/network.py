@@ -13,7 +13,7 @@ from slopewise.results.export.assemble import STYLES, joined, opening
 from slopewise.results.export.data_stage import cast_text, new_text, rows_text, units_text
 from slopewise.results.export.loss_stage import loss_text
 from slopewise.results.export.model_stage import cost_text
-from slopewise.results.export.script import MOST_INLINE, Script, assigned
+from slopewise.results.export.script import MOST_INLINE, Script, assigned, literal, remark
 from slopewise.results.export.torch_module import ModuleSource, module_source
 from slopewise.results.export.training_stage import optimizer, training
 from slopewise.results.record import FitRecord, Origin
@@ -69,8 +69,7 @@ def _own(record: FitRecord) -> ModuleSource:
 def _parts(
     fit: FitRecord, descent: DescentRecord, script: Script, as_class: bool, own: ModuleSource | None
 ) -> Iterator[str]:
-    title = f"A network for {fit.design.target!r}".replace("\\", "/")
-    yield from opening(script, title, () if own is None else own.lines)
+    yield from opening(script, f"A network for {fit.design.target!r}", () if own is None else own.lines)
     yield "torch.set_default_dtype(torch.float64)"
     yield from rows_text(script)
     if _scaled(descent):
@@ -89,7 +88,7 @@ def _parts(
     yield from _loss(fit, descent)
     yield optimizer(script, descent.plan, as_class=True)
     if own is not None or (isinstance(fit.model, MLP) and fit.model.dropout):
-        yield f"torch.manual_seed({descent.plan.seed})  # for what is drawn in training, as by dropout"
+        yield f"torch.manual_seed({literal(descent.plan.seed)})  # for what is drawn in training, as by dropout"
     yield from training(script, descent.plan)
     yield _answer(fit, descent, script)
 
@@ -102,7 +101,7 @@ def _module(fit: FitRecord, descent: DescentRecord, own: ModuleSource) -> Iterat
     """Yield stage 2 with a module of the user's own; after it, `model` exists, at the start of the descent."""
     yield from own.classes.values()
     single = descent.plan.dtype == "float32"
-    lines = [f"# 2 model: {fit.model.describe()}", f"model = {own.made}{'.float()' if single else ''}"]
+    lines = [f"# 2 model: {remark(fit.model.describe())}", f"model = {own.made}{'.float()' if single else ''}"]
     yield "\n".join([*lines, *_start(descent, single)])
 
 
@@ -113,7 +112,7 @@ def _start(descent: DescentRecord, single: bool) -> list[str]:
             f"a start by init {descent.plan.init!r} is written out as numbers, and these are too many "
             f"({MOST_INLINE} at most); fit with init='torch' and no other start, which a script draws again."
         )
-    numbers = [repr(value) for value in descent.start.tolist()]
+    numbers = [literal(value) for value in descent.start.tolist()]
     lines = [assigned("start = torch.tensor(", numbers, ")"), "with torch.no_grad():"]
     lines.append("    torch.nn.utils.vector_to_parameters(start, model.parameters())")
     return [*lines, *["model.float()"] * single]
@@ -123,21 +122,21 @@ def _layers(fit: FitRecord, descent: DescentRecord, model: MLP, as_class: bool) 
     """Yield stage 2; after it, `model` exists, at the start of the descent."""
     layers: list[str] = []
     for out, before in model.shapes:
-        layers.append(f"torch.nn.Linear({before}, {out}, dtype=torch.float32),")
+        layers.append(f"torch.nn.Linear({literal(before)}, {literal(out)}, dtype=torch.float32),")
         layers.append(f"torch.nn.{type(activation(model.activation).module()).__name__}(),")
-        layers += [f"torch.nn.Dropout({model.dropout!r}),"] * bool(model.dropout)
+        layers += [f"torch.nn.Dropout({literal(model.dropout)}),"] * bool(model.dropout)
     layers = layers[: -1 - bool(model.dropout)]
     seed = descent.plan.seed if descent.starts is None else descent.starts.seeds[descent.starts.best]
     drawn = descent.plan.init == "torch"
-    start = [f"torch.manual_seed({seed})"] if drawn else []
+    start = [f"torch.manual_seed({literal(seed)})"] if drawn else []
     single = descent.plan.dtype == "float32"
-    kind = ".float()" if single else ".double()"
+    kind, words = ".float()" if single else ".double()", remark(model.describe())
     if as_class:
-        yield CLASS.format(words=fit.model.describe(), layers="\n".join(f"            {layer}" for layer in layers))
+        yield CLASS.format(words=words, layers="\n".join(f"            {layer}" for layer in layers))
         lines = [*start, f"model = Network(){kind}"]
     else:
         made = ["model = torch.nn.Sequential(", *(f"    {layer}" for layer in layers), f"){kind}"]
-        lines = [f"# 2 model: {fit.model.describe()}", *start, *made]
+        lines = [f"# 2 model: {words}", *start, *made]
     if not drawn:
         lines += _start(descent, single)
     yield "\n".join(lines)
@@ -156,10 +155,10 @@ def _loss(fit: FitRecord, descent: DescentRecord) -> Iterator[str]:
         lines.append(f"    W = next(part for part in model.parameters() if part.dim() > 1){divided}")
         k = len(fit.class_names)
         shared = f" - (W.sum(0) ** 2).sum() / {k}" if k > 2 else ""
-        lines.append(f"    return {fit.l2!r} * ((W**2).sum(){shared}) / {total}")
+        lines.append(f"    return {literal(fit.l2)} * ((W**2).sum(){shared}) / {total}")
     else:
         lines.append("    weights = [part for part in model.parameters() if part.dim() > 1]")
-        lines.append(f"    return {fit.l2!r} * sum((part**2).sum() for part in weights) / {total}")
+        lines.append(f"    return {literal(fit.l2)} * sum((part**2).sum() for part in weights) / {total}")
     yield "\n".join(lines)
 
 
@@ -167,7 +166,7 @@ def _answer(fit: FitRecord, descent: DescentRecord, script: Script) -> str:
     """Return the end of the script: the cost in the units of the table, and the answer for the first row."""
     cost = f"({cost_text(script)}) * y_std**2" if _scaled(descent) else cost_text(script)
     lines = ["# the answer, in the units of the table", "model.eval()", "with torch.no_grad():", f"    cost = {cost}"]
-    lines += [f"    {line}" for line in new_text(script).replace("dtype=W.dtype", "dtype=torch.float64").split("\n")]
+    lines += [f"    {line}" for line in new_text(script, "torch.float64").split("\n")]
     new = "(new - mean) / std" if script.standardized else "new"
     lines.append(f"    H = model(({new}).to(X.dtype)){' + offset[:1]' * script.offset}")
     back = " * y_std + y_mean" if _scaled(descent) else ""

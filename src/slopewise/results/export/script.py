@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -101,14 +101,44 @@ def check_script(script: Script) -> None:
             )
 
 
-def text(value: str) -> str:
-    """Return a Python literal for any text, in the quotes that formatters prefer."""
-    return repr(value) if '"' in value and "'" not in value else json.dumps(value, ensure_ascii=False)
+def literal(value: object) -> str:
+    """Return the Python literal of a value: the only way by which a value of a table or a file comes into a script.
+
+    Characters that do not print are escaped, and text stands in the quotes that formatters prefer.
+
+    Args:
+        value: text, a number, a boolean, None, or a list or tuple of them.
+
+    Raises:
+        OptionError: it is something else.
+
+    >>> print(literal('"net"'), literal("it's"), literal([1, 0.5, float("inf")]))
+    '"net"' "it's" [1, 0.5, float("inf")]
+    """
+    if type(value) is str:
+        return f'"{repr(value)[1:-1]}"' if "'" not in value and '"' not in value else repr(value)
+    if type(value) is float and not math.isfinite(value):
+        return f'float("{value}")'
+    if value is None or type(value) in (bool, int, float):
+        return repr(value)
+    if type(value) is list:
+        return f"[{', '.join(map(literal, value))}]"
+    if type(value) is tuple:
+        return f"({', '.join(map(literal, value))}{',' * (len(value) == 1)})"
+    raise OptionError(f"{value!r} is a {type(value).__name__}, which no script can hold; save the fit instead.")
 
 
 def remark(value: str) -> str:
-    """Return text that cannot leave the comment it is put into."""
-    return "".join(letter if letter.isprintable() else " " for letter in value)
+    """Return text that cannot leave the comment it is put into: the inside of its literal."""
+    return literal(value)[1:-1]
+
+
+def docstring(value: str) -> str:
+    """Return text as a docstring that nothing in it can end: the inside of its literal in triple quotes."""
+    quote, inside = literal(value)[0], literal(value)[1:-1]
+    if quote == "'":
+        inside = inside.replace('"', '\\"')
+    return f'"""{inside}"""'
 
 
 def assigned(start: str, items: Sequence[str], end: str = "", width: int = WIDTH) -> str:
@@ -132,4 +162,4 @@ def assigned(start: str, items: Sequence[str], end: str = "", width: int = WIDTH
 
 def row(values: Iterable[float]) -> str:
     """Return numbers as a list."""
-    return f"[{', '.join(repr(float(value)) for value in values)}]"
+    return f"[{', '.join(literal(float(value)) for value in values)}]"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from slopewise.losses.log_link import LogLink
 from slopewise.losses.loss import PiecewiseLinear, Robust
-from slopewise.results.export.script import Script
+from slopewise.results.export.script import Script, literal
 
 NEWTON = """
 # 4 optimizer: Newton's method, to the lowest point of the parabola that touches the cost
@@ -89,7 +89,7 @@ theta = theta.detach()
 L1_PENALTY = '''
 def l1_penalty(theta):
     """Return what the sizes of the coefficients cost; its derivative jumps at 0, where many stop."""
-    return {l1!r} * ({slopes}).abs().sum() / {total}
+    return {l1} * ({slopes}).abs().sum() / {total}
 '''
 
 PROXIMAL = """
@@ -101,7 +101,7 @@ def proximal_step(theta, lr):
     while True:
         there = theta - lr * gradient
         W = {slopes}
-        W = W.sign() * (W.abs() - lr * {l1!r} / {total} / std[:, None]).clamp(min=0)
+        W = W.sign() * (W.abs() - lr * {l1} / {total} / std[:, None]).clamp(min=0)
         there = {joined}
         move = there - theta
         if 2 * lr * ((gradient_of(there) - gradient) * move).sum() <= (move**2).sum():
@@ -194,18 +194,18 @@ def _lbfgs(script: Script) -> Iterator[str]:
 
 def _proximal(script: Script) -> Iterator[str]:
     total = script.total
-    yield L1_PENALTY.format(l1=script.l1, slopes=f"{slopes(script)} / std[:, None]", total=total)
+    yield L1_PENALTY.format(l1=literal(script.l1), slopes=f"{slopes(script)} / std[:, None]", total=total)
     there = slopes(script).replace("theta", "there")
     b = "there[:1] - there[:1].mean()" if every_class(script) else "there[:1]"  # the loss knows no mean of all b
     joined = f"torch.cat([{b}, W])" if script.design.intercept else "W"
-    yield PROXIMAL.format(slopes=there, l1=script.l1, total=total, joined=joined)
+    yield PROXIMAL.format(slopes=there, l1=literal(script.l1), total=total, joined=joined)
     yield PROXIMAL_LOOP.format(start=_start(script))
 
 
 def _interior_point(script: Script) -> Iterator[str]:
     assert isinstance(script.loss, PiecewiseLinear)
     over, under = script.loss.prices
-    tau = "" if "tau" in script.loss.torch_constants() else f"tau = {over / (over + under)!r}\n"
+    tau = "" if "tau" in script.loss.torch_constants() else f"tau = {literal(over / (over + under))}\n"
     of_rows, target = columns(script), "Y"
     if script.weighted:
         of_rows, target = f"w * {of_rows}", "w * Y"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from slopewise.errors import OptionError
 from slopewise.optimizers.plan import DescentPlan
 from slopewise.optimizers.schedules import SCHEDULES
 from slopewise.optimizers.torch_optimizers import OPTIMIZERS
 from slopewise.results.export.model_stage import cost_text
-from slopewise.results.export.script import WIDTH, Script
+from slopewise.results.export.script import WIDTH, Script, literal
 
 SHUFFLED = '''
 def shuffled(epoch):
@@ -45,30 +46,31 @@ def optimizer(script: Script, plan: DescentPlan, as_class: bool) -> str:
 def training(script: Script, plan: DescentPlan) -> Iterator[str]:
     """Yield stage 5: the loop, and before it the shuffle where it takes some rows at a time."""
     epochs, size = script.epochs, plan.batch_size
-    kept = "" if epochs == plan.epochs else f" (of {plan.epochs} planned)"
-    step = "one step on all rows" if size is None else f"in steps of {size} shuffled rows"
-    head = f"# 5 training: {epochs} epochs{kept}, each {step}"
-    loop = f"for epoch in range({epochs}):"
+    kept = "" if epochs == plan.epochs else f" (of {literal(plan.epochs)} planned)"
+    step = "one step on all rows" if size is None else f"in steps of {literal(size)} shuffled rows"
+    head = f"# 5 training: {literal(epochs)} epochs{kept}, each {step}"
+    loop = f"for epoch in range({literal(epochs)}):"
     descend = ["optimizer.zero_grad()", "cost.backward()", "optimizer.step()"]
     by_cost = plan.schedule.name == "plateau"
     if size is None:
         lines = [head, loop, f"cost = {cost_text(script)}", *descend]
     else:
-        yield f"{head}\n{SHUFFLED.strip().format(seed=plan.seed)}"
+        yield f"{head}\n{SHUFFLED.strip().format(seed=literal(plan.seed))}"
         look = ["with torch.no_grad():", f"    whole = {cost_text(script)}"] if by_cost else []
         inner = [f"    {line}" for line in (f"cost = {cost_text(script, '[batch]')}", *descend)]
-        lines = [loop, *look, f"for batch in shuffled(epoch).split({size}):", *inner]
+        lines = [loop, *look, f"for batch in shuffled(epoch).split({literal(size)}):", *inner]
     if plan.schedule.name != "constant":
         cost = f"{'cost' if size is None else 'whole'}.item()" if by_cost else ""
         lines.append(f"schedule.step({cost})")
-    lines += [f"if epoch % {max(epochs // 10, 1)} == 0:", '    print(f"epoch {epoch:6d}  cost {cost.item():.6g}")']
+    every = literal(max(epochs // 10, 1))
+    lines += [f"if epoch % {every} == 0:", '    print(f"epoch {epoch:6d}  cost {cost.item():.6g}")']
     at = lines.index(loop) + 1
     yield "\n".join([*lines[:at], *(f"    {line}" for line in lines[at:])])
 
 
 def _call(name: str, function: str, first: str, options: dict[str, object]) -> str:
     """Return `name = function(first, word=value, …)`, an argument per line where one line is too long."""
-    given = [first, *(f"{word}={value!r}" for word, value in options.items())]
+    given = [first, *(f"{word}={literal(value)}" for word, value in options.items())]
     line = f"{name} = {function}({', '.join(given)})"
     if len(line) <= WIDTH:
         return line
@@ -76,8 +78,15 @@ def _call(name: str, function: str, first: str, options: dict[str, object]) -> s
 
 
 def _said(options: Mapping[str, object], defaults: Mapping[str, object]) -> dict[str, object]:
-    """Return the options that differ from torch's defaults."""
-    return {word: value for word, value in options.items() if word not in defaults or value != defaults[word]}
+    """Return the options that differ from torch's defaults.
+
+    Raises:
+        OptionError: torch's class has no such argument.
+    """
+    for word in options:
+        if word not in defaults:
+            raise OptionError(f"{word!r} is no argument of the plan, which takes {', '.join(defaults)}; leave it out.")
+    return {word: value for word, value in options.items() if value != defaults[word]}
 
 
 def _plain(value: object) -> object:

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 
+from slopewise.wording import visible
+
 
 def shorten(text: str, most: int) -> str:
     """Return the text in at most `most` columns, with … in the middle where it was longer; no line breaks."""
-    text = " ".join(text.split())
+    text = " ".join(visible(text).split())
     if cell_len(text) <= most:
         return text
     head, tail = "", ""

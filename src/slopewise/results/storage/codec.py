@@ -22,6 +22,9 @@ T = TypeVar("T")
 
 TENSOR, KIND = "$tensor", "$kind"
 
+LARGEST = 2**53
+"""Of a whole number where a float is wanted."""
+
 
 def pack(value: Any) -> tuple[Any, dict[str, Tensor]]:
     """Return a value as JSON values, and its tensors by name; a tensor that is met twice is stored once.
@@ -191,4 +194,6 @@ def _float(stored: Any, path: str) -> float:
         return float(stored[FLOAT])
     if isinstance(stored, bool) or not isinstance(stored, int | float):
         raise ValueError(f"{path} is {stored!r}, not a number")
+    if isinstance(stored, int) and abs(stored) > LARGEST:
+        raise ValueError(f"{path} is a whole number too large to be one exactly in a float")
     return stored  # a whole number stays one, so that the file written again is the same

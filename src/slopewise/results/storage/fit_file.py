@@ -6,6 +6,7 @@ without slopewise. Loading reads numbers and names only: there is no code in the
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from dataclasses import replace
@@ -23,11 +24,11 @@ from slopewise.models.mlp import MLP
 from slopewise.models.torch_module import Module, describe
 from slopewise.results.export.data_origin import origin_of
 from slopewise.results.fitted import Fitted
-from slopewise.results.inference.covariance import COV_TYPES
 from slopewise.results.record import LISTED, FitRecord
 from slopewise.results.report.to_dict import described, to_dict
+from slopewise.results.storage.check_record import check_record
 from slopewise.results.storage.codec import KIND, pack, unpack
-from slopewise.results.storage.header import ENTRY, FORMAT, damaged, read_header
+from slopewise.results.storage.header import CHECKSUM, ENTRY, FORMAT, NO_DIGEST, UNFIT, damaged, digest, read_header
 from slopewise.results.storage.kinds import KINDS, given_module
 from slopewise.solution import DescentRecord
 
@@ -67,6 +68,7 @@ def save(fit: Fitted[Any], path: str | os.PathLike[str]) -> None:
     header = {
         "format": FORMAT,
         "slopewise": __version__,
+        CHECKSUM: NO_DIGEST,
         "record": stored,
         "result": to_dict(fit),
         "display": display,
@@ -74,7 +76,14 @@ def save(fit: Fitted[Any], path: str | os.PathLike[str]) -> None:
     text = json.dumps(header, ensure_ascii=False, allow_nan=False)
     data = save_tensors({name: value.clone().contiguous() for name, value in tensors.items()}, {ENTRY: text})
     with atomic_replace(path) as beside:
-        beside.write_bytes(data)
+        beside.write_bytes(_with_checksum(data))
+
+
+def _with_checksum(data: bytes) -> bytes:
+    """Return the bytes of a file with its checksum in the place of the zeros."""
+    length = 8 + int.from_bytes(data[:8], "little")
+    found = digest(data[:length], NO_DIGEST, io.BytesIO(data[length:]))
+    return data[:length].replace(NO_DIGEST.encode(), found.encode(), 1) + data[length:]
 
 
 def _slim(record: FitRecord) -> DescentRecord | None:
@@ -112,7 +121,7 @@ def load_record(path: str | os.PathLike[str], module: nn.Module | None = None) -
         return _record(header["record"], tensors, module)
     except DataError as error:
         raise StoreError(str(error)) from error
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except UNFIT as error:
         what = f"there is no {error.args[0]}" if isinstance(error, KeyError) else error
         raise StoreError(
             f"{path} is a slopewise fit whose parts do not belong together: {what}; fit again and save."
@@ -130,7 +139,7 @@ def _record(stored: dict[str, Any], tensors: dict[str, Tensor], module: nn.Modul
         dtype = torch.float32 if single else torch.float64
         record = replace(record, model=given_module(own, state, module, len(record.design.x_names), dtype))
     record = _with_states(record)
-    _check(record)
+    check_record(record)
     return record
 
 
@@ -142,38 +151,3 @@ def _with_states(record: FitRecord) -> FitRecord:
     unknown = torch.full((1, 1), torch.nan, dtype=torch.float64).expand(len(descent.history.epoch), len(record.theta))
     history = replace(descent.history, parameters=unknown, gradient=unknown)
     return replace(record, solution=replace(record.solution, descent=replace(descent, history=history)))
-
-
-def _check(record: FitRecord) -> None:
-    """Raise ValueError unless the tensors have the shapes that the design and the model ask for."""
-    solution, p, q = record.solution, len(record.design.names), len(record.design.x_names)
-    outputs = max(len(record.class_names) - 1, 1)
-    if not record.is_solved:
-        wanted: dict[str, tuple[Any, tuple[int, ...]]] = {"theta": (record.theta, (len(record.model.parameter_names),))}
-    else:
-        wanted = {"theta": (record.theta, (p,) if outputs == 1 else (p, outputs))}
-    moments, d = solution.rows, p * outputs
-    wanted |= {
-        "moments.mean": (moments.mean, (q,)),
-        "moments.gram": (moments.gram, (q, q)),
-        "moments.xy": (moments.xy, (q,)),
-    }
-    if solution.digits is not None:
-        wanted["digits"] = (solution.digits, (p,))
-    if solution.basis is not None:
-        wanted |= {"basis.r_inverse": (solution.basis.r_inverse, (d, d)), "basis.scale": (solution.basis.scale, (q,))}
-    if record.covariance is not None:
-        wanted["covariance"] = (record.covariance.raw, (d, d))
-    if record.descent is not None:
-        history = record.descent.history
-        rows, width = len(history.epoch), len(record.theta)
-        wanted |= {
-            "history.cost": (history.cost, (rows,)),
-            "history.parameters": (history.parameters, (rows, width)),
-            "history.gradient": (history.gradient, (rows, width)),
-        }
-    for name, (tensor, shape) in wanted.items():
-        if tuple(tensor.shape) != shape or tensor.dtype != torch.float64:
-            raise ValueError(f"tensor {name} is {tuple(tensor.shape)} {tensor.dtype}, not {shape} torch.float64")
-    if record.cov_type not in COV_TYPES:
-        raise ValueError(f"cov_type is {record.cov_type!r}, not one of {', '.join(COV_TYPES)}")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from typing import Any
+from typing import Any, BinaryIO
 
 from slopewise.errors import StoreError
 
@@ -13,6 +14,15 @@ FLOAT = "$float"
 """Marks a float that JSON does not have: {"$float": "nan"}."""
 FORMAT = 2
 """Raised whenever a file could no longer be read by the slopewise before."""
+
+CHECKSUM = "sha256"
+"""Of the whole file, its own digits there taken as zeros; files of the first versions have none."""
+NO_DIGEST = "0" * 64
+
+KNOWN = {"format", "slopewise", CHECKSUM, "record", "result", "display"}
+
+UNFIT = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, AssertionError, RuntimeError)
+"""What a value that does not fit raises, RecursionError included: in a check, or in the class that is made of it."""
 
 LARGEST_HEADER = 100_000_000
 """Bytes; safetensors' own limit."""
@@ -36,6 +46,12 @@ def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
                 raise damaged(path)
             file.seek(8)
             text = file.read(length)
+            header = _parsed(path, text)
+            if CHECKSUM in header:
+                start = length.to_bytes(8, "little") + text
+                if header[CHECKSUM] != digest(start, header[CHECKSUM], file):
+                    raise damaged(path)
+            return header
     except StoreError:
         raise
     except FileNotFoundError as error:
@@ -44,15 +60,28 @@ def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise StoreError(
             f"{path} cannot be read: {getattr(error, 'strerror', None) or error}; check what it is."
         ) from error
-    return _parsed(path, text)
+
+
+def digest(start: bytes, known: object, rest: BinaryIO) -> str:
+    """Return the checksum of a file.
+
+    Args:
+        start: its first bytes, up to the end of the header.
+        known: the digits that stand in them, which count as zeros.
+        rest: the bytes of the tensors, still to be read.
+    """
+    found = hashlib.sha256(start.replace(str(known).encode(errors="replace"), NO_DIGEST.encode(), 1))
+    while block := rest.read(1 << 20):
+        found.update(block)
+    return found.hexdigest()
 
 
 def _parsed(path: str | os.PathLike[str], text: bytes) -> dict[str, Any]:
     try:
         metadata = json.loads(text).get("__metadata__", {})
-        header = json.loads(metadata[ENTRY]) if ENTRY in metadata else None
+        header = json.loads(metadata[ENTRY], parse_constant=_refuse) if ENTRY in metadata else None
         version = None if header is None else int(header["format"])
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise damaged(path) from error
     if header is None or version is None:
         raise StoreError(f"{path} is a safetensors file, but not a fit; give one that slopewise saved.")
@@ -62,7 +91,13 @@ def _parsed(path: str | os.PathLike[str], text: bytes) -> dict[str, Any]:
         made = f"{path} was made by slopewise {header.get('slopewise', 'of another day')} in format {version}"
         what = f"reads format {FORMAT}: upgrade slopewise" if version > FORMAT else f"reads format {FORMAT}: fit again"
         raise StoreError(f"{made}; this is slopewise {__version__}, which {what}.")
+    if header.keys() - KNOWN:
+        raise damaged(path)
     return dict(header)
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} stands in the header, where a float that JSON does not have is an object")
 
 
 def shown_in(path: str | os.PathLike[str], header: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -71,7 +106,10 @@ def shown_in(path: str | os.PathLike[str], header: dict[str, Any]) -> tuple[dict
     Raises:
         StoreError: the header does not hold them.
     """
-    shown, result = restored(header.get("display")), header.get("result")
+    try:
+        shown, result = restored(header.get("display")), header.get("result")
+    except UNFIT as error:
+        raise damaged(path) from error
     if not (isinstance(shown, dict) and isinstance(result, dict) and "display" in shown):
         raise damaged(path)
     return shown, result
