@@ -46,23 +46,27 @@ def like_input(columns: Mapping[str, np.ndarray], rows: Any) -> Any:
         values = list(columns.values())
         matrix = values[0] if len(values) == 1 else np.stack(values, axis=1)
         return torch.from_numpy(matrix) if isinstance(rows, torch.Tensor) else matrix
-    if isinstance(rows, Mapping):
+    if isinstance(rows, Mapping | list):
         return dict(columns)
     return _like_frame(columns, rows)
 
 
 def is_matrix(rows: Any) -> bool:
-    """Return whether rows are an array, a tensor or a list, or a pair that begins with one."""
+    """Return whether rows are an array, a tensor or a list of rows without names, or a pair that begins with one."""
     import numpy as np
     import torch
 
     rows = rows[0] if isinstance(rows, tuple) else rows
-    return isinstance(rows, np.ndarray | torch.Tensor | list)
+    if isinstance(rows, list):
+        return not (rows and isinstance(rows[0], Mapping))
+    return isinstance(rows, np.ndarray | torch.Tensor)
 
 
 def _like_frame(columns: Mapping[str, np.ndarray], rows: Any) -> Any:
     import narwhals as nw
 
+    if nw.dependencies.is_pandas_series(rows):  # a row of a frame
+        rows = rows.to_frame().T
     frame: Any = nw.from_native(rows, pass_through=True)
     if not isinstance(frame, nw.DataFrame | nw.LazyFrame):
         return frame_of(columns, "pyarrow")
