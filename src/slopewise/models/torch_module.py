@@ -106,8 +106,13 @@ def check_module(module: nn.Module, q: int, k: int) -> nn.Module:
         k: outputs that the loss needs, `Loss.outputs`; a single one may have shape (n,) or (n, 1).
 
     Raises:
-        DataError: no trainable parameter, it cannot take x, or its output is not a float tensor of shape (n, k).
+        DataError: no module, no trainable parameter, it cannot take x, or its output is not a float tensor of shape (n, k).
     """
+    if not isinstance(module, nn.Module):
+        given = f"the class {module.__name__}" if isinstance(module, type) else f"a {type(module).__name__}"
+        raise DataError(
+            f"module is {given}, expected a torch.nn.Module; give an instance, such as nn.Linear({q}, {k})."
+        )
     parameters = list(trainable(module).values())
     if not parameters:
         raise DataError("the module has no trainable parameter; give it layers such as nn.Linear.")
