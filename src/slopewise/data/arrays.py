@@ -193,6 +193,8 @@ def _strided(tensor: Tensor, what: str) -> Tensor:
     if plain.layout != torch.strided:
         plain = plain.to_dense()
     plain = plain.cpu().resolve_neg()
+    if plain.is_inference():  # made under torch.inference_mode, of which autograd takes copies alone
+        plain = plain.clone()
     if plain.dtype in (torch.uint16, torch.uint32, torch.uint64):  # torch indexes no unsigned type but uint8
         return plain.to(torch.float64)
     return plain

@@ -106,7 +106,8 @@ def check_module(module: nn.Module, q: int, k: int) -> nn.Module:
         k: outputs that the loss needs, `Loss.outputs`; a single one may have shape (n,) or (n, 1).
 
     Raises:
-        DataError: no module, no trainable parameter, it cannot take x, or its output is not a float tensor of shape (n, k).
+        DataError: no module, or without a trainable parameter; it cannot take x, or its output is not a float tensor
+            (n, k).
     """
     if not isinstance(module, nn.Module):
         given = f"the class {module.__name__}" if isinstance(module, type) else f"a {type(module).__name__}"
