@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from fractions import Fraction
@@ -16,6 +17,9 @@ WHOLE_NUMBERS = ("seed", "batch_rows", "lags", "n_init")
 FLAGS = ("intercept", "firth", "early_stopping", "allow_divergence", "resume")
 WORDS = ("missing", "loss", "class_weight", "activation", "cov_type", "solver", "optimizer", "schedule", "monitor")
 PATHS = ("checkpoint",)
+
+MOST = 2**63 - 1
+"""Largest whole number that torch takes."""
 
 DESCENT = (
     *("lr", "momentum", "dampening", "nesterov", "weight_decay", "betas", "eps", "amsgrad", "alpha", "centered"),
@@ -74,12 +78,12 @@ def _number(name: str, value: Any) -> float | int:
     found = plain(value)
     if isinstance(found, bool) or not isinstance(found, Real):
         raise OptionError(f"{name} is {shown(value)}; give a number.")
-    return int(found) if isinstance(found, Integral) else float(found)
+    return int(found) if isinstance(found, Integral) and abs(int(found)) <= MOST else float(found)
 
 
 def _whole(name: str, value: Any) -> int:
     found = plain(value)
-    if isinstance(found, bool) or not isinstance(found, Integral):
+    if isinstance(found, bool) or not isinstance(found, Integral) or abs(int(found)) > MOST:
         least = 0 if name in ("seed", "lags") else 1
         raise OptionError(f"{name} is {shown(value)}; give a whole number of at least {least}.")
     return int(found)
@@ -97,7 +101,7 @@ def _hidden(name: str, value: Any) -> str | tuple[Any, ...]:
     if isinstance(found, str):
         return found
     sizes = tuple(map(plain, found)) if isinstance(found, Iterable) else (found,)
-    return tuple(int(size) if isinstance(size, Integral) and not isinstance(size, bool) else size for size in sizes)
+    return tuple(size if isinstance(size, bool) or not isinstance(size, Integral) else int(size) for size in sizes)
 
 
 def _dtype(name: str, value: Any) -> str:
@@ -107,9 +111,14 @@ def _dtype(name: str, value: Any) -> str:
 
 
 def _path(name: str, value: Any) -> str | PathLike[str]:
-    if not isinstance(value, str | PathLike):
-        raise OptionError(f"{name} is {shown(value)}; give the path of a folder.")
-    return value
+    if isinstance(value, str | PathLike) and "\0" not in str(value):
+        try:
+            os.fsencode(value)
+        except UnicodeEncodeError:
+            pass
+        else:
+            return value
+    raise OptionError(f"{name} is {shown(value)}; give the path of a folder.")
 
 
 def _callback(name: str, value: Any) -> Any:

@@ -95,7 +95,7 @@ def names_of(module: nn.Module) -> tuple[str, ...]:
     return tuple(names)
 
 
-def check_module(module: nn.Module, q: int, k: int) -> nn.Module:
+def check_module(module: Any, q: int, k: int) -> nn.Module:
     """Check the module on three rows of zeros, before the first epoch, and return the module to train.
 
     That is the module itself; where its single output has shape (n, 1), followed by a Flatten, as losses take (n,).
