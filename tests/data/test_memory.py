@@ -9,7 +9,7 @@ import torch
 
 import slopewise
 from slopewise.data.open import as_table
-from slopewise.errors import DataError, OptionError
+from slopewise.errors import ColumnError, DataError, OptionError
 
 X = np.random.default_rng(1).standard_normal((50, 2))
 Y = X @ [2.0, -1.0] + 0.5 + np.random.default_rng(2).standard_normal(50) * 0.1
@@ -63,18 +63,52 @@ def test_many_partitions_give_the_same_as_one():
     assert torch.equal(ours.theta, slopewise.fit((x, y)).theta)
 
 
-def test_weights_beside_a_pair():
-    w = np.linspace(0.0, 2.0, 50)
-    fit = slopewise.fit((X, Y), weights=w)
+FRAME = pd.DataFrame({"x1": X[:, 0], "x2": X[:, 1]})
+SHUFFLED = np.random.default_rng(4).permutation(50)
+
+
+@pytest.mark.parametrize("kind", [list, tuple, torch.from_numpy, pd.Series, pl.Series, np.asarray])
+@pytest.mark.parametrize(
+    "table", [(X, Y), (FRAME, Y), FRAME.assign(y=Y), COLUMNS, pl.DataFrame(COLUMNS), pa.table(COLUMNS)]
+)
+def test_weights_beside_a_table_go_by_position(table, kind):
+    w = np.linspace(0.1, 2.0, 50)
+    fit = slopewise.fit(table, target="y", weights=kind(w))
     root = np.sqrt(w)[:, None]
     expected = np.linalg.lstsq(root * np.column_stack([np.ones(50), X]), root[:, 0] * Y, rcond=None)[0]
     assert fit.theta.tolist() == pytest.approx(expected, rel=1e-11)
 
 
+def test_weights_that_do_not_go_beside_the_table(tmp_path):
+    with pytest.raises(DataError, match="the indexes of the table and weights differ"):
+        slopewise.fit(FRAME.assign(y=Y), target="y", weights=pd.Series(np.ones(50)).iloc[SHUFFLED])
+    with pytest.raises(DataError, match="the table has 50 rows and weights has 49"):
+        slopewise.fit(COLUMNS, target="y", weights=np.ones(49))
+    with pytest.raises(ColumnError, match="the table already has a column 'weights'"):
+        slopewise.fit({**COLUMNS, "weights": np.ones(50)}, target="y", weights=np.ones(50))
+    FRAME.assign(y=Y).to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(OptionError, match="weights is a ndarray, but the table is read from a file"):
+        slopewise.fit(tmp_path / "t.csv", target="y", weights=np.ones(50))
+    # Beside a matrix, which has no index, a series of weights goes by position.
+    w = pd.Series(np.linspace(0.1, 2.0, 50))
+    by_position = slopewise.fit((X, Y), weights=w.iloc[SHUFFLED])
+    assert torch.equal(by_position.theta, slopewise.fit((X, Y), weights=w.to_numpy()[SHUFFLED]).theta)
+
+
+def test_an_ordinary_matrix_is_not_copied():
+    x, y = X.copy(), Y.copy()
+    for pair in ((x, y), (torch.from_numpy(x), torch.from_numpy(y))):
+        whole = as_table(pair).whole
+        assert whole.numbers(("x1", "x2")).data_ptr() == x.ctypes.data
+        assert whole.numbers(("y",)).data_ptr() == y.ctypes.data
+    arrow = as_table({"x": x[:, 0].copy(), "y": y}).arrow
+    assert arrow["y"].chunk(0).buffers()[1].address == y.ctypes.data
+
+
 @pytest.mark.parametrize(
     ("table", "sentence"),
     [
-        ((X, Y[:, None]), r"y has shape \(50, 1\), expected \(50,\)"),
+        ((X, np.column_stack([Y, Y])), r"y has shape \(50, 2\), expected \(50,\)"),
         ((X[:, 0], Y), r"X has shape \(50,\), expected \(n, q\)"),
         ((X, Y[:-1]), "X has 50 rows and y has 49"),
         ((X[None], Y), r"X has shape \(1, 50, 2\)"),
@@ -94,8 +128,6 @@ def test_bad_shapes_get_a_sentence(table, sentence):
 def test_options_that_do_not_apply_to_a_table_in_memory():
     with pytest.raises(OptionError, match="table_name 'people' is for database files"):
         slopewise.fit((X, Y), table_name="people")
-    with pytest.raises(OptionError, match="weights is an array, but the table has named columns"):
-        slopewise.fit(COLUMNS, target="y", weights=np.ones(50))
     with pytest.raises(OptionError, match="features is the text 'x1'"):
         slopewise.fit(COLUMNS, target="y", features="x1")
     with pytest.raises(DataError, match="no target was named"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Unpack
 
 from slopewise.api.dataset import prepare_data
+from slopewise.api.modes import in_own_modes
 from slopewise.api.option_types import CheckOptions
 from slopewise.api.options import resolve_options, takes
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 
 @takes(CheckOptions)
+@in_own_modes
 def check(table: Any, *, model: str = "auto", task: str = "auto", **options: Unpack[CheckOptions]) -> Report:
     """Say what a descent on this table would meet, before the first step.
 

@@ -8,6 +8,7 @@ from typing import Any
 from slopewise.api.options import ResolvedOptions
 from slopewise.data.design import Design
 from slopewise.data.design_source import DesignSource
+from slopewise.data.labels import is_label, text_name
 from slopewise.data.learn import learn_design
 from slopewise.data.open import as_table, library_of, with_weights
 from slopewise.data.split import Split
@@ -49,21 +50,24 @@ def prepare_data(table: Any, options: ResolvedOptions) -> TrainingData:
     Raises:
         OptionError, ColumnError, DataError: as `slopewise.fit`.
     """
-    features, weights, target = options["features"], options["weights"], options["target"]
-    if isinstance(features, str):
-        raise OptionError(f"features is the text {features!r}; give a list of column names.")
+    weights = options["weights"]
+    named = {role: _column_of(role, options[role]) for role in ("target", "offset", "exposure", "cluster")}
+    features = _features_of(options["features"])
     split = Split(options["test_size"] or 0.0, options["seed"], options["validation_size"] or 0.0)
     rows = as_table(table, options["table_name"])
-    if weights is not None and not isinstance(weights, str):
-        rows, weights = with_weights(rows, weights), "weights"
+    listed = isinstance(weights, tuple) and not any(isinstance(each, str) for each in weights)
+    if weights is None or (is_label(weights) and not listed):
+        weights = _column_of("weights", weights)
+    else:
+        rows, weights = with_weights(rows, weights, table), "weights"
     design = learn_design(
         rows,
-        target=_target_of(table, target),
+        target=_target_of(table, named["target"]),
         features=features,
         weights=weights,
-        offset=options["offset"],
-        exposure=options["exposure"],
-        cluster=options["cluster"],
+        offset=named["offset"],
+        exposure=named["exposure"],
+        cluster=named["cluster"],
         intercept=options["intercept"],
         missing=options["missing"],
         split=split,
@@ -76,6 +80,30 @@ def without_validation(data: TrainingData) -> TrainingData:
     """Return the same data with no rows held out for early stopping."""
     split = replace(data.train.split, validation_size=0.0)
     return replace(data, train=replace(data.train, split=split))
+
+
+def _column_of(role: str, label: Any) -> str | None:
+    """Return the name of a column as text: 2021 and ("height", "mean") are the columns of those labels."""
+    if label is None or is_label(label):
+        return None if label is None else text_name(label)
+    raise OptionError(f"{role} is a {type(label).__name__}, expected the name of one column; give that.")
+
+
+def _features_of(features: Any) -> list[str] | None:
+    """Return the names of columns as text, those of a set in alphabetical order."""
+    if features is None:
+        return None
+    if isinstance(features, str):
+        raise OptionError(f"features is the text {features!r}; give a list of column names.")
+    try:
+        labels = [label.item() if hasattr(label, "item") else label for label in features]
+    except TypeError as error:
+        raise OptionError(f"features is {features!r}; give a list of column names.") from error
+    for label in labels:
+        if not is_label(label):
+            raise OptionError(f"features holds a {type(label).__name__}; give a list of column names.")
+    names = [text_name(label) for label in labels]
+    return sorted(names) if isinstance(features, set | frozenset) else names
 
 
 def _engine(options: ResolvedOptions) -> Engine:

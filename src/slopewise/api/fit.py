@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 from slopewise.api.dataset import TrainingData, prepare_data
 from slopewise.api.linear import fit_linear
 from slopewise.api.load import load
+from slopewise.api.modes import in_own_modes
 from slopewise.api.option_types import FitOptions
 from slopewise.api.options import ResolvedOptions, resolve_options, takes
 from slopewise.errors import OptionError
@@ -31,6 +32,7 @@ def fit(
 @overload
 def fit(table: Any, *, model: str = ..., task: str = ..., **options: Unpack[FitOptions]) -> Fit[Any]: ...
 @takes(FitOptions)
+@in_own_modes
 def fit(table: Any, *, model: str = "auto", task: str = "auto", **options: Unpack[FitOptions]) -> Fit[Any]:
     """Fit a model to a table: a line for numbers, classes by their likelihood, or a small network.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from slopewise.api.option_types import DescentOptions, FitOptions
+from slopewise.api.option_values import plain_values, word
 from slopewise.engine.local import BATCH_ROWS
 from slopewise.errors import OptionError, check_choice, nearest
 from slopewise.losses.registry import REGISTRY, owners_of, refuse_foreign_parameters
@@ -130,7 +131,8 @@ def resolve_options(
     for name in given:
         if name not in known:
             raise OptionError(f"there is no option {name!r}.{nearest(name, known)}")
-    said = {name: value for name, value in given.items() if value is not None}
+    said = plain_values({name: value for name, value in given.items() if value is not None})
+    model, task = word("model", model), word("task", task)
     filled: dict[str, Any] = {**dict.fromkeys(FitOptions.__annotations__), **DEFAULTS, "solver": solver, **said}
     check_choice("model", model, MODELS)
     check_choice("task", task, TASKS)

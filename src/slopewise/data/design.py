@@ -54,7 +54,7 @@ class Design:
     Where the target is one of several classes, `target_levels` names them, sorted, and y is the number of the class;
     for a target of numbers there are none. The column `offset`, and the logarithm of the column `exposure`, are added
     to eta, with no coefficient of their own; unseen rows must have them too. Rows of one value
-    of `cluster` are correlated.
+    of `cluster` are correlated. `matrix_columns` is how many columns the matrix had, None of a table with names.
     """
 
     features: tuple[Feature, ...]
@@ -68,6 +68,7 @@ class Design:
     exposure: str | None = None
     cluster: str | None = None
     cluster_kind: Kind = "number"
+    matrix_columns: int | None = None
 
     @property
     def x_names(self) -> tuple[str, ...]:

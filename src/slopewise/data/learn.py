@@ -100,6 +100,7 @@ def learn_design(
         exposure=exposure,
         cluster=cluster,
         cluster_kind=table.schema.kind(cluster) if cluster else "number",
+        matrix_columns=table.matrix_columns,
     )
 
 
@@ -113,8 +114,9 @@ def check_columns(design: Design, table: Table, *, with_target: bool) -> None:
 
     Raises:
         ColumnError: a column is missing.
-        DataError: a column holds text where numbers were learned, or vice versa.
+        DataError: a column holds text where numbers were learned, or vice versa; a matrix of another width.
     """
+    _check_width(design, table)
     kinds = {feature.name: feature.kind for feature in design.features} | {design.target: design.target_kind}
     for name in design.used(with_target):
         if name not in table.schema.names:
@@ -130,6 +132,22 @@ def check_columns(design: Design, table: Table, *, with_target: bool) -> None:
                 f"column {name!r} of {table.label} holds {kind_names[now == 'category']}, but this fit was trained "
                 f"with {kind_names[learned == 'category']} there; convert the column."
             )
+
+
+def _check_width(design: Design, table: Table) -> None:
+    """Raise DataError for a matrix of other columns than were trained with: its columns are known by position alone."""
+    width, trained = table.matrix_columns, design.matrix_columns
+    if width is None:
+        return
+    if trained is None:
+        wanted = {len(design.features)} if set(design.used(False)) <= set(table.schema.names) else {width}
+    else:
+        wanted = {trained, trained - (design.target == f"x{trained}")}  # a last column of targets may be left out
+    if width not in wanted:
+        raise DataError(
+            f"{table.label} has {width} column{'s' * (width != 1)} and this fit was trained with {max(wanted)}; give "
+            "the same columns, in the same order."
+        )
 
 
 def _choose_features(

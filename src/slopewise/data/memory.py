@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from slopewise.data.arrow import check_usable, chunk_from_arrow, schema_from_arrow, share
+from slopewise.data.arrays import as_column, as_tensor
+from slopewise.data.arrow import check_usable, chunk_from_arrow, schema_from_arrow
 from slopewise.data.source import Chunk, Codes, Table
 from slopewise.errors import DataError
 from slopewise.types import Schema
@@ -71,6 +71,11 @@ class MemoryTable(Table):
         """The number of rows."""
         return len(self.whole)
 
+    @property
+    def matrix_columns(self) -> int | None:  # type: ignore[override]
+        """The number of columns of the matrix."""
+        return self.whole.matrix.shape[1] if isinstance(self.whole, MatrixChunk) else None
+
     def chunks(self, columns: Sequence[str], size: int) -> Iterator[Chunk]:
         """Yield the whole table at once: slicing it costs nothing."""
         if len(self.whole):
@@ -88,11 +93,15 @@ class MemoryTable(Table):
 
 @dataclass(frozen=True)
 class ArrowTable(Table):
-    """An Arrow table, of which only the requested columns are converted."""
+    """An Arrow table, of which only the requested columns are converted.
+
+    `unusable` holds the sentence to raise when a column is requested that could not become Arrow.
+    """
 
     arrow: pa.Table
     label: str = "the table"
     start: int = 0
+    unusable: Mapping[str, str] = field(default_factory=dict)
     in_memory: bool = field(default=True, init=False)
 
     @property
@@ -106,7 +115,14 @@ class ArrowTable(Table):
         return int(self.arrow.num_rows)
 
     def chunks(self, columns: Sequence[str], size: int) -> Iterator[Chunk]:
-        """Yield slices of PARTITION_ROWS, converted one at a time."""
+        """Yield slices of PARTITION_ROWS, converted one at a time.
+
+        Raises:
+            DataError: one of the columns cannot be used.
+        """
+        for name in columns:
+            if name in self.unusable:
+                raise DataError(self.unusable[name])
         check_usable(self.arrow.schema, columns)
         chosen, schema = self.arrow.select(list(columns)), self.schema
         for start in range(0, chosen.num_rows, PARTITION_ROWS):
@@ -116,7 +132,7 @@ class ArrowTable(Table):
         """Return up to k parts of equal length, none shorter than PARTITION_ROWS but the last."""
         step = _part_rows(self.n_rows, k)
         return [
-            ArrowTable(self.arrow.slice(start, step), self.label, self.start + start)
+            ArrowTable(self.arrow.slice(start, step), self.label, self.start + start, self.unusable)
             for start in range(0, max(self.n_rows, 1), step)
         ]
 
@@ -142,10 +158,11 @@ def matrix_table(
     >>> matrix_table(np.ones((3, 2)), np.zeros(3)).schema.names
     ('x1', 'x2', 'y')
     """
-    matrix = _tensor(x, "X")
+    matrix = as_tensor(x, "X")
     if matrix.ndim == 1:
         raise DataError(
-            f"X has shape {tuple(matrix.shape)}, expected (n, q); reshape a single feature with X.reshape(-1, 1)."
+            f"X has shape {tuple(matrix.shape)}, expected (n, q); reshape a single feature with X.reshape(-1, 1), a "
+            "single row with X.reshape(1, -1)."
         )
     if matrix.ndim != 2:
         raise DataError(f"X has shape {tuple(matrix.shape)}, expected (n, q): rows by columns.")
@@ -159,23 +176,22 @@ def matrix_table(
     return MemoryTable(MatrixChunk(0, names, matrix, beside), schema, label)
 
 
-def dict_table(columns: Mapping[str, object], label: str = "the dict of columns") -> Table:
+def dict_table(columns: Mapping[str, object], label: str = "the dict of columns") -> ArrowTable:
     """Return a table of a dict of columns: arrays, tensors or lists of one length.
 
+    Args:
+        columns: by name.
+        label: of the table, for messages.
+
     Raises:
-        DataError: columns of unequal length, or of more than one dimension.
+        DataError: columns of unequal length, or of more than one dimension; values that are no column.
 
     >>> dict_table({"hours": [1, 2], "sex": ["f", "m"]}).schema.kinds
     ('number', 'category')
     """
     import pyarrow as pa
 
-    arrays = {}
-    for name, values in columns.items():
-        values = values.detach().cpu().numpy() if isinstance(values, Tensor) else values
-        if isinstance(values, np.ndarray) and values.ndim != 1:
-            raise DataError(f"column {name!r} has shape {values.shape}, expected (n,); flatten it.")
-        arrays[str(name)] = pa.array(values, from_pandas=True)
+    arrays = {name: as_column(values, name) for name, values in columns.items()}
     lengths = {name: len(array) for name, array in arrays.items()}
     if len(set(lengths.values())) > 1:
         raise DataError(f"columns have unequal lengths {lengths}; give every column one value per row.")
@@ -183,7 +199,9 @@ def dict_table(columns: Mapping[str, object], label: str = "the dict of columns"
 
 
 def _vector(values: object, name: str, rows: int) -> Tensor:
-    vector = _tensor(values, name)
+    vector = as_tensor(values, name)
+    if vector.ndim == 2 and vector.shape[1] == 1:
+        vector = vector[:, 0]
     if vector.ndim != 1:
         raise DataError(
             f"{name} has shape {tuple(vector.shape)}, expected ({vector.shape[0] if vector.ndim else 0},): one number "
@@ -192,14 +210,3 @@ def _vector(values: object, name: str, rows: int) -> Tensor:
     if len(vector) != rows:
         raise DataError(f"X has {rows} rows and {name} has {len(vector)}; give one value per row.")
     return vector
-
-
-def _tensor(values: object, name: str) -> Tensor:
-    if isinstance(values, Tensor):
-        return values.detach()
-    array: Any = values
-    if not isinstance(array, np.ndarray):
-        array = array.to_numpy() if hasattr(array, "to_numpy") else np.asarray(array)
-    if array.dtype.kind not in "fiub":
-        raise DataError(f"{name} holds {array.dtype} values, expected numbers; convert them first.")
-    return share(array if array.dtype != np.uint64 else array.astype(np.float64))

@@ -72,7 +72,8 @@ class Table(ABC):
     """Named columns that can be read again and again.
 
     `label` names the table in messages. `n_rows` is None where it is not known before a full read.
-    `in_memory`: reading again needs no input. `plain` is set where the table is one plain CSV file.
+    `in_memory`: reading again needs no input. `plain` is set where the table is one plain CSV file. `matrix_columns` is
+    how many columns a matrix has, None where columns have names of their own.
     """
 
     label: str
@@ -80,6 +81,7 @@ class Table(ABC):
     n_rows: int | None
     in_memory: bool
     plain: PlainCsv | None = None
+    matrix_columns: int | None = None
 
     @abstractmethod
     def chunks(self, columns: Sequence[str], size: int) -> Iterator[Chunk]:

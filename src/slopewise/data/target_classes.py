@@ -150,7 +150,7 @@ def codes_of(chunk: Chunk, target: str, kind: Kind) -> Codes:
     """
     if kind == "category":
         return chunk.codes(target)
-    values = chunk.numbers((target,))[:, 0].numpy()
+    values = chunk.numbers((target,))[:, 0].numpy() + 0.0  # -0.0 is the class 0
     missing = np.isnan(values)
     levels, codes = np.unique(values[~missing], return_inverse=True)
     whole = np.full(len(values), -1, dtype=np.int64)

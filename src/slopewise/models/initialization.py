@@ -35,7 +35,7 @@ def draw_layer(how: str, shape: tuple[int, int], generator: Generator) -> tuple[
     (torch.Size([3, 2]), tensor([0., 0., 0.]))
     """
     check_choice("init", how, INITS)
-    weight, bias = torch.zeros(shape), torch.zeros(shape[0])
+    weight, bias = torch.zeros(shape, dtype=torch.float32), torch.zeros(shape[0], dtype=torch.float32)
     match how:
         case "torch":
             # the same calls as nn.Linear.reset_parameters, so that the values agree bit by bit

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 from slopewise.errors import OptionError
 
+MOST_UNITS = 10**7
+"""Most units of a layer: its parameters would take more memory than a machine has long before."""
+
 
 def hidden_sizes(text: str) -> tuple[int, ...]:
     """Return the layer sizes in a text such as `64,64`; the empty text is no hidden layer.
@@ -29,3 +32,5 @@ def check_sizes(hidden: Sequence[object]) -> None:
     for size in hidden:
         if not isinstance(size, int) or isinstance(size, bool) or size < 1:
             raise OptionError(f"hidden holds {size!r}; give whole numbers above zero, such as 64,64.")
+        if size > MOST_UNITS:
+            raise OptionError(f"hidden holds {size:,}; give at most {MOST_UNITS:,} units, such as 64,64.")

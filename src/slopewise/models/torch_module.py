@@ -95,7 +95,7 @@ def names_of(module: nn.Module) -> tuple[str, ...]:
     return tuple(names)
 
 
-def check_module(module: nn.Module, q: int, k: int) -> nn.Module:
+def check_module(module: Any, q: int, k: int) -> nn.Module:
     """Check the module on three rows of zeros, before the first epoch, and return the module to train.
 
     That is the module itself; where its single output has shape (n, 1), followed by a Flatten, as losses take (n,).
@@ -106,8 +106,14 @@ def check_module(module: nn.Module, q: int, k: int) -> nn.Module:
         k: outputs that the loss needs, `Loss.outputs`; a single one may have shape (n,) or (n, 1).
 
     Raises:
-        DataError: no trainable parameter, it cannot take x, or its output is not a float tensor of shape (n, k).
+        DataError: no module, or without a trainable parameter; it cannot take x, or its output is not a float tensor
+            (n, k).
     """
+    if not isinstance(module, nn.Module):
+        given = f"the class {module.__name__}" if isinstance(module, type) else f"a {type(module).__name__}"
+        raise DataError(
+            f"module is {given}, expected a torch.nn.Module; give an instance, such as nn.Linear({q}, {k})."
+        )
     parameters = list(trainable(module).values())
     if not parameters:
         raise DataError("the module has no trainable parameter; give it layers such as nn.Linear.")

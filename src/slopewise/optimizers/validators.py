@@ -84,6 +84,6 @@ def _number(name: str, value: object, kind: str, fits: Callable[[float], bool]) 
 
 
 def _whole(name: str, value: object, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+    if isinstance(value, bool) or not isinstance(value, Integral) or not least <= int(value) < 2**63:
         raise OptionError(f"{name} must be a whole number of at least {least}, not {value!r}.")
     return int(value)

@@ -65,9 +65,10 @@ class Fit(Fitted[M]):
         """Return predictions for rows, in the library that the rows came in.
 
         Columns: `prediction`; of classes also `p(class)` for each of them; with an interval `low` and `high` (of each
-        class). A pandas, Polars or Arrow frame gives one of its kind (pandas keeps the index), a dict a dict of arrays,
-        a matrix an array or tensor (n,) or (n, 3), of classes the classes alone; a path or query an Arrow table. Under
-        missing='drop', a row with a missing feature has no prediction.
+        class). Classes are of the target's own type: text, numbers or booleans. A pandas, Polars or Arrow frame gives
+        one of its kind (pandas keeps the index), a dict or a list of dicts a dict of arrays, a matrix an array or
+        tensor (n,) or (n, 3), of classes the classes alone; a path or query an Arrow table. Under missing='drop', a row
+        with a missing feature has no prediction.
 
         Args:
             rows: anything that `slopewise.fit` takes; a target is not needed.
@@ -95,9 +96,9 @@ class Fit(Fitted[M]):
     ) -> Iterator[pa.Table]:
         """Yield the features used and the predictions as Arrow tables of one schema, a chunk of rows at a time.
 
-        Numbers are float64, booleans boolean, categories strings, all null where missing. A prediction's column takes
-        an underscore where a feature has its name. Arguments and errors are those of `predict`; one table without rows
-        is yielded where there are none.
+        Numbers are float64, booleans boolean, categories strings, classes of the target's type (whole numbers int64),
+        all null where missing. A prediction's column takes an underscore where a feature has its name. Arguments and
+        errors are those of `predict`; one table without rows is yielded where there are none.
         """
         return predict.predict_table(
             self.record, rows, interval=interval, of=of, threshold=threshold, table_name=table_name

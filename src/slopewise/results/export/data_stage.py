@@ -210,7 +210,7 @@ def _class_number(design: Design, rows: CsvRows) -> str:
     cell = f"row[{literal(design.target)}]"
     if design.target_kind != "category":
         value = _number(cell, rows, boolean=design.target_kind == "boolean")
-        cell = f'format({value}, ".17g")' if design.target_kind == "number" else f"str(bool({value}))"
+        cell = f'format({value} + 0.0, ".17g")' if design.target_kind == "number" else f"str(bool({value}))"
     return f"float(classes.index({cell}))"
 
 

@@ -8,8 +8,7 @@ Intervals of probabilities are those of probability.py.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -28,7 +27,7 @@ from slopewise.results.inference.coefficients import Distribution, check_level, 
 from slopewise.results.inference.covariance import parameters_of
 from slopewise.results.inference.leverage import orthonormal
 from slopewise.results.inference.statistics import residual_variance
-from slopewise.results.prediction.frames import is_matrix, like_input, tables_of
+from slopewise.results.prediction.frames import is_matrix, label_column, label_values, like_input, tables_of
 from slopewise.results.prediction.probability import probability_interval
 from slopewise.results.prediction.scores import predicted
 from slopewise.results.record import FitRecord
@@ -77,10 +76,15 @@ def predict(
         name: np.concatenate([part[name] for part in parts]) if parts else np.empty(0, kind)
         for name, kind in kinds.items()
     }
-    if classes and is_matrix(rows):
-        labels = as_values(columns["prediction"], record.design.target_kind)
-        return labels if interval is None else columns | {"prediction": labels}
-    return like_input(columns, rows)
+    if not classes:
+        return like_input(columns, rows)
+    design, labels = record.design, columns["prediction"]
+    if is_matrix(rows):
+        values = label_values(labels, design)
+        return columns | {"prediction": values} if interval is not None else like_input({"prediction": values}, rows)
+    as_arrays = isinstance(rows[0] if isinstance(rows, tuple) else rows, Mapping | list)
+    typed = label_values(labels, design) if as_arrays else label_column(labels, design)
+    return like_input({**columns, "prediction": typed}, rows)
 
 
 def predict_table(
@@ -98,8 +102,7 @@ def predict_table(
     of `Fit.predict`.
     """
     chunks = predicted_chunks(record, rows, interval=interval, of=of, threshold=threshold, table_name=table_name)
-    text = "prediction" if record.class_names else ""
-    yield from tables_of(record.design, chunks, column_names(record, interval is not None), text)
+    yield from tables_of(record.design, chunks, column_names(record, interval is not None))
 
 
 def column_names(record: FitRecord, interval: bool) -> tuple[str, ...]:
@@ -281,14 +284,3 @@ def _labels(probability: Tensor, class_names: tuple[str, ...], threshold: float 
     labels: np.ndarray = np.array(class_names, dtype=object)[which.numpy()]
     labels[probability.isnan().any(1).numpy()] = None
     return labels
-
-
-def as_values(labels: np.ndarray, kind: str) -> np.ndarray:
-    """Return the labels as what the target was: numbers, booleans, or the text itself."""
-    import numpy as np
-
-    if kind == "category":
-        return labels
-    truth = {"False": 0.0, "True": 1.0}
-    values = np.array([math.nan if label is None else truth.get(label, label) for label in labels], dtype=float)
-    return values.astype(bool) if kind == "boolean" and not np.isnan(values).any() else values

@@ -45,7 +45,7 @@ class Scorer:
         if mean is None or scale is None:
             eta = self.model.forward(theta, x)
             return eta if offset is None else eta + offset
-        with torch.no_grad():
+        with torch.no_grad(), torch.autocast("cpu", enabled=False):
             u = ((x - mean) / scale).to(theta.dtype)
             eta = self.model.forward(theta, u).to(torch.float64)
         eta = eta[:, 0] if self.loss.outputs == 1 else eta

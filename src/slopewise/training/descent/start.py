@@ -49,7 +49,7 @@ def initial_parameters(
     check_choice("init", how, INITS)
     if how in ("zeros", "ones"):
         return torch.full((p,), float(how == "ones"), dtype=dtype)
-    drawn = torch.empty(p)
+    drawn = torch.empty(p, dtype=torch.float32)
     generator = torch.Generator().manual_seed(seed)
     bound = max(p - intercept, 1) ** -0.5
     for part in (drawn[int(intercept) :], drawn[: int(intercept)]):
