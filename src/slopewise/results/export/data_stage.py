@@ -113,7 +113,7 @@ def _coded(design: Design, given: Mapping[str, float | str]) -> list[float]:
     for feature in design.features:
         value = given[feature.name]
         if feature.kind == "category":
-            coded += [float(str(value) == level) for level in feature.levels[1:]]
+            coded += [float(str(value) == level) for level in feature.coded]
         else:
             coded.append(float(value))
     return coded
@@ -164,7 +164,7 @@ def _cells(feature: Feature, rows: CsvRows) -> list[str]:
         )
         cell = f"filled({cell}, {mean})"
     if feature.kind == "category":
-        return [f"float({cell} == {text(level)})" for level in feature.levels[1:]]
+        return [f"float({cell} == {text(level)})" for level in feature.coded]
     return [_number(cell, rows, boolean=feature.kind == "boolean")]
 
 

@@ -45,6 +45,7 @@ class MomentSums(NamedTuple):
     missing: Tensor
     log_weight: Tensor
     offsets: Tensor
+    weightless: int = 0
 
 
 def read_moments(problem: Problem, engine: Engine) -> Moments:
@@ -73,6 +74,8 @@ def checked(sums: MomentSums | None, shift: Tensor, problem: Problem) -> Moments
         DataError: as `read_moments`.
     """
     if sums is None or sums.rows == 0:
+        if sums and sums.weightless:
+            raise DataError("all weights are zero; give at least some rows a positive weight.")
         dropped = f": all {sums.dropped} were dropped for missing values" if sums and sums.dropped else ""
         raise DataError(f"no rows to fit on{dropped}; give a table with rows, or choose missing='mean'.")
     if not bool(sums.products.isfinite().all()):
@@ -104,7 +107,7 @@ def moment_sums(batch: Batch, operands: MomentOperands) -> MomentSums:
         log_weight = batch.w[batch.w > 0].log().sum()
     missing = torch.tensor(batch.missing or (0,), dtype=torch.int64, device=batch.x.device)
     offsets = batch.x.new_zeros(()) if batch.offset is None else batch.offset.sum()
-    return MomentSums(products[: q + 2, : q + 2], n, batch.dropped, missing, log_weight, offsets)
+    return MomentSums(products[: q + 2, : q + 2], n, batch.dropped, missing, log_weight, offsets, batch.weightless)
 
 
 def _scratch(x: Tensor, q: int, width: int) -> Tensor:
@@ -145,6 +148,7 @@ def center(sums: MomentSums, shift: Tensor) -> Moments:
         dropped=sums.dropped,
         missing=tuple(sums.missing.tolist()),
         log_weight=float(sums.log_weight),
+        weightless=sums.weightless,
     )
 
 
