@@ -27,7 +27,9 @@ def test_rows_of_weight_zero_are_left_out_as_by_lm_of_r(rng: np.random.RandomSta
     y[20:] *= 1000
     fit = slopewise.fit({"x": x, "y": y, "w": np.r_[np.ones(20), np.zeros(10)]}, target="y", weights="w")
     assert (fit.n, fit.stats.dof) == (20, 18)
-    assert fit.coefficients["std_error"].to_pylist() == pytest.approx([0.2013719297197048, 0.1990452606181678], rel=1e-12)
+    assert fit.coefficients["std_error"].to_pylist() == pytest.approx(
+        [0.2013719297197048, 0.1990452606181678], rel=1e-12
+    )
     assert fit.stats.aic == pytest.approx(53.7399171063237, rel=1e-12)
     assert "20 used, 10 of weight 0 left out" in fit.summary()
 

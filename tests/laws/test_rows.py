@@ -176,3 +176,16 @@ def test_what_is_no_engine_is_refused(table: pd.DataFrame) -> None:
         fit(table, KINDS[0], engine="cuda")
     with pytest.raises(OptionError, match="an engine has batch_rows of its own"):
         fit(table, KINDS[0], engine=ENGINES[0], batch_rows=5)
+
+
+@pytest.mark.parametrize("factor", [1e-12, 1e-3, 1e3, 1e12])
+@pytest.mark.parametrize(
+    "kind", [kind for kind in KINDS if not {"l1", "l2", "firth"} & set(kind.options)], ids=lambda kind: kind.name
+)
+def test_tiny_and_huge_weights_are_as_good_as_others(kind: Kind, factor: float, table: pd.DataFrame) -> None:
+    """Without a penalty only the ratios of weights decide on the estimates."""
+    w = np.random.default_rng(3).uniform(0.9, 2, N)
+    found, wanted = (fit(table.assign(w=w * by), kind, weights="w") for by in (factor, 1.0))
+    size = float(wanted.theta.abs().max())
+    rtol = 0.02 if kind.name == "huber" and factor != 1.0 else 1e-9  # a weighted median repeats rows of weight > 1
+    np.testing.assert_allclose(found.theta.numpy(), wanted.theta.numpy(), rtol=rtol, atol=rtol * size)
