@@ -79,14 +79,22 @@ def checked(sums: MomentSums | None, shift: Tensor, problem: Problem) -> Moments
         dropped = f": all {sums.dropped} were dropped for missing values" if sums and sums.dropped else ""
         raise DataError(f"no rows to fit on{dropped}; give a table with rows, or choose missing='mean'.")
     if not bool(sums.products.isfinite().all()):
-        raise problem.source.first_invalid_value() or DataError(
-            "sums overflowed: some values are beyond 1e150; rescale the columns."
-        )
+        raise problem.source.first_invalid_value() or _overflow(sums.products, problem)
     if not bool(sums.offsets.isfinite()):
         raise problem.source.first_invalid_value() or DataError("an offset is missing or infinite; correct it.")
     if float(sums.products[-1, -1]) <= 0:
         raise DataError("all weights are zero; give at least some rows a positive weight.")
     return center(sums, shift)
+
+
+def _overflow(products: Tensor, problem: Problem) -> DataError:
+    wrong = (~products.diagonal()[:-1].isfinite()).nonzero()[:, 0].tolist()
+    names = [*(f"column {name!r}" for name in problem.source.x_names), "the target"]
+    where = ", ".join(names[j] for j in wrong[:5]) or "the columns"
+    return DataError(
+        f"sums overflowed: {where} {'holds' if len(wrong) == 1 else 'hold'} values beyond 1e150, whose squares float64 "
+        "does not hold; divide by a power of ten first."
+    )
 
 
 def moment_sums(batch: Batch, operands: MomentOperands) -> MomentSums:
