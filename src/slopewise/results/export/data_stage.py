@@ -188,6 +188,9 @@ def _read(design: Design, rows: CsvRows) -> Iterator[str]:
     if design.missing != "error":
         yield assigned("needed = ", [text(name) for name in needed])
         yield "rows = [row for row in rows if not MISSING & {row[name] for name in needed}]"
+    if design.weights and (design.target_absent or any(feature.absent for feature in design.features)):
+        weight = _number(f"row[{text(design.weights)}]", rows, boolean=design.weights in rows.booleans)
+        yield f"rows = [row for row in rows if {weight} != 0]"
     yield "X = torch.tensor([features(row) for row in rows])"
     for letter, name in (("Y", design.target), ("w", design.weights)):
         if name is not None:
