@@ -35,10 +35,9 @@ class Moments:
     """Everything least squares asks of the rows, about the weighted means, float64.
 
     n rows, weight their total weight (n where all weigh one), mean (q,), y_mean (), gram (q, q) =
-    Σ w (x - mean)(x - mean)', xy (q,), yy () likewise; dropped rows and missing (columns,) counts. mean and y_mean are
-    the sums shift + offset (q + 1,), x first and y last, kept apart so that moments of other rows can be added without
-    losing the digits of a mean that is large against its deviation. lost: decimal digits that shifting left to
-    cancellation (0 when the first block's mean was a good guess).
+    Σ w (x - mean)(x - mean)', xy (q,), yy () likewise; dropped, weightless and missing (columns,) count what is not in
+    them. mean and y_mean are the sums shift + offset (q + 1,), x first and y last, kept apart so that moments of other
+    rows can be added without losing digits of a large mean. lost: decimal digits lost by a bad guess of the mean.
     """
 
     n: int
@@ -54,6 +53,7 @@ class Moments:
     dropped: int = 0
     missing: tuple[int, ...] = ()
     log_weight: float = 0.0
+    weightless: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,8 +39,8 @@ class Batch:
     x (n, q), in any strides; y (n,) or None where the target is not read; w (n,) or None for
     equal weights; offset (n,), added to eta, or None for 0; groups (n,) int64, equal
     for rows of one cluster, or None. `dropped` rows were left out while this
-    batch was made, and `missing` counts the missing values in each used column, in the design's
-    order of columns. The rows of a descent have no offset: it is a second column of y, (n, 2).
+    batch was made, `weightless` ones because they have weight 0, and `missing` counts the missing values in each used
+    column, in the design's order of columns. The rows of a descent have no offset: it is a second column of y, (n, 2).
     """
 
     x: Tensor
@@ -50,6 +50,7 @@ class Batch:
     missing: tuple[int, ...] = ()
     offset: Tensor | None = None
     groups: Tensor | None = None
+    weightless: int = 0
 
     def __len__(self) -> int:
         return self.x.shape[0]

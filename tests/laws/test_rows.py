@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,10 @@ def assert_same(found: Any, wanted: Any, rtol: float) -> None:
     if None not in errors:
         first, second = (each.raw.diagonal().sqrt().numpy() for each in errors)
         np.testing.assert_allclose(first, second, rtol=100 * rtol)
+
+
+def scalars(values: Any) -> dict[str, float]:
+    return {name: v for name, v in dataclasses.asdict(values).items() if isinstance(v, int | float)}
 
 
 def csv(rows: pd.DataFrame, folder: Path) -> str:
@@ -136,8 +141,51 @@ def test_a_weight_is_a_repeated_row(kind: Kind, table: pd.DataFrame) -> None:
     np.testing.assert_allclose(weighted.theta.numpy(), plain.theta.numpy(), rtol=1e-7, atol=1e-7 * size)
 
 
+@kinds
+@pytest.mark.parametrize("streamed", [False, True], ids=["in memory", "streamed"])
+def test_a_row_of_weight_zero_is_no_row(kind: Kind, streamed: bool, table: pd.DataFrame, tmp_path: Path) -> None:
+    """As R's lm and glm: it counts in no n, is no class, and may even be impossible."""
+    rng = np.random.default_rng(3)
+    rows = table.assign(w=rng.uniform(0.5, 2, N).round(3))
+    ghosts = rows.sample(25, random_state=1).assign(w=0.0, a=1e6, y=-1e9, three="ghost", hours=-1.0)
+    ghosts["two"] = "yes" if streamed else "ghost"  # a CSV of yes and no alone holds booleans
+    order = np.argsort(np.r_[np.arange(N), rng.uniform(0, N, 25)], kind="stable")
+    both = pd.concat([rows, ghosts], ignore_index=True).iloc[order].reset_index(drop=True)
+    more = {"weights": "w", **({"batch_rows": 7} if streamed else {})}
+    with_ghosts = fit(csv(both, tmp_path) if streamed else both, kind, **more)
+    without = fit(csv(rows, tmp_path) if streamed else rows, kind, **more)
+    assert_same(with_ghosts, without, 1e-9)
+    assert (with_ghosts.n, with_ghosts.class_names) == (without.n, without.class_names) == (N, without.class_names)
+    assert with_ghosts.n_weightless == 25 and "25 of weight 0" in with_ghosts.summary()
+    for found, wanted in ((with_ghosts.train, without.train), (with_ghosts.stats, without.stats)):
+        if wanted is not None:
+            assert scalars(found) == pytest.approx(scalars(wanted), rel=1e-7, nan_ok=True)
+
+
+@pytest.mark.parametrize("cov_type", ["hc0", "hc1", "hc2", "hc3", "hac", "cluster"])
+def test_a_row_of_weight_zero_is_no_row_in_robust_errors(cov_type: str, table: pd.DataFrame) -> None:
+    rows = table.assign(w=1.0, firm=np.arange(N) % 12)
+    ghosts = rows.iloc[10:30].assign(w=0.0, y=99.0, firm=77)
+    both = pd.concat([rows[:20], ghosts, rows[20:]], ignore_index=True)
+    more = {"weights": "w", "cov_type": cov_type, **({"cluster": "firm"} if cov_type == "cluster" else {})}
+    assert_same(fit(both, KINDS[0], **more), fit(rows, KINDS[0], **more), 1e-9)
+
+
 def test_what_is_no_engine_is_refused(table: pd.DataFrame) -> None:
     with pytest.raises(OptionError, match="engine is a str; give an Engine"):
         fit(table, KINDS[0], engine="cuda")
     with pytest.raises(OptionError, match="an engine has batch_rows of its own"):
         fit(table, KINDS[0], engine=ENGINES[0], batch_rows=5)
+
+
+@pytest.mark.parametrize("factor", [1e-12, 1e-3, 1e3, 1e12])
+@pytest.mark.parametrize(
+    "kind", [kind for kind in KINDS if not {"l1", "l2", "firth"} & set(kind.options)], ids=lambda kind: kind.name
+)
+def test_tiny_and_huge_weights_are_as_good_as_others(kind: Kind, factor: float, table: pd.DataFrame) -> None:
+    """Without a penalty only the ratios of weights decide on the estimates."""
+    w = np.random.default_rng(3).uniform(0.9, 2, N)
+    found, wanted = (fit(table.assign(w=w * by), kind, weights="w") for by in (factor, 1.0))
+    size = float(wanted.theta.abs().max())
+    rtol = 0.02 if kind.name == "huber" and factor != 1.0 else 1e-9  # a weighted median repeats rows of weight > 1
+    np.testing.assert_allclose(found.theta.numpy(), wanted.theta.numpy(), rtol=rtol, atol=rtol * size)

@@ -11,6 +11,7 @@ from slopewise.api.load import load
 from slopewise.api.modes import in_own_modes
 from slopewise.api.option_types import FitOptions
 from slopewise.api.options import ResolvedOptions, resolve_options, takes
+from slopewise.doctor.absent_levels import absent_levels
 from slopewise.errors import OptionError
 from slopewise.results.fit import Fit
 
@@ -121,6 +122,13 @@ def fit(table: Any, *, model: str = "auto", task: str = "auto", **options: Unpac
             "l1 is not differentiable at 0, where gradient descent never settles; leave out the options of a descent."
         )
     checkpoint = _checkpoint(resolved, data)
+    fitted = _wired(data, resolved, warm_start, checkpoint)
+    absent = absent_levels(data.design)
+    return fitted.with_findings((*fitted.findings, *(each.to_dict() for each in absent))) if absent else fitted
+
+
+def _wired(data: TrainingData, resolved: ResolvedOptions, warm_start: Any, checkpoint: Checkpoint | None) -> Fit[Any]:
+    """Return the fit of the kind that the options ask for."""
     own_loss = resolved["loss"] not in (None, "squared")
     if resolved.model == "mlp" or ((data.is_classification or own_loss) and resolved.descends):
         from slopewise.api.network import fit_network

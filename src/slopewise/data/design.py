@@ -6,7 +6,7 @@ intercept. It is saved with the fit and applied to new rows.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,11 @@ import torch
 from torch import Tensor
 
 from slopewise.data.clusters import cluster_numbers
+from slopewise.data.counted_rows import weights_of
 from slopewise.data.source import Chunk, by_column
 from slopewise.data.target_classes import class_numbers, codes_of, recode
-from slopewise.errors import DataError, quoted
+from slopewise.data.unseen_levels import Unseen, without_unseen
+from slopewise.errors import DataError
 from slopewise.types import INTERCEPT, Batch, Kind
 
 MISSING = ("error", "drop", "mean")
@@ -28,12 +30,21 @@ class Feature:
 
     A category has its `levels`, sorted; the first is the reference. `fill` replaces a missing value
     under missing='mean': the training mean of a number, the most frequent level of a category.
+    `full` gives the reference a column too, where there is no intercept that stands for it. `absent` levels are in the
+    table and in no training row that counts: rows held out, of weight 0, or dropped for a missing value.
     """
 
     name: str
     kind: Kind
     levels: tuple[str, ...] = ()
     fill: float | str | None = None
+    full: bool = False
+    absent: tuple[str, ...] = ()
+
+    @property
+    def coded(self) -> tuple[str, ...]:
+        """The levels that have a column of x."""
+        return self.levels if self.full else self.levels[1:]
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -43,7 +54,7 @@ class Feature:
         ('sex[male]',)
         """
         if self.kind == "category":
-            return tuple(f"{self.name}[{level}]" for level in self.levels[1:])
+            return tuple(f"{self.name}[{level}]" for level in self.coded)
         return (self.name,)
 
 
@@ -52,9 +63,10 @@ class Design:
     """The mapping of a table to x (n, q), y (n,) and w (n,).
 
     Where the target is one of several classes, `target_levels` names them, sorted, and y is the number of the class;
-    for a target of numbers there are none. The column `offset`, and the logarithm of the column `exposure`, are added
-    to eta, with no coefficient of their own; unseen rows must have them too. Rows of one value
-    of `cluster` are correlated. `matrix_columns` is how many columns the matrix had, None of a table with names.
+    for a target of numbers there are none; `target_absent` are classes without a training row that counts. The column
+    `offset`, and the logarithm of the column `exposure`, are added to eta, with no coefficient of their own; unseen
+    rows must have them too. Rows of one value of `cluster` are correlated. `matrix_columns`
+    is how many columns the matrix had, None of a table with names.
     """
 
     features: tuple[Feature, ...]
@@ -69,6 +81,7 @@ class Design:
     cluster: str | None = None
     cluster_kind: Kind = "number"
     matrix_columns: int | None = None
+    target_absent: tuple[str, ...] = ()
 
     @property
     def x_names(self) -> tuple[str, ...]:
@@ -91,7 +104,7 @@ class Design:
         fills: list[float] = []
         for feature in self.features:
             if feature.kind == "category":
-                fills += [float(level == feature.fill) for level in feature.levels[1:]]
+                fills += [float(level == feature.fill) for level in feature.coded]
             else:
                 fills.append(float(feature.fill or 0.0))
         return torch.tensor(fills, dtype=torch.float64)
@@ -109,12 +122,18 @@ class Design:
     @staticmethod
     def from_dict(stored: dict[str, Any]) -> Design:
         """Return the design from the values of `to_dict`."""
-        features = tuple(Feature(f["name"], f["kind"], tuple(f["levels"]), f["fill"]) for f in stored["features"])
-        return Design(**{**stored, "features": features, "target_levels": tuple(stored.get("target_levels", ()))})
+        lists = {"levels", "absent"}
+        made: list[dict[str, Any]] = [
+            {name: tuple(value) if name in lists else value for name, value in f.items()} for f in stored["features"]
+        ]
+        classes = {name: tuple(stored.get(name, ())) for name in ("target_levels", "target_absent")}
+        return Design(**{**stored, **classes, "features": tuple(Feature(**values) for values in made)})
 
 
-def make_batch(design: Design, chunk: Chunk, *, keep: np.ndarray | None, with_target: bool, drop: bool) -> Batch:
-    """Return the batch that a design makes of a chunk of rows.
+def make_batch(
+    design: Design, chunk: Chunk, *, keep: np.ndarray | None, with_target: bool, drop: bool, held_out: bool = False
+) -> Batch:
+    """Return the batch that a design makes of a chunk of rows. A row of weight zero is no row.
 
     Args:
         design: the learned design.
@@ -122,60 +141,69 @@ def make_batch(design: Design, chunk: Chunk, *, keep: np.ndarray | None, with_ta
         keep: mask (n,) of the rows wanted, None for all.
         with_target: also read target and weights.
         drop: leave out rows with a missing value where the design drops or fills them; otherwise they stay, as NaN.
+        held_out: leave out rows of a level or class that the training rows do not have, too.
 
     Raises:
         DataError: a level that the training rows do not have; a negative weight; an exposure that is not positive.
     """
-    x = _features(design, chunk, keep)
-    y = w = None
+    y = w = groups = None
+    weightless = 0
+    if with_target and design.weights:
+        w, keep, weightless = weights_of(design.weights, chunk, keep)
+    x, unseen = _features(design, chunk)
     if with_target:
-        y = _target(design, chunk, keep)
-        w = chunk.numbers((design.weights,))[:, 0] if design.weights else None
-        if w is not None and bool((w < 0).any()):
-            row = int((w < 0).nonzero()[0])
-            raise DataError(
-                f"weights column {design.weights!r} is {float(w[row])} in row {chunk.start + row + 1}; "
-                "weights must be zero or positive."
-            )
-    added = _added(design, chunk)
-    groups = None
+        y, unknown = _target(design, chunk)
+        unseen += unknown
+    added = _added(design, chunk, keep)
     if with_target and design.cluster:
         groups = cluster_numbers(chunk, design.cluster, design.cluster_kind, keep)
+    drop = drop and design.missing != "error"
+    if unseen:
+        keep = without_unseen(unseen, chunk, keep, held_out, _complete(design, x, y, w, *added) if drop else None)
     if keep is not None:
         mask = torch.from_numpy(keep)
         x = x[mask]
         added = tuple(column[mask] for column in added)
-        y = y[mask] if y is not None else None
-        w = w[mask] if w is not None else None
-        groups = groups[mask] if groups is not None else None
+        y, w, groups = (None if column is None else column[mask] for column in (y, w, groups))
     if design.missing == "error":
-        return Batch(x, y, w, offset=_total(added), groups=groups)
+        return Batch(x, y, w, offset=_total(added), groups=groups, weightless=weightless)
     counts = _missing_counts(design, x, y, w, *added)
     if design.missing == "mean":
         x = torch.where(x.isnan(), design.fill_row, x)
-    offset = _total(added)
-    if not drop:
-        return Batch(x, y, w, missing=counts, offset=offset, groups=groups)
-    return _drop_missing(Batch(x, y, w, missing=counts, offset=offset, groups=groups))
+    batch = Batch(x, y, w, missing=counts, offset=_total(added), groups=groups, weightless=weightless)
+    return _drop_missing(batch) if drop else batch
 
 
-def _target(design: Design, chunk: Chunk, keep: np.ndarray | None) -> Tensor:
-    """Return y (n,): the numbers themselves, or the class of each row; NaN where missing."""
+def _target(design: Design, chunk: Chunk) -> tuple[Tensor, list[Unseen]]:
+    """Return y (n,), the numbers themselves or the class of each row, NaN where missing; and rows of other classes."""
     if not design.target_levels:
-        return chunk.numbers((design.target,))[:, 0]
+        return chunk.numbers((design.target,))[:, 0], []
     codes = codes_of(chunk, design.target, design.target_kind)
-    return class_numbers(codes, design.target_levels, target=design.target, start=chunk.start, keep=keep)
+    numbers, unknown = class_numbers(codes, design.target_levels)
+    if not unknown.any():
+        return numbers, []
+    return numbers, [Unseen(f"target {design.target!r}", "class", codes, design.target_levels, unknown)]
 
 
-def _added(design: Design, chunk: Chunk) -> tuple[Tensor, ...]:
+def _complete(design: Design, x: Tensor, *others: Tensor | None) -> np.ndarray:
+    """Return the mask (n,) of the rows that no missing value drops."""
+    good = torch.ones(len(x), dtype=torch.bool) if design.missing == "mean" else ~x.isnan().any(1)
+    for column in others:
+        if column is not None:
+            good &= ~column.isnan()
+    return good.numpy()
+
+
+def _added(design: Design, chunk: Chunk, keep: np.ndarray | None) -> tuple[Tensor, ...]:
     """Return offset (n,) and log exposure (n,), those of them that the design has."""
     columns = []
     if design.offset:
         columns.append(chunk.numbers((design.offset,))[:, 0])
     if design.exposure:
         exposure = chunk.numbers((design.exposure,))[:, 0]
-        if bool((exposure <= 0).any()):
-            row = int((exposure <= 0).nonzero()[0])
+        wrong = exposure <= 0 if keep is None else (exposure <= 0) & torch.from_numpy(keep)
+        if bool(wrong.any()):
+            row = int(wrong.nonzero()[0])
             raise DataError(
                 f"exposure column {design.exposure!r} is {float(exposure[row]):g} in row {chunk.start + row + 1}; "
                 "exposures must be positive, for their logarithm is added."
@@ -209,41 +237,39 @@ def _drop_missing(batch: Batch) -> Batch:
     dropped = len(good) - int(good.sum())
     if not dropped:
         return batch
-    left = {name: None if column is None else column[good] for name, column in columns.items()}
-    return Batch(batch.x[good], dropped=dropped, missing=batch.missing, **left)
+    left: dict[str, Any] = {name: None if column is None else column[good] for name, column in columns.items()}
+    return replace(batch, x=batch.x[good], dropped=dropped, **left)
 
 
-def _features(design: Design, chunk: Chunk, keep: np.ndarray | None) -> Tensor:
-    """Return x (n, q); without categories it is the chunk's own memory, not copied."""
+def _features(design: Design, chunk: Chunk) -> tuple[Tensor, list[Unseen]]:
+    """Return x (n, q), without categories the chunk's own memory, not copied; and the rows of unknown levels."""
     numeric = design.numeric
     numbers = chunk.numbers(numeric) if numeric else torch.empty(len(chunk), 0, dtype=torch.float64)
     if len(numeric) == len(design.features):
-        return numbers
+        return numbers, []
     x = by_column(len(chunk), len(design.x_names))
+    unseen: list[Unseen] = []
     column = number = 0
     for feature in design.features:
         width = len(feature.columns)
         if feature.kind == "category":
-            x[:, column : column + width] = _indicators(feature, chunk, keep)
+            found = chunk.codes(feature.name)
+            codes = recode(found, feature.levels)
+            x[:, column : column + width] = _indicators(feature, codes)
+            unknown = codes == len(feature.levels)
+            if unknown.any():
+                unseen.append(Unseen(f"column {feature.name!r}", "level", found, feature.levels, unknown))
         else:
             x[:, column] = numbers[:, number]
             number += 1
         column += width
-    return x
+    return x, unseen
 
 
-def _indicators(feature: Feature, chunk: Chunk, keep: np.ndarray | None) -> Tensor:
-    """Return 0/1 columns (n, levels - 1); a missing value is NaN in each."""
-    column = chunk.codes(feature.name)
-    codes = recode(column, feature.levels)
-    unseen = (codes == len(feature.levels)) & (keep if keep is not None else True)
-    if unseen.any():
-        row = int(unseen.argmax())
-        raise DataError(
-            f"column {feature.name!r} is {column.levels[column.codes[row]]!r} in row {chunk.start + row + 1}, a level "
-            f"never seen in training (seen: {quoted(feature.levels)}); drop such rows or train with them."
-        )
+def _indicators(feature: Feature, codes: np.ndarray) -> Tensor:
+    """Return the 0/1 columns (n, coded levels) of codes (n,); a missing value is NaN in each."""
     tensor = torch.from_numpy(codes)
-    columns = (tensor[:, None] == torch.arange(1, len(feature.levels))).to(torch.float64)
+    coded = torch.arange(0 if feature.full else 1, len(feature.levels))
+    columns = (tensor[:, None] == coded).to(torch.float64)
     columns[tensor < 0] = torch.nan
     return columns

@@ -51,7 +51,14 @@ class DesignSource(Source):
                 keep = self._wanted(chunk)
                 yield (
                     chunk,
-                    make_batch(self.design, chunk, keep=keep, with_target=self.with_target, drop=self.with_target),
+                    make_batch(
+                        self.design,
+                        chunk,
+                        keep=keep,
+                        with_target=self.with_target,
+                        drop=self.with_target,
+                        held_out=self.part in ("validation", "test"),
+                    ),
                 )
 
     def batches(self, size: int) -> Iterator[Batch]:
@@ -91,6 +98,9 @@ def _search(source: DesignSource, test: np.ufunc) -> tuple[str, int, int] | None
     count = dict.fromkeys(names, 0)
     for chunk in source.table.chunks(names, 65536):
         keep = source._wanted(chunk)
+        if source.with_target and source.design.weights:
+            counts = chunk.numbers((source.design.weights,))[:, 0].numpy() != 0
+            keep = counts if keep is None else keep & counts
         for name in names:
             hit = _hits(chunk, name, source.table, test)
             hit = hit if keep is None else hit & keep

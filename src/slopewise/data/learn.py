@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from slopewise.data.counted_rows import CountedRows, counted_rows, no_row_counts
 from slopewise.data.design import MISSING, Design, Feature
 from slopewise.data.numeric_text import text_among_numbers
 from slopewise.data.source import Chunk, Table
@@ -23,6 +24,8 @@ class _ColumnStatistics:
     """Statistics of the training rows, per column."""
 
     levels: dict[str, Counter[str]] = field(default_factory=dict)
+    absent: dict[str, set[str]] = field(default_factory=dict)
+    rows: int = 0
     sums: dict[str, float] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
 
@@ -80,14 +83,15 @@ def learn_design(
     categories = [f.name for f in plain if f.kind == "category"]
     for name in categories:
         _refuse_text_among_numbers(table, name, "column")
-    statistics = (
-        _collect_statistics(table, plain, split, means=missing == "mean")
-        if categories or missing == "mean"
-        else _ColumnStatistics()
-    )
-    learned = tuple(_learn_feature(f, statistics, missing) for f in plain)
+    added = [name for name in (target, *others.values()) if name]
+    rows = counted_rows(table, split, weights=weights, features=chosen, others=added, missing=missing)
+    statistics = _ColumnStatistics()
+    if categories or missing == "mean":
+        statistics = _collect_statistics(table, plain, rows, means=missing == "mean")
+    coded_fully = categories[0] if categories and not intercept else None
+    learned = tuple(_learn_feature(f, statistics, missing, full=f.name == coded_fully) for f in plain)
     kind = table.schema.kind(target)
-    levels = learn_classes(table, target, split) if is_classification else ()
+    levels, absent = learn_classes(table, target, rows) if is_classification else ((), ())
     return Design(
         learned,
         target,
@@ -101,6 +105,7 @@ def learn_design(
         cluster=cluster,
         cluster_kind=table.schema.kind(cluster) if cluster else "number",
         matrix_columns=table.matrix_columns,
+        target_absent=absent,
     )
 
 
@@ -197,14 +202,18 @@ def _refuse_text_among_numbers(table: Table, name: str, role: str) -> None:
         )
 
 
-def _collect_statistics(table: Table, features: Sequence[Feature], split: Split, *, means: bool) -> _ColumnStatistics:
+def _collect_statistics(
+    table: Table, features: Sequence[Feature], rows: CountedRows, *, means: bool
+) -> _ColumnStatistics:
     wanted = [f for f in features if f.kind == "category" or means]
     statistics = _ColumnStatistics()
-    for chunk in table.chunks([f.name for f in wanted], CHUNK_ROWS):
-        train = split.mask("train", chunk.start, len(chunk))
-        keep = np.ones(len(chunk), bool) if train is None else train
+    for chunk in table.chunks(rows.columns([f.name for f in wanted]), CHUNK_ROWS):
+        keep = rows.mask(chunk)
+        statistics.rows += int(keep.sum())
         for feature in wanted:
             _add_chunk(feature, chunk, keep, statistics)
+    if not statistics.rows and rows.weights:
+        raise no_row_counts(rows.weights)
     return statistics
 
 
@@ -215,6 +224,10 @@ def _add_chunk(feature: Feature, chunk: Chunk, keep: np.ndarray, statistics: _Co
         tally = np.bincount(codes, minlength=len(column.levels))
         counter = statistics.levels.setdefault(feature.name, Counter())
         counter.update({level: int(k) for level, k in zip(column.levels, tally, strict=True) if k})
+        if not keep.all():
+            others = column.codes[~keep & (column.codes >= 0)]
+            absent = statistics.absent.setdefault(feature.name, set())
+            absent.update(column.levels[code] for code in np.unique(others).tolist())
         return
     values = chunk.numbers((feature.name,))[:, 0].numpy()[keep]
     present = values[~np.isnan(values)]
@@ -222,17 +235,18 @@ def _add_chunk(feature: Feature, chunk: Chunk, keep: np.ndarray, statistics: _Co
     statistics.counts[feature.name] = statistics.counts.get(feature.name, 0) + len(present)
 
 
-def _learn_feature(feature: Feature, statistics: _ColumnStatistics, missing: str) -> Feature:
+def _learn_feature(feature: Feature, statistics: _ColumnStatistics, missing: str, *, full: bool) -> Feature:
     if feature.kind == "category":
         tally = statistics.levels.get(feature.name, Counter())
         levels = tuple(sorted(tally))
-        if len(levels) < 2:
+        if len(levels) < 2 - full:
             values = f"only the level {levels[0]!r}" if levels else "no value at all"
             raise DataError(
                 f"column {feature.name!r} holds {values} in the training rows, so it explains nothing; leave it out."
             )
         fill = max(levels, key=lambda level: tally[level]) if missing == "mean" else None
-        return replace(feature, levels=levels, fill=fill)
+        absent = tuple(sorted(statistics.absent.get(feature.name, set()) - set(levels)))
+        return replace(feature, levels=levels, fill=fill, full=full, absent=absent)
     if missing != "mean":
         return feature
     count = statistics.counts.get(feature.name, 0)

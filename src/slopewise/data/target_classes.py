@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from slopewise.data.counted_rows import CountedRows, no_row_counts
 from slopewise.data.numeric_text import text_among_numbers
 from slopewise.data.source import Chunk, Codes, Table
-from slopewise.data.split import Split
 from slopewise.errors import DataError, quoted
 from slopewise.types import Kind
 
@@ -50,27 +50,32 @@ def _zeros_and_ones(chunk: Chunk, target: str) -> bool:
     return bool(((values == 0) | (values == 1) | np.isnan(values)).all())
 
 
-def learn_classes(table: Table, target: str, split: Split) -> tuple[str, ...]:
-    """Return the classes of the training rows, sorted: text alphabetically, numbers by value.
+def learn_classes(table: Table, target: str, rows: CountedRows) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the classes of the training rows, sorted: text alphabetically, numbers by value; and those of no such row.
 
     Args:
         table: all rows.
         target: its column of classes.
-        split: which of the rows are for training.
+        rows: which of them count.
 
     Raises:
         DataError: one class only, a class with one row, more classes than could be learned, or an identifier.
     """
     tally: Counter[str] = Counter()
     kind = table.schema.kind(target)
-    for chunk in table.chunks((target,), CHUNK_ROWS):
-        mask = split.mask("train", chunk.start, len(chunk))
-        keep = np.ones(len(chunk), bool) if mask is None else mask
+    absent: set[str] = set()
+    for chunk in table.chunks(rows.columns((target,)), CHUNK_ROWS):
+        keep = rows.mask(chunk)
         column = codes_of(chunk, target, kind)
         counts = np.bincount(column.codes[keep & (column.codes >= 0)], minlength=len(column.levels)).tolist()
         tally.update({level: count for level, count in zip(column.levels, counts, strict=True) if count})
+        if not keep.all():
+            absent.update(column.levels[code] for code in np.unique(column.codes[~keep & (column.codes >= 0)]).tolist())
+    if not tally and rows.weights:
+        raise no_row_counts(rows.weights)
     check_classes(target, tally)
-    return tuple(sorted(tally) if kind != "number" else sorted(tally, key=float))
+    key = float if kind == "number" else str
+    return tuple(sorted(tally, key=key)), tuple(sorted(absent - set(tally), key=key))
 
 
 def check_classes(target: str, rows: Mapping[str, int]) -> None:
@@ -95,7 +100,7 @@ def check_classes(target: str, rows: Mapping[str, int]) -> None:
             "or give task='regression' if it is a number."
         )
     alone = [level for level, count in rows.items() if count == 1]
-    if total > SMALL_TABLE and alone:
+    if total > SMALL_TABLE and len(alone) > 1 and 2 * len(alone) > len(rows):
         plural = len(alone) > 1
         raise DataError(
             f"class{'es' * plural} {quoted(alone)} {'have' if plural else 'has'} one row each in target {target!r}, "
@@ -103,30 +108,15 @@ def check_classes(target: str, rows: Mapping[str, int]) -> None:
         )
 
 
-def class_numbers(
-    column: Codes, levels: tuple[str, ...], *, target: str, start: int, keep: np.ndarray | None
-) -> Tensor:
-    """Return the class of each row (n,) as float64, NaN where missing.
+def class_numbers(column: Codes, levels: tuple[str, ...]) -> tuple[Tensor, np.ndarray]:
+    """Return the class of each row (n,) as float64, NaN where missing; and a mask (n,) of those of no known class.
 
     Args:
         column: the target's values.
         levels: the classes of the training rows.
-        target: its name.
-        start: number of the first row, from 0.
-        keep: mask (n,) of the rows wanted; others may be of any class.
-
-    Raises:
-        DataError: a class that the training rows do not have.
     """
     codes = recode(column, levels)
-    unknown = (codes == len(levels)) & (keep if keep is not None else True)
-    if unknown.any():
-        row = int(unknown.argmax())
-        raise DataError(
-            f"target {target!r} is {column.levels[column.codes[row]]!r} in row {start + row + 1}, a class never seen "
-            f"in training (seen: {quoted(levels)}); drop such rows or train with them."
-        )
-    return torch.from_numpy(np.where(codes < 0, np.nan, codes.astype(np.float64)))
+    return torch.from_numpy(np.where(codes < 0, np.nan, codes.astype(np.float64))), codes == len(levels)
 
 
 def recode(column: Codes, levels: Sequence[str]) -> np.ndarray:

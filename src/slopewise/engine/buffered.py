@@ -196,8 +196,8 @@ def _between(pieces: tuple[Batch, ...], start: int, stop: int | None) -> tuple[B
         begin = end - len(piece)
         cut = _rows(piece, slice(max(start - begin, 0), None if stop is None else max(stop - begin, 0)))
         if begin >= start and (stop is None or begin < stop):
-            cut = replace(cut, dropped=piece.dropped, missing=piece.missing)
-        if len(cut) or cut.dropped:
+            cut = replace(cut, dropped=piece.dropped, missing=piece.missing, weightless=piece.weightless)
+        if len(cut) or cut.dropped or cut.weightless:
             cuts.append(cut)
     return tuple(cuts)
 
@@ -205,7 +205,9 @@ def _between(pieces: tuple[Batch, ...], start: int, stop: int | None) -> tuple[B
 def _cut(batch: Batch, start: int, stop: int) -> Batch:
     """Return rows start to stop, and with the first of them what was left out of the batch."""
     cut = _rows(batch, slice(start, stop))
-    return cut if start else replace(cut, dropped=batch.dropped, missing=batch.missing)
+    if start:
+        return cut
+    return replace(cut, dropped=batch.dropped, missing=batch.missing, weightless=batch.weightless)
 
 
 def _rows(batch: Batch, rows: slice) -> Batch:

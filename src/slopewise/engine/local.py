@@ -94,7 +94,7 @@ class LocalEngine(Engine):
         result: S | None = None
         done = 0
         for batch in part.batches(self.batch_rows):
-            if len(batch) or batch.dropped:
+            if len(batch) or batch.dropped or batch.weightless:
                 value = kernel(batch if device == CPU else move(batch, device), operands)
                 result = value if result is None else combine(result, value)
             if self.callback is not None and not part.in_memory:

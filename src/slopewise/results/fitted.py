@@ -92,6 +92,11 @@ class Fitted(Generic[M]):
         return self.record.moments.dropped
 
     @property
+    def n_weightless(self) -> int:
+        """Training rows left out for a weight of 0."""
+        return self.record.moments.weightless
+
+    @property
     def missing(self) -> tuple[int, ...]:
         """Missing values of each column that was read: features in order, target, weights."""
         return self.record.moments.missing

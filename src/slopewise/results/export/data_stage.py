@@ -113,7 +113,7 @@ def _coded(design: Design, given: Mapping[str, float | str]) -> list[float]:
     for feature in design.features:
         value = given[feature.name]
         if feature.kind == "category":
-            coded += [float(str(value) == level) for level in feature.levels[1:]]
+            coded += [float(str(value) == level) for level in feature.coded]
         else:
             coded.append(float(value))
     return coded
@@ -163,7 +163,7 @@ def _cells(feature: Feature, rows: CsvRows) -> list[str]:
         mean = literal(feature.fill if of_text else repr(feature.fill).replace(".", rows.decimal))
         cell = f"filled({cell}, {mean})"
     if feature.kind == "category":
-        return [f"float({cell} == {literal(level)})" for level in feature.levels[1:]]
+        return [f"float({cell} == {literal(level)})" for level in feature.coded]
     return [_number(cell, rows, boolean=feature.kind == "boolean")]
 
 
@@ -187,6 +187,9 @@ def _read(design: Design, rows: CsvRows) -> Iterator[str]:
     if design.missing != "error":
         yield assigned("needed = ", [literal(name) for name in needed])
         yield "rows = [row for row in rows if not MISSING & {row[name] for name in needed}]"
+    if design.weights and (design.target_absent or any(feature.absent for feature in design.features)):
+        weight = _number(f"row[{literal(design.weights)}]", rows, boolean=design.weights in rows.booleans)
+        yield f"rows = [row for row in rows if {weight} != 0]"
     yield "X = torch.tensor([features(row) for row in rows])"
     for letter, name in (("Y", design.target), ("w", design.weights)):
         if name is not None:

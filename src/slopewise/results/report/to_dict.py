@@ -37,6 +37,7 @@ def described(fit: Fitted[Any]) -> dict[str, Any]:
     values: dict[str, Any] = {
         "n": fit.n,
         "n_dropped": fit.n_dropped,
+        "n_weightless": fit.n_weightless,
         "model": KINDS.get(record.loss.name, record.loss.name) if record.has_coefficients else "network",
         "network": None if record.is_solved else record.model.describe(),
         "loss": record.loss.name,
@@ -83,7 +84,11 @@ def _display(fit: Fitted[Any]) -> dict[str, Any]:
     columns = [feature.name for feature in design.features] + [design.target]
     columns += [design.weights] if design.weights else []
     missing = {name: count for name, count in zip(columns, fit.missing, strict=False) if count}
-    references = {feature.name: feature.levels[0] for feature in design.features if feature.kind == "category"}
+    references = {
+        feature.name: feature.levels[0]
+        for feature in design.features
+        if feature.kind == "category" and not feature.full
+    }
     return {
         "weights": design.weights,
         "intercept": design.intercept,

@@ -20,6 +20,12 @@ from slopewise.training.moments.standardize import raw_map
 FULL = 15.0
 FEW = 9.0
 
+ZERO = EPS / 8
+"""Contribution to the target, relative to it, that refinement leaves of a coefficient which is zero: 2e-17 at most."""
+
+COMPARABLE = 1e-8
+"""Length of a column, relative to the longest, below which what is rounded there may hide a coefficient here."""
+
 
 def moment_digits(*, scaled: ScaledProblem, basis: Basis, c: Tensor, moments: Moments, rss: float) -> Tensor:
     """Return digits (p,) of a solution of the scaled normal equations.
@@ -76,6 +82,7 @@ def refined_digits(
         rss,
         wrong_gradient=wrong,
         wrong_residual=unit * size,
+        floor=EPS**2 if extended else ZERO,
         last_step=last_step,
         rounded=rounded.to(torch.float64),
     )
@@ -105,6 +112,7 @@ def _digits(
     *,
     wrong_gradient: Tensor,
     wrong_residual: float,
+    floor: float = ZERO,
     last_step: Tensor | None = None,
     rounded: Tensor | None = None,
 ) -> Tensor:
@@ -135,7 +143,13 @@ def _digits(
         error[0] += EPS / 2 * float((moments.mean * coef).abs().sum() + moments.y_mean.abs())
     if last_step is not None:
         error += EPS * last_step.abs() + EPS / 2 * theta.abs()
-    natural = reach * math.sqrt(scaled.yy)
-    against = torch.where(theta.abs() > 10 * error, theta.abs(), natural)
-    digits: Tensor = -(error / against).log10()
+    # A coefficient that is zero but for rounding is compared with the size that it might have, any other with itself.
+    whole = math.sqrt(scaled.yy + scaled.intercept * moments.weight * float(moments.y_mean) ** 2)
+    zero = floor * whole / scaled.scale
+    if scaled.intercept:
+        zero = torch.cat([floor * ((moments.mean * coef).abs().sum() + moments.y_mean.abs())[None], zero])
+    lengths = torch.cat([scaled.scale.new_full((len(zero) - len(coef),), math.sqrt(moments.weight)), scaled.scale])
+    is_zero = (theta.abs() <= zero) & (lengths >= COMPARABLE * lengths.max())
+    against = torch.where(is_zero, reach * math.sqrt(scaled.yy), theta.abs())
+    digits: Tensor = -(error / against).nan_to_num(0.0, posinf=1.0).log10()
     return digits.clamp(0.0, FULL)

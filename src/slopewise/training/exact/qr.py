@@ -159,6 +159,14 @@ def add_pairs(a: tuple[Tensor, Tensor], b: tuple[Tensor, Tensor]) -> tuple[Tenso
     return double_double.add(DoubleDouble(*a), DoubleDouble(*b))
 
 
+def _remedy(name: str) -> str:
+    """Return what to leave out: a column, or the whole category that an indicator such as `city[Ulm]` belongs to."""
+    if not name.endswith("]"):
+        return f"drop {name!r}"
+    category = name.split("[")[0]
+    return f"drop the column {category!r}, or merge its level {name[len(category) + 1 : -1]!r} with another"
+
+
 def check_rank(r: Tensor, scaled: ScaledProblem, names: tuple[str, ...]) -> None:
     """Raise FitError with the relation between the columns if one is a combination of those before it.
 
@@ -181,5 +189,5 @@ def check_rank(r: Tensor, scaled: ScaledProblem, names: tuple[str, ...]) -> None
     constant = " + a constant" if scaled.intercept else ""
     raise FitError(
         f"columns {quoted([names[j] for j in involved] + [names[k]])} are perfectly collinear: {names[k]} = "
-        f"{relation}{constant}; drop {names[k]!r}, or set l2 above zero."
+        f"{relation}{constant}; {_remedy(names[k])}, or set l2 above zero."
     )

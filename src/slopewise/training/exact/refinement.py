@@ -101,6 +101,12 @@ def refine(
             break
         before = moved
     if not converged and moved > 1e-6:
+        if len(start) == 1:
+            name, last = problem.names[-1], float(moments.mean.abs() / (moments.gram[0, 0] / moments.weight).sqrt())
+            raise FitError(
+                f"column {name!r} varies only in its last digits, its mean being {last:.0e} standard deviations: "
+                "subtract a constant near its mean before the table is written."
+            )
         raise FitError(
             "refinement does not converge: the columns are collinear to working precision; drop a column or set l2."
         )

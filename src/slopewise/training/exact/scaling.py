@@ -18,6 +18,9 @@ from slopewise.training.moments.moments import spread_of
 
 EPS = torch.finfo(torch.float64).eps
 
+LEAST = 1e-290
+"""Squares below it have fewer digits than float64 has elsewhere, or soon will."""
+
 
 @dataclass(frozen=True, slots=True)
 class ScaledProblem:
@@ -101,7 +104,21 @@ def _check_rows(problem: Problem, moments: Moments) -> None:
         )
 
 
+def _underflows(spread: float, mean: float, moments: Moments) -> bool:
+    """Return whether Σ w (x - mean)² (spread) has lost digits to the smallest float64, of values that are not all 0."""
+    return spread < LEAST * moments.weight and mean != 0 and mean**2 < LEAST
+
+
 def _check_spread(problem: Problem, moments: Moments, spread: Tensor, yy: float, names: tuple[str, ...]) -> None:
+    tiny = [
+        n for n, s, m in zip(names, spread.tolist(), moments.mean.tolist(), strict=True) if _underflows(s, m, moments)
+    ]
+    if tiny or _underflows(yy, float(moments.y_mean), moments):
+        subject = f"column{'s' * (len(tiny) > 1)} {quoted(tiny)}" if tiny else "the target"
+        raise FitError(
+            f"{subject} {'hold' if len(tiny) > 1 else 'holds'} values below 1e-145, whose squares float64 does not "
+            "hold; multiply by a power of ten first."
+        )
     noise = moments.weight * (4 * EPS * moments.mean.abs()) ** 2
     flat = [name for name, is_flat in zip(names, (spread <= noise).tolist(), strict=True) if is_flat]
     if flat:

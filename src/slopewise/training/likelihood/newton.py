@@ -16,7 +16,7 @@ from slopewise.problem import Problem
 from slopewise.solution import Basis, Moments, Solution, Status
 from slopewise.training.likelihood.checks import check_columns
 from slopewise.training.likelihood.first_pass import KEPT, SAMPLE_ROWS, FirstPass
-from slopewise.training.likelihood.newton_iteration import Evaluate, NewtonState, newton_iteration
+from slopewise.training.likelihood.newton_iteration import TOLERANCE, Evaluate, NewtonState, newton_iteration
 from slopewise.training.likelihood.quasi_newton import QuasiNewtonResult, quasi_newton
 from slopewise.training.likelihood.score import Derivatives, HessianOf, ScoreOperands, derivatives, score_sums
 from slopewise.training.likelihood.separation import SeparationMonitor
@@ -86,6 +86,7 @@ def _iterate(setup: LikelihoodSetup, engine: Engine, warm: Tensor | None) -> Sol
         rows,
         near.c,
         columns.ridge,
+        tolerance=TOLERANCE * setup.unit,
         stale=stale,
         quadratic_rate=near.quadratic_rate,
         monitor=monitor.step,

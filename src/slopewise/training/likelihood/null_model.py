@@ -17,8 +17,8 @@ from slopewise.errors import FitError
 from slopewise.losses.log_link import LogLink
 from slopewise.losses.loss import Loss
 from slopewise.problem import Problem
-from slopewise.training.likelihood.first_pass import FirstPass
-from slopewise.training.likelihood.newton_iteration import newton_iteration
+from slopewise.training.likelihood.first_pass import FirstPass, step_unit
+from slopewise.training.likelihood.newton_iteration import TOLERANCE, newton_iteration
 from slopewise.training.likelihood.score import Derivatives, ScoreOperands, ScoreSums, derivatives, score_sums
 from slopewise.types import Batch
 
@@ -60,7 +60,8 @@ def _of_classes(problem: Problem, first: FirstPass) -> tuple[Tensor, float]:
     equal = torch.zeros(m, dtype=torch.float64)
     if not problem.intercept:
         return equal, evaluate(equal).value
-    top = newton_iteration(evaluate, equal, torch.zeros(m, m, dtype=torch.float64))
+    none = torch.zeros(m, m, dtype=torch.float64)
+    top = newton_iteration(evaluate, equal, none, tolerance=TOLERANCE * step_unit(first.moments))
     return top.c + top.step, top.value
 
 
@@ -85,7 +86,8 @@ def _of_means(problem: Problem, loss: LogLink, first: FirstPass, engine: Engine)
         return torch.zeros_like(mean), evaluate(torch.zeros_like(mean)).value
     sums = engine.reduce(exposure_sums, problem.source, None)
     assert sums is not None
-    top = newton_iteration(evaluate, (sums[0] / sums[1]).log()[None], torch.zeros(1, 1, dtype=torch.float64))
+    start, none = (sums[0] / sums[1]).log()[None], torch.zeros(1, 1, dtype=torch.float64)
+    top = newton_iteration(evaluate, start, none, tolerance=TOLERANCE * step_unit(first.moments))
     return top.c + top.step, top.value
 
 

@@ -27,7 +27,7 @@ from slopewise.solution import Moments, Nuisance, Solution, Status
 from slopewise.training.likelihood.checks import check_columns
 from slopewise.training.likelihood.information import linear_predictor
 from slopewise.training.likelihood.newton import basis_of, evaluate_rows
-from slopewise.training.likelihood.newton_iteration import Evaluate, NewtonState, newton_iteration
+from slopewise.training.likelihood.newton_iteration import TOLERANCE, Evaluate, NewtonState, newton_iteration
 from slopewise.training.likelihood.null_model import null_model
 from slopewise.training.likelihood.score import Derivatives, ScoreOperands
 from slopewise.training.likelihood.setup import LikelihoodSetup, likelihood_setup
@@ -104,6 +104,7 @@ class OverdispersedNewton(Solver):
                 joint(setup, engine),
                 torch.cat([c, c.new_tensor([log_alpha])]),
                 c.new_zeros(len(c) + 1, len(c) + 1),
+                tolerance=TOLERANCE * setup.unit,
             )
             return _solution(setup, engine, top, passes + top.passes)
 
@@ -123,7 +124,7 @@ def in_turn(setup: LikelihoodSetup, engine: Engine, start: Tensor) -> tuple[Tens
     for _ in range(MOST_ROUNDS):
         problem = _with_alpha(setup.problem, log_alpha)
         evaluate = evaluate_rows(problem, engine, setup.columns)
-        top = newton_iteration(evaluate, c, setup.columns.ridge, tolerance=LOOSE)
+        top = newton_iteration(evaluate, c, setup.columns.ridge, tolerance=LOOSE * setup.unit)
         c = top.c + top.step
         sums = alpha_derivatives(problem, engine, setup.columns, c)
         passes += top.passes + 1

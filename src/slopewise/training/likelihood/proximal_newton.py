@@ -73,7 +73,9 @@ class CoordinateDescent(Solver):
             first, columns = setup.first, setup.columns
             evaluate = squared_loss(first, columns) if squared else evaluate_rows(setup.problem, engine, columns)
             coding = coding_of(problem, columns)
-            c, value, passes = descend(coded(evaluate, coding), setup.null @ torch.linalg.pinv(coding.matrix).T, coding)
+            c, value, passes = descend(
+                coded(evaluate, coding), setup.null @ torch.linalg.pinv(coding.matrix).T, coding, setup.unit
+            )
         return Solution(
             theta=columns.raw(coding.matrix @ c),
             status=Status.CONVERGED,
@@ -144,13 +146,14 @@ def coded(evaluate: Evaluate, coding: Coding) -> Evaluate:
     return evaluate_coded
 
 
-def descend(evaluate: Evaluate, start: Tensor, coding: Coding) -> tuple[Tensor, float, int]:
+def descend(evaluate: Evaluate, start: Tensor, coding: Coding, unit: float = 1.0) -> tuple[Tensor, float, int]:
     """Return c (e,) at the optimum, the loss there, and the evaluations it took. Steps 1 to 4 of the file.
 
     Args:
         evaluate: value, score and Hessian of the loss at c.
         start: (e,).
         coding: the parameters, and the penalty on them.
+        unit: by which the tolerance is multiplied.
 
     Raises:
         FitError: no convergence.
@@ -164,7 +167,7 @@ def descend(evaluate: Evaluate, start: Tensor, coding: Coding) -> tuple[Tensor, 
         target = lowest(hessian, hessian @ c - score, coding.l1, c)
         step = target - c
         predicted = -float(score @ step) - float(coding.l1 @ (target.abs() - c.abs()))
-        if math.sqrt(max(predicted, 0.0)) <= TOLERANCE or predicted <= 1e-15 * abs(state.value):
+        if math.sqrt(max(predicted, 0.0)) <= TOLERANCE * unit or predicted <= 1e-15 * abs(state.value):
             return target, state.value, passes
         now, share = state.value + coding.penalty(c), 1.0
         while True:

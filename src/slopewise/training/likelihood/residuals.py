@@ -75,6 +75,8 @@ def percentile(values: Tensor, w: Tensor | None, share: float) -> float:
         w: (n,), how often each is repeated; None for once.
         share: from 0 to 1.
     """
+    if w is not None:
+        w = w * max(1.0, len(w) / float(w.sum()))  # less than a row each: they repeat none, and count in proportion
     total = float(len(values)) if w is None else float(w.sum())
     position = share * (total - 1)
     below = math.floor(position)

@@ -188,7 +188,7 @@ def _minimise(
             assert r is not None  # every row has a positive weight, and the columns are independent
         step, decrement = _step(score, r)
         # The influence of a row is at most delta, and its square twice its loss.
-        unit = min(loss.delta, math.sqrt(2 * max(found.value, 0.0) / weight))
+        unit = setup.unit * min(loss.delta, math.sqrt(2 * max(found.value, 0.0) / weight))
         stalled = exact and before / 2 <= decrement <= ROUNDED * unit
         if decrement <= tolerance * unit or stalled:
             return RobustState(c + step, found, r, value, decrement / unit if unit else 0.0, passes)

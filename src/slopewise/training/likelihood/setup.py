@@ -13,7 +13,7 @@ from slopewise.engine.threads import one_torch_thread
 from slopewise.problem import Problem
 from slopewise.solution import Moments
 from slopewise.training.likelihood.checks import check_classes
-from slopewise.training.likelihood.first_pass import KEPT, FirstPass, first_pass
+from slopewise.training.likelihood.first_pass import KEPT, FirstPass, first_pass, step_unit
 from slopewise.training.likelihood.null_model import null_model
 from slopewise.training.likelihood.standardized_columns import StandardizedColumns, standardized_columns
 
@@ -31,6 +31,11 @@ class LikelihoodSetup:
     columns: StandardizedColumns
     null: Tensor
     null_loss: float
+
+    @property
+    def unit(self) -> float:
+        """By what a step in standard errors is measured, so that tiny weights are solved as well as large ones."""
+        return step_unit(self.first.moments)
 
 
 @contextmanager

@@ -45,6 +45,7 @@ class MomentSums(NamedTuple):
     missing: Tensor
     log_weight: Tensor
     offsets: Tensor
+    weightless: int = 0
 
 
 def read_moments(problem: Problem, engine: Engine) -> Moments:
@@ -73,17 +74,27 @@ def checked(sums: MomentSums | None, shift: Tensor, problem: Problem) -> Moments
         DataError: as `read_moments`.
     """
     if sums is None or sums.rows == 0:
+        if sums and sums.weightless:
+            raise DataError("all weights are zero; give at least some rows a positive weight.")
         dropped = f": all {sums.dropped} were dropped for missing values" if sums and sums.dropped else ""
         raise DataError(f"no rows to fit on{dropped}; give a table with rows, or choose missing='mean'.")
     if not bool(sums.products.isfinite().all()):
-        raise problem.source.first_invalid_value() or DataError(
-            "sums overflowed: some values are beyond 1e150; rescale the columns."
-        )
+        raise problem.source.first_invalid_value() or _overflow(sums.products, problem)
     if not bool(sums.offsets.isfinite()):
         raise problem.source.first_invalid_value() or DataError("an offset is missing or infinite; correct it.")
     if float(sums.products[-1, -1]) <= 0:
         raise DataError("all weights are zero; give at least some rows a positive weight.")
     return center(sums, shift)
+
+
+def _overflow(products: Tensor, problem: Problem) -> DataError:
+    wrong = (~products.diagonal()[:-1].isfinite()).nonzero()[:, 0].tolist()
+    names = [*(f"column {name!r}" for name in problem.source.x_names), "the target"]
+    where = ", ".join(names[j] for j in wrong[:5]) or "the columns"
+    return DataError(
+        f"sums overflowed: {where} {'holds' if len(wrong) == 1 else 'hold'} values beyond 1e150, whose squares float64 "
+        "does not hold; divide by a power of ten first."
+    )
 
 
 def moment_sums(batch: Batch, operands: MomentOperands) -> MomentSums:
@@ -104,7 +115,7 @@ def moment_sums(batch: Batch, operands: MomentOperands) -> MomentSums:
         log_weight = batch.w[batch.w > 0].log().sum()
     missing = torch.tensor(batch.missing or (0,), dtype=torch.int64, device=batch.x.device)
     offsets = batch.x.new_zeros(()) if batch.offset is None else batch.offset.sum()
-    return MomentSums(products[: q + 2, : q + 2], n, batch.dropped, missing, log_weight, offsets)
+    return MomentSums(products[: q + 2, : q + 2], n, batch.dropped, missing, log_weight, offsets, batch.weightless)
 
 
 def _scratch(x: Tensor, q: int, width: int) -> Tensor:
@@ -145,6 +156,7 @@ def center(sums: MomentSums, shift: Tensor) -> Moments:
         dropped=sums.dropped,
         missing=tuple(sums.missing.tolist()),
         log_weight=float(sums.log_weight),
+        weightless=sums.weightless,
     )
 
 
