@@ -10,11 +10,16 @@ from slopewise.data.design import Design
 from slopewise.data.design_source import DesignSource
 from slopewise.data.learn import learn_design
 from slopewise.data.open import as_table, library_of, with_weights
+from slopewise.data.read_as import read_as
+from slopewise.data.reading import reading_of
 from slopewise.data.split import Split
 from slopewise.engine.default import default_engine
 from slopewise.engine.engine import Engine
 from slopewise.errors import DataError, OptionError
 from slopewise.results.record import DataHandles
+
+READING = ("categories", "numbers", "na_values", "decimal", "thousands")
+"""Options that say how the table is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +57,12 @@ def prepare_data(table: Any, options: ResolvedOptions) -> TrainingData:
     features, weights, target = options["features"], options["weights"], options["target"]
     if isinstance(features, str):
         raise OptionError(f"features is the text {features!r}; give a list of column names.")
+    exclude = [options["exclude"]] if isinstance(options["exclude"], str) else options["exclude"]
+    if exclude is not None and features is not None:
+        raise OptionError("features and exclude both say which columns to predict from; leave one of them out.")
     split = Split(options["test_size"] or 0.0, options["seed"], options["validation_size"] or 0.0)
-    rows = as_table(table, options["table_name"])
+    reading = reading_of(**{name: options[name] for name in READING})
+    rows = as_table(table, options["table_name"], reading)
     if weights is not None and not isinstance(weights, str):
         rows, weights = with_weights(rows, weights), "weights"
     design = learn_design(
@@ -68,8 +77,11 @@ def prepare_data(table: Any, options: ResolvedOptions) -> TrainingData:
         missing=options["missing"],
         split=split,
         is_classification=options.is_classification,
+        exclude=exclude,
+        reading=reading,
     )
-    return TrainingData(design, DesignSource(rows, design, split, "train"), _engine(options), library_of(table))
+    source = DesignSource(read_as(rows, design.reading), design, split, "train")
+    return TrainingData(design, source, _engine(options), library_of(table))
 
 
 def _engine(options: ResolvedOptions) -> Engine:

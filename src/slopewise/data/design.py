@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from slopewise.data.clusters import cluster_numbers
+from slopewise.data.reading import Reading
 from slopewise.data.source import Chunk, by_column
 from slopewise.data.target_classes import class_numbers, codes_of, recode
 from slopewise.errors import DataError, quoted
@@ -54,7 +55,7 @@ class Design:
     Where the target is one of several classes, `target_levels` names them, sorted, and y is the number of the class;
     for a target of numbers there are none. The column `offset`, and the logarithm of the column `exposure`, are added
     to eta, with no coefficient of their own; unseen rows must have them too. Rows of one value
-    of `cluster` are correlated.
+    of `cluster` are correlated. `reading` says how the values are written, of the training rows and of any others.
     """
 
     features: tuple[Feature, ...]
@@ -68,6 +69,7 @@ class Design:
     exposure: str | None = None
     cluster: str | None = None
     cluster_kind: Kind = "number"
+    reading: Reading = Reading()
 
     @property
     def x_names(self) -> tuple[str, ...]:
@@ -109,7 +111,11 @@ class Design:
     def from_dict(stored: dict[str, Any]) -> Design:
         """Return the design from the values of `to_dict`."""
         features = tuple(Feature(f["name"], f["kind"], tuple(f["levels"]), f["fill"]) for f in stored["features"])
-        return Design(**{**stored, "features": features, "target_levels": tuple(stored.get("target_levels", ()))})
+        said: dict[str, Any] = {
+            name: tuple(v) if isinstance(v, list) else v for name, v in stored.get("reading", {}).items()
+        }
+        levels = tuple(stored.get("target_levels", ()))
+        return Design(**{**stored, "features": features, "target_levels": levels, "reading": Reading(**said)})
 
 
 def make_batch(design: Design, chunk: Chunk, *, keep: np.ndarray | None, with_target: bool, drop: bool) -> Batch:

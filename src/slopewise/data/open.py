@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from slopewise.data.reading import Reading
 from slopewise.data.source import Table
 from slopewise.errors import ColumnError, DataError, OptionError
 
 
-def as_table(data: Any, table_name: str | None = None) -> Table:
+def as_table(data: Any, table_name: str | None = None, reading: Reading | None = None) -> Table:
     """Return a table for a path, glob, SQL query, frame, dict, matrix or (X, y) pair.
 
     Args:
@@ -19,6 +20,7 @@ def as_table(data: Any, table_name: str | None = None) -> Table:
             files; a pandas, Polars or PyArrow frame (anything narwhals reads); a dict of columns; a NumPy
             array or torch tensor (n, q), columns named x1 … xq; a pair (X, y), X a matrix or a frame.
         table_name: which table of a database file.
+        reading: how values are written, where that is known.
 
     Raises:
         DataError: the data cannot be read as a table.
@@ -30,7 +32,7 @@ def as_table(data: Any, table_name: str | None = None) -> Table:
     if isinstance(data, str | Path):
         from slopewise.data.duckdb_table import open_file
 
-        return open_file(str(data), table_name)
+        return open_file(str(data), table_name, reading)
     if table_name is not None:
         raise OptionError(f"table_name {table_name!r} is for database files; received {type(data).__name__}.")
     if isinstance(data, Table):

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from slopewise.data.numeric_text import text_among_numbers
 from slopewise.data.source import Chunk, Codes, Table
 from slopewise.data.split import Split
 from slopewise.errors import DataError, quoted
@@ -32,8 +31,7 @@ def is_classes(table: Table, target: str) -> bool:
     The first rows are read before the others: in most tables they decide.
     """
     if table.schema.kind(target) != "number":
-        # Text among numbers is an error in the data, not a class.
-        return table.schema.kind(target) == "boolean" or text_among_numbers(table, target) is None
+        return True
     first = table.head((target,), HEAD_ROWS)
     if first is None or not _zeros_and_ones(first, target):
         return False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from slopewise.data.csv_dialect import MISSING_WORDS
 from slopewise.data.design import Design, Feature
 from slopewise.results.export.script import WIDTH, Script, assigned, remark, row, text
 from slopewise.results.record import CsvRows, InlineRows
@@ -36,6 +35,12 @@ FILLED = '''
 def filled(value, otherwise):
     """Return the value, or what stands in for a missing one."""
     return otherwise if value in MISSING else value
+'''
+
+NUMBER = '''
+def number(cell):
+    """Return the number that is written in a cell of text."""
+    return float({text})
 '''
 
 FEATURES = '''
@@ -140,7 +145,9 @@ def _inline(rows: InlineRows) -> list[str]:
 def _missing(design: Design) -> list[str]:
     if design.missing == "error":
         return []
-    return [f"MISSING = {{{', '.join(text(word) for word in MISSING_WORDS)}}}"]
+    reading = design.reading
+    words = [*reading.words, *(f"{value:.{digits}f}" for value in reading.missing_numbers for digits in (0, 1, 2))]
+    return [assigned("MISSING = {", [text(word) for word in dict.fromkeys(words)], "}")]
 
 
 def _functions(design: Design, rows: CsvRows) -> Iterator[str]:
@@ -151,11 +158,23 @@ def _functions(design: Design, rows: CsvRows) -> Iterator[str]:
         yield HELD_OUT.format(shares=said, seed=rows.split.seed, purpose=" or ".join(purposes))
     if design.missing == "mean":
         yield FILLED
-    cells = [cell for feature in design.features for cell in _cells(feature, rows)]
+    if set(design.reading.numbers) & set(design.used()):
+        yield NUMBER.format(text=_parsed(design, rows))
+    cells = [cell for feature in design.features for cell in _cells(design, feature, rows)]
     yield FEATURES.format(cells="\n".join(f"        {cell}," for cell in cells))
 
 
-def _cells(feature: Feature, rows: CsvRows) -> list[str]:
+def _parsed(design: Design, rows: CsvRows) -> str:
+    """Return the expression that makes a number as Python writes it of `cell`."""
+    spaced, thousands = design.reading.thousands == " ", design.reading.thousands
+    parsed = '"".join(cell.split())' if spaced else "cell.strip()"
+    for mark in (thousands, "’" if thousands == "'" else ""):
+        parsed += f'.replace({text(mark)}, "")' if mark.strip() else ""
+    parsed += '.replace(",", ".")' if rows.decimal == "," else ""
+    return parsed + '.replace("\u2212", "-")'
+
+
+def _cells(design: Design, feature: Feature, rows: CsvRows) -> list[str]:
     """Return the expressions that make the columns of a feature from `row`."""
     cell = f"row[{text(feature.name)}]"
     if feature.fill is not None:
@@ -165,11 +184,13 @@ def _cells(feature: Feature, rows: CsvRows) -> list[str]:
         cell = f"filled({cell}, {mean})"
     if feature.kind == "category":
         return [f"float({cell} == {text(level)})" for level in feature.levels[1:]]
-    return [_number(cell, rows, boolean=feature.kind == "boolean")]
+    return [_number(cell, design, feature.name, rows)]
 
 
-def _number(cell: str, rows: CsvRows, *, boolean: bool) -> str:
-    if boolean:
+def _number(cell: str, design: Design, name: str, rows: CsvRows) -> str:
+    if name in design.reading.numbers:
+        return f"number({cell})"
+    if name in rows.booleans:
         return f'float({cell}.lower() in ("true", "t"))'
     return f'float({cell}.replace("{rows.decimal}", "."))' if rows.decimal != "." else f"float({cell})"
 
@@ -191,16 +212,16 @@ def _read(design: Design, rows: CsvRows) -> Iterator[str]:
     yield "X = torch.tensor([features(row) for row in rows])"
     for letter, name in (("Y", design.target), ("w", design.weights)):
         if name is not None:
-            cell = _number(f"row[{text(name)}]", rows, boolean=name in rows.booleans)
+            cell = _number(f"row[{text(name)}]", design, name, rows)
             if name == design.target and design.target_levels:
                 cell = _class_number(design, rows)
                 yield assigned("classes = ", [text(level) for level in design.target_levels])
             line, inside = f"{letter} = torch.tensor(", f"[[{cell}] for row in rows]"
             yield f"{line}{inside})" if len(line + inside) < WIDTH else f"{line}\n    {inside}\n)"
     if design.offset or design.exposure:
-        added = [_number(f"row[{text(design.offset)}]", rows, boolean=False)] if design.offset else []
+        added = [_number(f"row[{text(design.offset)}]", design, design.offset, rows)] if design.offset else []
         if design.exposure:
-            added.append(f"log({_number(f'row[{text(design.exposure)}]', rows, boolean=False)})")
+            added.append(f"log({_number(f'row[{text(design.exposure)}]', design, design.exposure, rows)})")
         inside = f"[[{' + '.join(added)}] for row in rows]"
         line = "offset = torch.tensor("
         yield f"{line}{inside})" if len(line + inside) < WIDTH else f"{line}\n    {inside}\n)"
@@ -210,7 +231,7 @@ def _class_number(design: Design, rows: CsvRows) -> str:
     """Return the expression that makes the number of its class from a row's target."""
     cell = f"row[{text(design.target)}]"
     if design.target_kind != "category":
-        value = _number(cell, rows, boolean=design.target_kind == "boolean")
+        value = _number(cell, design, design.target, rows)
         cell = f'format({value}, ".17g")' if design.target_kind == "number" else f"str(bool({value}))"
     return f"float(classes.index({cell}))"
 
