@@ -155,7 +155,7 @@ class ReadChunk(Chunk):
         Raises:
             DataError: one is none.
         """
-        column, reading = self.base.codes(name), self.table.reading
+        column, reading = self.base.codes(name), self.table.reading.of(name)
         if self.table.schema.kind(name) == "category":
             raise DataError(f"Column {name!r} holds text and was requested as a number; use it as a category.")
         used = np.bincount(column.codes[column.codes >= 0], minlength=len(column.levels)) > 0

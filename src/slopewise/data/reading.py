@@ -20,7 +20,7 @@ class Reading:
     categories: columns whose values are levels, as they are written. numbers: columns of text that hold numbers.
     na_values: the words that mean missing, None for MISSING_WORDS in CSV files and numbers; an empty text always does.
     decimal: the decimal separator of numbers written as text, None for that of the file. thousands: the separator of
-    thousands in them, empty for none.
+    thousands in them, empty for none. points: columns of numbers whose decimal separator is a point all the same.
     """
 
     categories: tuple[str, ...] = ()
@@ -28,6 +28,7 @@ class Reading:
     na_values: tuple[str, ...] | None = None
     decimal: str | None = None
     thousands: str = ""
+    points: tuple[str, ...] = ()
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -50,13 +51,23 @@ class Reading:
                 continue
         return tuple(found)
 
-    def with_numbers(self, names: Sequence[str]) -> Reading:
+    def with_numbers(self, names: Sequence[str], points: Sequence[str]) -> Reading:
         """Return the reading with more columns of numbers.
 
         Args:
             names: of the columns.
+            points: those of them whose decimal separator is a point, whatever that of the file is.
         """
-        return replace(self, numbers=tuple(dict.fromkeys((*self.numbers, *names)))) if names else self
+        numbers = tuple(dict.fromkeys((*self.numbers, *names)))
+        return replace(self, numbers=numbers, points=tuple(dict.fromkeys((*self.points, *points))))
+
+    def of(self, name: str) -> Reading:
+        """Return the reading of one column.
+
+        Args:
+            name: of the column.
+        """
+        return replace(self, decimal=".", thousands="") if name in self.points else self
 
 
 def reading_of(

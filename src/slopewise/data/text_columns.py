@@ -10,7 +10,7 @@ import numpy as np
 from slopewise.data.read_as import read_as
 from slopewise.data.reading import MISSING_WORDS, Reading
 from slopewise.data.source import Codes, Table
-from slopewise.data.written_numbers import is_code, is_date, number_of, separators, unit_of
+from slopewise.data.written_numbers import has_points, is_code, is_date, number_of, separators, unit_of
 from slopewise.errors import DataError
 
 SAMPLE = 20_480  # Rows inspected: as many as DuckDB's sniffer reads.
@@ -42,7 +42,10 @@ def guess_reading(table: Table, reading: Reading, roles: Mapping[str, str]) -> R
         return reading
     decimal = reading.decimal or ("," if table.decimal == "," else None)
     columns = {name: _Values.of(first.codes(name), reading, table.decimal) for name in texts}
-    return reading.with_numbers([name for name in texts if _is_numbers(name, roles[name], columns[name], decimal)])
+    points = [name for name, values in columns.items() if decimal == "," and has_points(values.texts)]
+    others = [name for name in texts if name not in points]
+    numbers = [name for name in others if _is_numbers(name, roles[name], columns[name], decimal)]
+    return reading.with_numbers([*points, *numbers], points)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ SPACES = "\u00a0\u202f\u2009"
 _SIGN = r"[+\-\u2212]?"
 _EXPONENT = r"(?:[eE][+\-\u2212]?[0-9]+)?"
 _PLAIN = re.compile(rf"{_SIGN}(?:[0-9]+\.?[0-9]*|\.[0-9]+){_EXPONENT}")
-_COMMA = re.compile(rf"{_SIGN}(?:[0-9]+,?[0-9]*|,[0-9]+){_EXPONENT}")
 _NO_NUMBER = re.compile(r"[+\-\u2212]?(?:inf|infinity|nan)", re.IGNORECASE)
 _CODE = re.compile(r"0[0-9]+")
 _BARE = frozenset("0123456789+-.eE")
@@ -39,8 +38,7 @@ _DATE = re.compile(
 def number_of(text: str, reading: Reading, decimal: str = ".") -> float | None:
     """Return the number that a text is with certainty, NaN for a word that means missing; None for anything else.
 
-    A minus sign may be U+2212. Where the decimal separator is a comma, a point before other than three digits, which
-    cannot separate thousands, still is one.
+    A minus sign may be U+2212.
 
     Args:
         text: of one cell.
@@ -59,10 +57,10 @@ def number_of(text: str, reading: Reading, decimal: str = ".") -> float | None:
         if joined is None:
             return None
         text = joined
-    if decimal == "," and _COMMA.fullmatch(text):
+    if decimal == ",":
+        if "." in text:
+            return None
         text = text.replace(",", ".")
-    elif decimal == "," and re.search(r"\.[0-9]{3}(?![0-9])", text):
-        return None
     if _PLAIN.fullmatch(text) or _NO_NUMBER.fullmatch(text):
         return float(text.replace("\u2212", "-"))
     return None
@@ -88,6 +86,16 @@ def numbers_of(levels: Sequence[str], reading: Reading, decimal: str = ".") -> n
     if wrong is not None:
         raise ValueError(wrong)
     return _without(np.array(found, dtype=np.float64), reading)
+
+
+def has_points(texts: Sequence[str]) -> bool:
+    """Return whether texts are numbers with a point for the decimal separator, which cannot all separate thousands.
+
+    >>> has_points(["90.74", "1.234"]), has_points(["1.234", "5"])
+    (True, False)
+    """
+    clear = any(re.search(r"\.(?![0-9]{3}$)", text.strip()) for text in texts)
+    return clear and all(_PLAIN.fullmatch(text.strip()) for text in texts)
 
 
 def is_code(text: str) -> bool:

@@ -147,7 +147,9 @@ def _missing(design: Design) -> list[str]:
         return []
     reading = design.reading
     words = [*reading.words, *(f"{value:.{digits}f}" for value in reading.missing_numbers for digits in (0, 1, 2))]
-    return [assigned("MISSING = {", [text(word) for word in dict.fromkeys(words)], "}")]
+    listed = [text(word) for word in dict.fromkeys(words)]
+    line = f"MISSING = {{{', '.join(listed)}}}"
+    return [line] if len(line) <= WIDTH else ["MISSING = {", *(f"    {word}," for word in listed), "}"]
 
 
 def _functions(design: Design, rows: CsvRows) -> Iterator[str]:
@@ -171,7 +173,7 @@ def _parsed(design: Design, rows: CsvRows) -> str:
     for mark in (thousands, "’" if thousands == "'" else ""):
         parsed += f'.replace({text(mark)}, "")' if mark.strip() else ""
     parsed += '.replace(",", ".")' if rows.decimal == "," else ""
-    return parsed + '.replace("\u2212", "-")'
+    return parsed + '.replace("\\u2212", "-")'
 
 
 def _cells(design: Design, feature: Feature, rows: CsvRows) -> list[str]:
