@@ -84,7 +84,7 @@ def _shell_value(value: str) -> str:
     if value[0] in "[(":
         items = [item.strip().strip("'\"") for item in value[1:-1].split(",")]
         value = ",".join(f'"{item}"' if " " in item else item for item in items)
-        return f"'{value}'" if '"' in value else value
+        return value if re.fullmatch(r"[\w.,:/+=@%-]+", value) else f"'{value}'"
     plain = value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"" else value
     if "'" in plain:
         return f'"{plain}"'

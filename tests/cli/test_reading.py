@@ -154,7 +154,7 @@ def test_scripts_read_the_file_alike(tmp_path):
         signs = [f"{x + 0.5:.1f}".replace("-", "\u2212").replace(".", decimal) for x in X**2 - 3]
         codes = [("NA", "1", "2")[i % 3] for i in range(N)]
         y = [f"{value}".replace(".", decimal) for value in Y]
-        write(["a", "b", "c", "d", "y"], texts, words, signs, codes, y, delimiter=delimiter)
+        write(["a", "e", "c", "d", "y"], texts, words, signs, codes, y, delimiter=delimiter)
         path = tmp_path / f"{name}.csv"
         (tmp_path / "t.csv").rename(path)
         for missing in ("drop", "mean"):
@@ -167,7 +167,7 @@ def test_scripts_read_the_file_alike(tmp_path):
                 na_values=["*"],
                 categories="d",
             )
-            assert found.design.names == ("(intercept)", "a", "b", "c", "d[2]", "d[NA]")
+            assert found.design.names == ("(intercept)", "a", "e", "c", "d[2]", "d[NA]")
             fits[f"{name}_{missing}"] = found
             (folder / f"{name}_{missing}.py").write_text(found.code(), encoding="utf-8")
     check_clean(folder)

@@ -43,16 +43,21 @@ def read_as(table: Table, reading: Reading) -> Table:
     kinds: dict[str, Kind] = dict(zip(schema.names, schema.kinds, strict=True))
     kinds |= dict.fromkeys(categories, "category")
     kinds |= dict.fromkeys(numbers, "number")
-    return ReadTable(table, reading, Schema(schema.names, tuple(kinds.values()), schema.declared))
+    texts = frozenset(n for n, kind in zip(schema.names, schema.kinds, strict=True) if kind == "category")
+    return ReadTable(table, reading, Schema(schema.names, tuple(kinds.values()), schema.declared), texts)
 
 
 @dataclass(frozen=True)
 class ReadTable(Table):
-    """A table whose chunks are converted when they are asked for; `schema` says what the columns are read as."""
+    """A table whose chunks are converted when they are asked for.
+
+    schema: what the columns are read as. texts: those that the table itself has as text.
+    """
 
     base: Table
     reading: Reading
     schema: Schema
+    texts: frozenset[str]
 
     @property
     def label(self) -> str:  # type: ignore[override]
@@ -115,8 +120,7 @@ class ReadChunk(Chunk):
 
     def numbers(self, names: Sequence[str]) -> Tensor:
         """Return the columns `names` as float64 (n, len(names)), NaN where missing."""
-        base = self.table.base.schema
-        texts = [name for name in names if base.kind(name) == "category"]
+        texts = {name for name in names if name in self.table.texts}
         others = [name for name in names if name not in texts]
         found = self.base.numbers(others) if others or not texts else None
         if found is not None:
