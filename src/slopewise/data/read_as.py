@@ -31,10 +31,10 @@ def read_as(table: Table, reading: Reading) -> Table:
         table = table.base
     schema = table.schema
     present = set(schema.names)
-    texts = [name for name in reading.categories if name in present]
+    written = [name for name in reading.categories if name in present]
     if reading.thousands:
-        texts += [name for name in reading.numbers if name in present]
-    table = table.as_written(texts)
+        written += [name for name in reading.numbers if name in present]
+    table = table.as_written(written)
     schema = table.schema
     categories = tuple(n for n in reading.categories if n in present and schema.kind(n) != "category")
     numbers = tuple(n for n in reading.numbers if n in present and schema.kind(n) == "category")
