@@ -22,10 +22,14 @@ INTERCEPT = "(intercept)"
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """Column names of a table, in order, and what each holds."""
+    """Column names of a table, in order, and what each holds.
+
+    declared: the columns whose type says that they are categories, such as pandas' Categorical; text is not among them.
+    """
 
     names: tuple[str, ...]
     kinds: tuple[Kind, ...]
+    declared: tuple[str, ...] = ()
 
     def kind(self, name: str) -> Kind:
         """Return the kind of column `name`, which must be in the schema."""

@@ -89,9 +89,11 @@ def _shell_value(value: str) -> str:
     if value[0] in "[(":
         items = [item.strip().strip("'\"") for item in value[1:-1].split(",")]
         value = ",".join(f'"{item}"' if " " in item else item for item in items)
-        return f"'{value}'" if '"' in value else value
-    plain = value.strip("'\"")
-    return f"'{plain}'" if " " in plain else plain
+        return value if re.fullmatch(r"[\w.,:/+=@%-]+", value) else f"'{value}'"
+    plain = value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"" else value
+    if "'" in plain:
+        return f'"{plain}"'
+    return plain if re.fullmatch(r"[\w.,:/+=@%-]+", plain) else f"'{plain}'"
 
 
 def visible(text: str) -> str:

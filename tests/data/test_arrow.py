@@ -90,8 +90,8 @@ def test_dates_and_lists_are_listed_and_refused_when_asked_for():
     with pytest.raises(DataError) as error:
         check_usable(types, ["a", "when"])
     assert str(error.value) == (
-        "Column 'when' holds dates or times (timestamp[us]), which are not numbers; leave it out, or turn it "
-        "into a number first, for example days since a start date."
+        "Column 'when' holds dates or times (timestamp[us]), which are not numbers; leave it out with "
+        "exclude=['when'], or turn it into a number first, for example days since a start date."
     )
     with pytest.raises(DataError, match="Column 'l' holds values of type list<.*>, which are neither"):
         check_usable(types, ["l"])

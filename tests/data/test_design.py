@@ -8,7 +8,7 @@ import torch
 import slopewise
 from slopewise.data.design import Design
 from slopewise.data.design_source import DesignSource
-from slopewise.data.learn import check_columns, learn_design
+from slopewise.data.learn import learn_design, read_new
 from slopewise.data.open import as_table
 from slopewise.data.split import Split
 from slopewise.errors import ColumnError, DataError, OptionError
@@ -124,10 +124,10 @@ def test_an_unseen_level_is_named_with_its_row():
 def test_missing_and_retyped_columns_are_named():
     design = learned().design
     with pytest.raises(ColumnError, match="has no column 'soil', which this fit was trained with"):
-        check_columns(design, as_table({"rain": [1.0], "shade": [True]}), with_target=False)
+        read_new(design, as_table({"rain": [1.0], "shade": [True]}), with_target=False)
     retyped = as_table({"soil": [1.0], "shade": [True], "rain": [1.0]})
     with pytest.raises(DataError, match="column 'soil' of .* holds numbers, but .* trained with text"):
-        check_columns(design, retyped, with_target=False)
+        read_new(design, retyped, with_target=False)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from slopewise.data.duckdb_table import open_file
-from slopewise.data.numeric_text import text_among_numbers
 from slopewise.errors import DataError, OptionError
 
 
@@ -98,14 +97,6 @@ def test_text_in_a_number_column_is_named():
         "Column 'x' holds 'oops' in line 30002 of 'a.csv', where its first rows hold numbers; "
         "correct that value, or leave it empty if it is missing."
     )
-
-
-def test_text_among_numbers_in_the_sample_is_found():
-    write("a.csv", "x,g,m\n" + "1,u,1\n" * 5 + "?,v,\n" + "2,w,2\n" * 3)
-    table = open_file("a.csv")
-    assert kinds(table) == {"x": "category", "g": "category", "m": "number"}
-    assert text_among_numbers(table, "x") == (6, "?")
-    assert text_among_numbers(table, "g") is None and text_among_numbers(table, "m") is None
 
 
 def test_csv_that_is_no_table():

@@ -130,6 +130,12 @@ def test_every_verb_answers(kind: Kind, fits: dict[str, Any], table: pd.DataFram
 SAMPLES: dict[str, Any] = {
     "target": "w",
     "features": ["a"],
+    "exclude": (["w"], {"features": None, "weights": None}),
+    "categories": ["a"],
+    "numbers": ["a"],
+    "na_values": ["-"],
+    "decimal": ",",
+    "thousands": ",",
     "weights": "w",
     "offset": "w",
     "exposure": "w",
@@ -203,6 +209,7 @@ HARMLESS = {
     "batch_rows",  # how many rows are read at a time changes no answer
     "seed",  # changes what is random, and a full-batch descent from zeros has nothing random in it
     "missing",  # nothing is missing here
+    *("numbers", "na_values", "decimal", "thousands"),  # of text alone, and these are numbers
     "amsgrad",  # the largest squared gradient is the last one where they grow
     "allow_divergence",  # lets pass what would be refused
 }
@@ -220,7 +227,7 @@ def test_an_option_of_fit_changes_the_fit_or_is_refused(
     kind: Kind, option: str, fits: dict[str, Any], table: pd.DataFrame
 ) -> None:
     """Refused in one sentence, or obeyed: what the fit reports is no longer the same."""
-    value, more = SAMPLES[option] if option in ("patience", "lags") else (SAMPLES[option], {})
+    value, more = SAMPLES[option] if option in ("patience", "lags", "exclude") else (SAMPLES[option], {})
     if kind.options.get(option) == value:
         return
     try:

@@ -11,11 +11,16 @@ from slopewise.data.design_source import DesignSource
 from slopewise.data.labels import is_label, text_name
 from slopewise.data.learn import learn_design
 from slopewise.data.open import as_table, library_of, with_weights
+from slopewise.data.read_as import read_as
+from slopewise.data.reading import reading_of
 from slopewise.data.split import Split
 from slopewise.engine.default import default_engine
 from slopewise.engine.engine import Engine
 from slopewise.errors import DataError, OptionError
 from slopewise.results.record import DataHandles
+
+READING = ("categories", "numbers", "na_values", "decimal", "thousands")
+"""Options that say how the table is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +58,12 @@ def prepare_data(table: Any, options: ResolvedOptions) -> TrainingData:
     weights = options["weights"]
     named = {role: _column_of(role, options[role]) for role in ("target", "offset", "exposure", "cluster")}
     features = _features_of(options["features"])
+    exclude = [options["exclude"]] if isinstance(options["exclude"], str) else options["exclude"]
+    if exclude is not None and features is not None:
+        raise OptionError("features and exclude both say which columns to predict from; leave one of them out.")
     split = Split(options["test_size"] or 0.0, options["seed"], options["validation_size"] or 0.0)
-    rows = as_table(table, options["table_name"])
+    reading = reading_of(**{name: options[name] for name in READING})
+    rows = as_table(table, options["table_name"], reading)
     listed = isinstance(weights, tuple) and not any(isinstance(each, str) for each in weights)
     if weights is None or (is_label(weights) and not listed):
         weights = _column_of("weights", weights)
@@ -72,8 +81,11 @@ def prepare_data(table: Any, options: ResolvedOptions) -> TrainingData:
         missing=options["missing"],
         split=split,
         is_classification=options.is_classification,
+        exclude=exclude,
+        reading=reading,
     )
-    return TrainingData(design, DesignSource(rows, design, split, "train"), _engine(options), library_of(table))
+    source = DesignSource(read_as(rows, design.reading), design, split, "train")
+    return TrainingData(design, source, _engine(options), library_of(table))
 
 
 def without_validation(data: TrainingData) -> TrainingData:

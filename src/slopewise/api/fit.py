@@ -49,7 +49,13 @@ def fit(table: Any, *, model: str = "auto", task: str = "auto", **options: Unpac
         task: "regression" or "classification" where the target could be either.
         target: the column to predict; may be left out for a pair (X, y), where it is y.
         features: the columns to predict from; all others when left out. Numbers and booleans go in as they
-            are, text as categories against the first level in sorted order.
+            are, text as categories against the first level in sorted order, unless it is numbers with certainty.
+        exclude: columns that are left out where no features are named.
+        categories: columns that are categories whatever they look like: codes, years, the target's classes.
+        numbers: columns of text that are numbers: codes with zeros before them, columns with much text at first.
+        na_values: the words for missing, in place of NA, N/A, NaN, null, None and #N/A; an empty text always is.
+        decimal: "," or ".", of numbers that are written as text, in files or in columns of text.
+        thousands: what separates their thousands: ",", ".", " ", "'" or "_"; with "." the decimal separator is ",".
         weights: the name of a column of weights; beside a pair of matrices, the weights (n,) themselves.
         table_name: which table of a database file.
         offset: a column added to the linear predictor, with losses of counts and positive numbers; `predict` needs it.

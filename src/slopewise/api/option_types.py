@@ -16,6 +16,12 @@ class DataOptions(TypedDict, total=False):
 
     target: str | None
     features: Sequence[str] | None
+    exclude: Sequence[str] | None
+    categories: Sequence[str] | None
+    numbers: Sequence[str] | None
+    na_values: Sequence[str] | None
+    decimal: str | None
+    thousands: str | None
     weights: Any
     offset: str | None
     exposure: str | None

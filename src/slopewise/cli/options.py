@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -30,9 +30,63 @@ Features = Annotated[
     str | None,
     typer.Option(metavar="A,B,C", help="Columns to predict from; all others by default.", rich_help_panel=DATA),
 ]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(metavar="A,B,C", help="Columns to leave out, where no features are named.", rich_help_panel=DATA),
+]
+Categories = Annotated[
+    list[str] | None,
+    typer.Option("--category", metavar="A,B,C", help="Columns that are categories.", rich_help_panel=DATA),
+]
+Numbers = Annotated[
+    list[str] | None,
+    typer.Option("--number", metavar="A,B,C", help="Columns of text that are numbers.", rich_help_panel=DATA),
+]
+NaValues = Annotated[
+    list[str] | None,
+    typer.Option(metavar="-,?,n/a", help="Words for missing, in place of NA, NaN, null, …", rich_help_panel=DATA),
+]
+Decimal = Annotated[
+    str | None, typer.Option(metavar=",", help="Decimal separator of numbers in text.", rich_help_panel=DATA)
+]
+Thousands = Annotated[
+    str | None, typer.Option(metavar=".", help="Separator of thousands in them.", rich_help_panel=DATA)
+]
 Weights = Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of row weights.", rich_help_panel=DATA)]
 Saved = Annotated[str, typer.Argument(metavar="FILE", help="A fit saved by slopewise fit --out.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.", rich_help_panel=OUTPUT)]
+
+
+def reading_options(
+    *,
+    exclude: list[str] | None,
+    categories: list[str] | None,
+    numbers: list[str] | None,
+    na_values: list[str] | None,
+    decimal: str | None,
+    thousands: str | None,
+) -> dict[str, Any]:
+    """Return the options about how the table is read, by their names in Python.
+
+    Args:
+        exclude: as given, each a,b,c.
+        categories: likewise.
+        numbers: likewise.
+        na_values: likewise.
+        decimal: as given.
+        thousands: as given.
+
+    Raises:
+        OptionError: an empty name.
+    """
+    return {
+        "exclude": all_names("--exclude", exclude),
+        "categories": all_names("--category", categories),
+        "numbers": all_names("--number", numbers),
+        "na_values": words(na_values),
+        "decimal": decimal,
+        "thousands": thousands,
+    }
 
 
 def split_names(option: str, text: str | None) -> list[str] | None:
@@ -50,6 +104,27 @@ def split_names(option: str, text: str | None) -> list[str] | None:
     if not names or "" in names:
         raise OptionError(f"{option} got {text!r}, which has an empty name in it; write names as a,b,c.")
     return names
+
+
+def all_names(option: str, texts: list[str] | None) -> list[str] | None:
+    """Return the names in every `a,b,c` of an option that may be given more than once.
+
+    Raises:
+        OptionError: an empty name.
+
+    >>> all_names("--category", ["zip,year", "code"])
+    ['zip', 'year', 'code']
+    """
+    return [name for text in texts for name in split_names(option, text) or ()] if texts else None
+
+
+def words(texts: list[str] | None) -> list[str] | None:
+    """Return the words in every `a,b,c` of --na-values; an empty one is a word too.
+
+    >>> words(["-,?", "n/a"])
+    ['-', '?', 'n/a']
+    """
+    return [word for text in texts for word in next(csv.reader([text]), [""])] if texts else None
 
 
 def number(text: str) -> float:

@@ -100,8 +100,11 @@ def schema_from_arrow(arrow_schema: pa.Schema) -> Schema:
     A column that cannot be used (a date, a list) is listed as a category, so that messages can name
     it; `check_usable` refuses it when it is requested.
     """
+    import pyarrow.types as is_
+
     kinds = tuple(kind_of_arrow(arrow_type) or "category" for arrow_type in arrow_schema.types)
-    return Schema(tuple(arrow_schema.names), kinds)
+    declared = tuple(field.name for field in arrow_schema if is_.is_dictionary(field.type))
+    return Schema(tuple(arrow_schema.names), kinds, declared)
 
 
 def check_usable(arrow_schema: pa.Schema, columns: Iterable[str]) -> None:
@@ -123,7 +126,8 @@ def unusable(name: str, type_name: str, temporal: bool) -> DataError:
     if temporal:
         return DataError(
             f"Column {name!r} holds dates or times ({type_name}), which are not numbers; "
-            "leave it out, or turn it into a number first, for example days since a start date."
+            f"leave it out with exclude=[{name!r}], or turn it into a number first, for example days since a start "
+            "date."
         )
     return DataError(
         f"Column {name!r} holds values of type {type_name}, which are neither numbers nor text; "

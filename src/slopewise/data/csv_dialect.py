@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from slopewise.data.files import same_columns
+from slopewise.data.reading import Reading
+from slopewise.data.source import PlainCsv
 from slopewise.errors import DataError
 
-# The values that pandas reads as missing, those common in practice.
-MISSING_WORDS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "#N/A")
 SAMPLE = 20_480  # DuckDB's own sample, in rows.
 UNKNOWN = "NULL"  # Type of a column without any value in the sample.
 
@@ -22,7 +22,7 @@ RunQuery = Callable[[str], list[tuple[Any, ...]]]
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """The dialect of the files, and the SQL type that each column is read as."""
+    """The dialect of the files, the SQL type that each column is read as, and the words that mean missing."""
 
     delimiter: str
     quote: str
@@ -33,18 +33,24 @@ class Dialect:
     dates: str | None
     timestamps: str | None
     types: dict[str, str]
+    missing: tuple[str, ...]
 
 
-def sniff(run_query: RunQuery, files: Sequence[str]) -> Dialect:
+def sniff(run_query: RunQuery, files: Sequence[str], reading: Reading) -> Dialect:
     """Return the dialect that reads the files as one table; they must have the same columns.
 
     A column without any value in the sample is read as numbers.
+
+    Args:
+        run_query: runs a query of DuckDB.
+        files: paths of the files.
+        reading: the decimal separator and the words for missing, where they are known.
 
     Raises:
         DataError: the files differ in their columns or in what separates them.
     """
     sample = max(256, SAMPLE // len(files))
-    dialects = [_sniff_file(run_query, file, sample) for file in files]
+    dialects = [_sniff_file(run_query, file, sample, reading) for file in files]
     first = dialects[0]
     types = dict(first.types)
     for file, other in zip(files, dialects, strict=True):
@@ -68,7 +74,7 @@ def relation(files: Sequence[str], dialect: Dialect) -> str:
         "header": str(dialect.header).lower(),
         "decimal_separator": sql_text(dialect.decimal),
         "columns": sql_struct(dialect.types),
-        "nullstr": sql_list(MISSING_WORDS),
+        "nullstr": sql_list(dialect.missing),
     }
     if dialect.dates:
         options["dateformat"] = sql_text(dialect.dates)
@@ -76,6 +82,14 @@ def relation(files: Sequence[str], dialect: Dialect) -> str:
         options["timestampformat"] = sql_text(dialect.timestamps)
     arguments = ", ".join(f"{name}={value}" for name, value in options.items())
     return f"read_csv({sql_list(files)}, auto_detect=false, skip=0, {arguments})"
+
+
+def plain_csv(files: Sequence[str], dialect: Dialect) -> PlainCsv | None:
+    """Return one file as a plain CSV, which any reader can read; None where it needs more than a delimiter."""
+    simple = dialect.header and not dialect.comment and dialect.quote == dialect.escape == '"'
+    if len(files) > 1 or not simple or files[0].endswith(".gz"):
+        return None
+    return PlainCsv(files[0], dialect.delimiter, dialect.decimal)
 
 
 def explain(message: str, label: str) -> DataError:
@@ -150,18 +164,22 @@ def plain_type(sql_type: str) -> str:
     return "VARCHAR" if sql_type == "JSON" else sql_type
 
 
-def _sniff_file(run_query: RunQuery, file: str, sample: int) -> Dialect:
-    arguments = f"{sql_text(file)}, sample_size={sample}, nullstr={sql_list(MISSING_WORDS)}"
-    dialect = _ask_sniffer(run_query, file, arguments, decimal=".")
-    if dialect.delimiter == ";" and "VARCHAR" in dialect.types.values():
+def _sniff_file(run_query: RunQuery, file: str, sample: int, reading: Reading) -> Dialect:
+    arguments = f"{sql_text(file)}, sample_size={sample}, nullstr={sql_list(reading.words)}"
+    with_comma = arguments + ", decimal_separator=','"
+    if reading.decimal == ",":
+        dialect = _ask_sniffer(run_query, file, with_comma, ",", reading.words)
+        return _mark_unknown(run_query, file, dialect, sample)
+    dialect = _ask_sniffer(run_query, file, arguments, ".", reading.words)
+    if reading.decimal is None and dialect.delimiter == ";" and "VARCHAR" in dialect.types.values():
         # Files with semicolons often have decimal commas; that dialect is kept if it finds more numbers.
-        comma = _ask_sniffer(run_query, file, arguments + ", decimal_separator=','", decimal=",")
+        comma = _ask_sniffer(run_query, file, with_comma, ",", reading.words)
         if list(comma.types.values()).count("VARCHAR") < list(dialect.types.values()).count("VARCHAR"):
             dialect = comma
     return _mark_unknown(run_query, file, dialect, sample)
 
 
-def _ask_sniffer(run_query: RunQuery, file: str, arguments: str, decimal: str) -> Dialect:
+def _ask_sniffer(run_query: RunQuery, file: str, arguments: str, decimal: str, missing: tuple[str, ...]) -> Dialect:
     fields = "Delimiter, Quote, Escape, Comment, HasHeader, DateFormat, TimestampFormat, Columns, SkipRows"
     (fields_of_file,) = run_query(f"SELECT {fields} FROM sniff_csv({arguments})")
     *marks, header, dates, timestamps, columns, skipped = fields_of_file
@@ -173,7 +191,8 @@ def _ask_sniffer(run_query: RunQuery, file: str, arguments: str, decimal: str) -
         )
     types = {column["name"]: plain_type(column["type"]) for column in columns}
     # Quotes may follow later even where the sample has none.
-    return Dialect(delimiter, quote or '"', escape or quote or '"', comment, header, decimal, dates, timestamps, types)
+    quote, escape = quote or '"', escape or quote or '"'
+    return Dialect(delimiter, quote, escape, comment, header, decimal, dates, timestamps, types, missing)
 
 
 def _mark_unknown(run_query: RunQuery, file: str, dialect: Dialect, sample: int) -> Dialect:

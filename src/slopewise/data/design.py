@@ -15,6 +15,7 @@ from torch import Tensor
 
 from slopewise.data.clusters import cluster_numbers
 from slopewise.data.counted_rows import weights_of
+from slopewise.data.reading import Reading
 from slopewise.data.source import Chunk, by_column
 from slopewise.data.target_classes import class_numbers, codes_of, recode
 from slopewise.data.unseen_levels import Unseen, without_unseen
@@ -66,7 +67,8 @@ class Design:
     for a target of numbers there are none; `target_absent` are classes without a training row that counts. The column
     `offset`, and the logarithm of the column `exposure`, are added to eta, with no coefficient of their own; unseen
     rows must have them too. Rows of one value of `cluster` are correlated. `matrix_columns`
-    is how many columns the matrix had, None of a table with names.
+    is how many columns the matrix had, None of a table with names. `reading` says how
+    the values are written, of the training rows and of any others.
     """
 
     features: tuple[Feature, ...]
@@ -82,6 +84,7 @@ class Design:
     cluster_kind: Kind = "number"
     matrix_columns: int | None = None
     target_absent: tuple[str, ...] = ()
+    reading: Reading = Reading()
 
     @property
     def x_names(self) -> tuple[str, ...]:
@@ -127,7 +130,11 @@ class Design:
             {name: tuple(value) if name in lists else value for name, value in f.items()} for f in stored["features"]
         ]
         classes = {name: tuple(stored.get(name, ())) for name in ("target_levels", "target_absent")}
-        return Design(**{**stored, **classes, "features": tuple(Feature(**values) for values in made)})
+        said: dict[str, Any] = {
+            name: tuple(v) if isinstance(v, list) else v for name, v in stored.get("reading", {}).items()
+        }
+        features = tuple(Feature(**values) for values in made)
+        return Design(**{**stored, **classes, "features": features, "reading": Reading(**said)})
 
 
 def make_batch(

@@ -82,9 +82,12 @@ class DesignSource(Source):
         if missing is None:
             return None
         name, row, count = missing
+        # A word such as NA may be a level, the code of a country; it is none among numbers.
+        word = "NA" in self.table.missing_words and self.table.schema.kind(name) == "category"
         return DataError(
-            f"column {name!r} holds {count} missing value{'s' * (count > 1)} (empty or NaN), the first in row {row}; "
-            "choose missing='drop' to leave such rows out, or 'mean' to fill them."
+            f"column {name!r} holds {count} missing value{'s' * (count > 1)} (empty{', NA' * word} or NaN), the first "
+            f"in row {row}; choose missing='drop' to leave such rows out, or 'mean' to fill them"
+            f"{', or na_values=[] if NA is a value there' * word}."
         )
 
     def _wanted(self, chunk: Chunk) -> np.ndarray | None:

@@ -16,6 +16,7 @@ from slopewise.data import files
 from slopewise.data import json_schema as json
 from slopewise.data.arrow import ColumnsChunk, check_usable, chunk_from_arrow, schema_from_arrow
 from slopewise.data.prefetch import batch_rows, prefetch
+from slopewise.data.reading import Reading
 from slopewise.data.source import Chunk, PlainCsv, Table
 from slopewise.errors import DataError, OptionError, quoted
 from slopewise.types import Schema
@@ -25,7 +26,7 @@ Relation = Callable[[Sequence[str]], str]
 """From files to the SQL that stands for them, read one after the other."""
 
 
-def open_file(path: str, table: str | None = None) -> Table:
+def open_file(path: str, table: str | None = None, reading: Reading | None = None) -> Table:
     """Return the table in a file, in several files read as one, or in the result of an SQL query.
 
     Args:
@@ -34,6 +35,7 @@ def open_file(path: str, table: str | None = None) -> Table:
             current folder. Known endings: .csv .tsv .txt .json .jsonl .ndjson (each also with .gz),
             .parquet .pq .duckdb .db .sqlite .sqlite3; a file with another ending is read as CSV.
         table: the name of a table in a database file.
+        reading: how values are written, where that is known.
 
     Raises:
         DataError: where there is no such file or table, or it cannot be read.
@@ -54,7 +56,7 @@ def open_file(path: str, table: str | None = None) -> Table:
         from slopewise.data.parquet import open_parquet
 
         return open_parquet(path, paths)
-    return _open_json(path, paths) if form == "json" else _open_csv(path, paths)
+    return _open_json(path, paths) if form == "json" else _open_csv(path, paths, reading or Reading())
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class DuckTable(Table):
 
     `types` is its Arrow schema, and `explain` turns a message of DuckDB into a DataError. Of a table in several files,
     `relation_of` gives the SQL for some of them; a part of it starts at row `start` of the whole, which is None here.
+    Where the types were guessed from text, `retyped` opens it with some columns as that text.
     """
 
     label: str
@@ -77,6 +80,14 @@ class DuckTable(Table):
     files: tuple[str, ...] = ()
     relation_of: Relation | None = None
     start: int | None = None
+    decimal: str = "."
+    missing_words: tuple[str, ...] = ()
+    retyped: Callable[[Sequence[str]], DuckTable] | None = None
+
+    def as_written(self, columns: Sequence[str]) -> Table:
+        """Return the table with `columns` as the text that a CSV or JSON file holds."""
+        guessed = [name for name in columns if not pa.types.is_string(self.types.field(name).type)]
+        return self.retyped(guessed) if self.retyped is not None and guessed else self
 
     def chunks(self, columns: Sequence[str], size: int) -> Iterator[Chunk]:
         """Yield the rows of `columns` in file order, at most `size` at a time, read by another thread."""
@@ -162,42 +173,47 @@ def _types(connection: duckdb.DuckDBPyConnection, relation: str, explain: Explai
         raise explain(str(error)) from None
 
 
-def _open_csv(path: str, paths: list[str]) -> DuckTable:
+def _open_csv(path: str, paths: list[str], reading: Reading) -> DuckTable:
     explain = partial(csv.explain, label=path)
     with _connect() as connection:
         run_query = _query_runner(connection, explain)
-        dialect = csv.sniff(run_query, paths)
-        relation_of = partial(csv.relation, dialect=dialect)
-        relation = relation_of(paths)
-        if not run_query(f"SELECT 1 FROM {relation} LIMIT 1"):
+        dialect = csv.sniff(run_query, paths, reading)
+        if not run_query(f"SELECT 1 FROM {csv.relation(paths, dialect)} LIMIT 1"):
             header = quoted(dialect.types)
             raise DataError(f"{path!r} has a header ({header}) and no rows; there is nothing to learn from.")
+    return _csv_table(path, paths, dialect)
+
+
+def _csv_table(path: str, paths: list[str], dialect: csv.Dialect, texts: Sequence[str] = ()) -> DuckTable:
+    dialect = replace(dialect, types=dialect.types | dict.fromkeys(texts, "VARCHAR"))
+    relation_of, retyped = partial(csv.relation, dialect=dialect), partial(_csv_table, path, paths, dialect)
+    found = _guessed_table(path, paths, partial(csv.explain, label=path), relation_of, retyped)
+    plain = csv.plain_csv(paths, dialect)
+    return replace(found, plain=plain, decimal=dialect.decimal, missing_words=dialect.missing)
+
+
+def _guessed_table(
+    path: str, paths: list[str], explain: Explain, relation_of: Relation, retyped: Callable[[Sequence[str]], DuckTable]
+) -> DuckTable:
+    """Return a table whose types were guessed from text."""
+    relation = relation_of(paths)
+    with _connect() as connection:
         types = _types(connection, relation, explain)
-    schema = schema_from_arrow(types)
-    plain = _plain(paths, dialect)
-    return DuckTable(
-        path, schema, None, relation, types, explain, plain=plain, files=tuple(paths), relation_of=relation_of
-    )
-
-
-def _plain(paths: list[str], dialect: csv.Dialect) -> PlainCsv | None:
-    """Return the file as a plain CSV, which any reader can read; None where it needs more than a delimiter."""
-    simple = dialect.header and not dialect.comment and dialect.quote == dialect.escape == '"'
-    if len(paths) > 1 or not simple or paths[0].endswith(".gz"):
-        return None
-    return PlainCsv(paths[0], dialect.delimiter, dialect.decimal)
+    opened = DuckTable(path, schema_from_arrow(types), None, relation, types, explain, files=tuple(paths))
+    return replace(opened, relation_of=relation_of, retyped=retyped)
 
 
 def _open_json(path: str, paths: list[str]) -> DuckTable:
     with _connect() as connection:
         kinds = json.sniff(_query_runner(connection, partial(json.explain, label=path)), paths)
-        relation_of = partial(json.relation, types=kinds)
-        explain = partial(_explain_json, path=path, paths=paths, kinds=kinds)
-        relation = relation_of(paths)
-        types = _types(connection, relation, explain)
-    return DuckTable(
-        path, schema_from_arrow(types), None, relation, types, explain, files=tuple(paths), relation_of=relation_of
-    )
+    return _json_table(path, paths, kinds)
+
+
+def _json_table(path: str, paths: list[str], kinds: dict[str, str], texts: Sequence[str] = ()) -> DuckTable:
+    kinds = kinds | dict.fromkeys(texts, "VARCHAR")
+    explain = partial(_explain_json, path=path, paths=paths, kinds=kinds)
+    retyped = partial(_json_table, path, paths, kinds)
+    return _guessed_table(path, paths, explain, partial(json.relation, types=kinds), retyped)
 
 
 def _open_query(query: str) -> DuckTable:

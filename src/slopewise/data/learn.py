@@ -10,11 +10,13 @@ import numpy as np
 
 from slopewise.data.counted_rows import CountedRows, counted_rows, no_row_counts
 from slopewise.data.design import MISSING, Design, Feature
-from slopewise.data.numeric_text import text_among_numbers
+from slopewise.data.read_as import read_as
+from slopewise.data.reading import Reading, check_names
 from slopewise.data.source import Chunk, Table
 from slopewise.data.split import Split
 from slopewise.data.target_classes import is_classes, learn_classes
-from slopewise.errors import ColumnError, DataError, check_choice, nearest, quoted
+from slopewise.data.text_columns import guess_reading
+from slopewise.errors import ColumnError, DataError, OptionError, check_choice, nearest, quoted
 
 CHUNK_ROWS = 65536
 
@@ -43,6 +45,8 @@ def learn_design(
     offset: str | None = None,
     exposure: str | None = None,
     cluster: str | None = None,
+    exclude: Sequence[str] | None = None,
+    reading: Reading | None = None,
 ) -> Design:
     """Return the design, learned on the training rows, that maps the table to x, y and w.
 
@@ -59,9 +63,12 @@ def learn_design(
         offset: a column added to the linear predictor, or None.
         cluster: a column whose equal values mark correlated rows, or None.
         exposure: a column of positive numbers whose logarithm is added to it, or None.
+        exclude: columns that are no features, where none are named.
+        reading: what is said of how values are written; the table was opened with it.
 
     Raises:
         ColumnError: a column is not in the table.
+        OptionError: `exclude` or the reading names a column that has another part, or none.
         DataError: a column's type cannot be used; no training row is left to learn levels from; the target has one
             class only, or is an identifier.
     """
@@ -71,7 +78,14 @@ def learn_design(
         raise ColumnError(
             f"cluster {cluster!r} is not a column of {table.label}.{nearest(cluster, table.schema.names)}"
         )
-    chosen = _choose_features(table, target, features, others, cluster)
+    chosen = _choose_features(table, target, features, others, cluster, exclude)
+    reading = reading or Reading()
+    check_names(reading, table.schema.names, (target, *chosen, *filter(None, (*others.values(), cluster))), table.label)
+    roles = {name: "column" for name in chosen} | {name: f"{role} column" for role, name in others.items() if name}
+    if not is_classification:  # classes keep the text that they are
+        roles[target] = "target"
+    reading = guess_reading(table, reading, roles)
+    table = read_as(table, reading)
     if is_classification is None:
         is_classification = is_classes(table, target)
     if not is_classification:
@@ -81,8 +95,6 @@ def learn_design(
             _require_numbers(table, column, f"{role} column")
     plain = [Feature(name, table.schema.kind(name)) for name in chosen]
     categories = [f.name for f in plain if f.kind == "category"]
-    for name in categories:
-        _refuse_text_among_numbers(table, name, "column")
     added = [name for name in (target, *others.values()) if name]
     rows = counted_rows(table, split, weights=weights, features=chosen, others=added, missing=missing)
     statistics = _ColumnStatistics()
@@ -106,15 +118,19 @@ def learn_design(
         cluster_kind=table.schema.kind(cluster) if cluster else "number",
         matrix_columns=table.matrix_columns,
         target_absent=absent,
+        reading=reading,
     )
 
 
-def check_columns(design: Design, table: Table, *, with_target: bool) -> None:
-    """Raise unless the table has the columns the design was learned on, of the same kind.
+def read_new(design: Design, table: Table, *, with_target: bool) -> Table:
+    """Return new rows, read as the design's training rows were.
+
+    A column of categories is read as the text that a CSV or JSON file holds, whatever its type was guessed to be, and
+    text in a column of numbers is read as numbers if that is what it is.
 
     Args:
         design: the learned design.
-        table: of new rows.
+        table: of new rows, opened with the design's reading.
         with_target: whether target and weights are read too.
 
     Raises:
@@ -123,20 +139,27 @@ def check_columns(design: Design, table: Table, *, with_target: bool) -> None:
     """
     _check_width(design, table)
     kinds = {feature.name: feature.kind for feature in design.features} | {design.target: design.target_kind}
-    for name in design.used(with_target):
+    if design.cluster:
+        kinds[design.cluster] = design.cluster_kind
+    used = design.used(with_target)
+    for name in used:
         if name not in table.schema.names:
             raise ColumnError(
                 f"{table.label} has no column {name!r}, which this fit was trained with."
                 f"{nearest(name, table.schema.names)}"
             )
+    table = table.as_written([name for name in used if kinds.get(name) == "category"])
+    numbers = {name: "column" for name in used if kinds.get(name, "number") != "category" and name != design.cluster}
+    table = read_as(table, guess_reading(table, design.reading, numbers))
+    for name in used:
         now, learned = table.schema.kind(name), kinds.get(name, "number")
         if (now == "category") != (learned == "category"):
             kind_names = {True: "text", False: "numbers"}
-            _refuse_text_among_numbers(table, name, "column")
             raise DataError(
                 f"column {name!r} of {table.label} holds {kind_names[now == 'category']}, but this fit was trained "
                 f"with {kind_names[learned == 'category']} there; convert the column."
             )
+    return table
 
 
 def _check_width(design: Design, table: Table) -> None:
@@ -156,13 +179,24 @@ def _check_width(design: Design, table: Table) -> None:
 
 
 def _choose_features(
-    table: Table, target: str, features: Sequence[str] | None, others: Mapping[str, str | None], cluster: str | None
+    table: Table,
+    target: str,
+    features: Sequence[str] | None,
+    others: Mapping[str, str | None],
+    cluster: str | None,
+    exclude: Sequence[str] | None,
 ) -> list[str]:
     names = table.schema.names
+    for excluded in exclude or ():
+        if excluded not in names:
+            raise ColumnError(f"exclude {excluded!r} is not a column of {table.label}.{nearest(excluded, names)}")
+        if excluded in (target, cluster, *others.values()):
+            raise OptionError(f"exclude names {excluded!r}, which has a part in the model; leave it out there.")
     for role, name in (("target", target), *others.items(), *(("feature", f) for f in features or ())):
         if name is not None and name not in names:
             raise ColumnError(f"{role} {name!r} is not a column of {table.label}.{nearest(name, names)}")
-    chosen = [n for n in names if n not in (target, cluster, *others.values())] if features is None else list(features)
+    taken = {target, cluster, *others.values(), *(exclude or ())}
+    chosen = [name for name in names if name not in taken] if features is None else list(features)
     if not chosen:
         raise DataError(f"no feature column is left: {table.label} has {quoted(names)}; name at least one feature.")
     repeated = [name for name, count in Counter(chosen).items() if count > 1]
@@ -182,7 +216,6 @@ def _choose_features(
 def _require_numbers(table: Table, name: str, role: str) -> None:
     if table.schema.kind(name) != "category":
         return
-    _refuse_text_among_numbers(table, name, role)
     for chunk in table.chunks((name,), 1):
         column = chunk.codes(name)
         example = f", {column.levels[column.codes[0]]!r} in row 1" if column.codes[0] >= 0 else ""
@@ -190,16 +223,6 @@ def _require_numbers(table: Table, name: str, role: str) -> None:
             f"{role} {name!r} is not numeric: it holds text{example}; name a column of numbers or booleans."
         )
     raise DataError(f"{role} {name!r} is not numeric and {table.label} has no rows.")
-
-
-def _refuse_text_among_numbers(table: Table, name: str, role: str) -> None:
-    misplaced = text_among_numbers(table, name) if table.schema.kind(name) == "category" else None
-    if misplaced is not None:
-        row, value = misplaced
-        raise DataError(
-            f"{role} {name!r} is mostly numbers but holds the text {value!r} in row {row}; "
-            "correct it, or leave the cell empty and choose missing='drop' or 'mean'."
-        )
 
 
 def _collect_statistics(

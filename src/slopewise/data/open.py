@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from slopewise.data.reading import Reading
 from slopewise.data.source import Table
 from slopewise.errors import ColumnError, DataError, OptionError
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from slopewise.data.memory import ArrowTable
 
 
-def as_table(data: Any, table_name: str | None = None) -> Table:
+def as_table(data: Any, table_name: str | None = None, reading: Reading | None = None) -> Table:
     """Return a table for a path, glob, SQL query, frame, dict, matrix or (X, y) pair.
 
     Args:
@@ -24,6 +25,7 @@ def as_table(data: Any, table_name: str | None = None) -> Table:
             which is one row; a list of such dicts; a row of a pandas frame; a NumPy array, torch tensor or list of
             lists (n, q), columns named x1 … xq; a pair (X, y), X a matrix or a frame.
         table_name: which table of a database file.
+        reading: how values are written, where that is known.
 
     Raises:
         DataError: the data cannot be read as a table.
@@ -35,7 +37,7 @@ def as_table(data: Any, table_name: str | None = None) -> Table:
     if isinstance(data, str | Path):
         from slopewise.data.duckdb_table import open_file
 
-        return open_file(str(data), table_name)
+        return open_file(str(data), table_name, reading)
     if table_name is not None:
         raise OptionError(f"table_name {table_name!r} is for database files; received {type(data).__name__}.")
     if isinstance(data, Table):

@@ -73,7 +73,8 @@ class Table(ABC):
 
     `label` names the table in messages. `n_rows` is None where it is not known before a full read.
     `in_memory`: reading again needs no input. `plain` is set where the table is one plain CSV file. `matrix_columns` is
-    how many columns a matrix has, None where columns have names of their own.
+    how many columns a matrix has, None where columns have names of their own. `decimal`: the
+    decimal separator of its text. `missing_words`: texts that its reader takes for missing.
     """
 
     label: str
@@ -82,6 +83,8 @@ class Table(ABC):
     in_memory: bool
     plain: PlainCsv | None = None
     matrix_columns: int | None = None
+    decimal: str = "."
+    missing_words: tuple[str, ...] = ()
 
     @abstractmethod
     def chunks(self, columns: Sequence[str], size: int) -> Iterator[Chunk]:
@@ -92,6 +95,13 @@ class Table(ABC):
         for chunk in self.chunks(columns, rows):
             return chunk.rows(0, rows)
         return None
+
+    def as_written(self, columns: Sequence[str]) -> Table:
+        """Return the table with `columns` as the text that the file holds, where their types were guessed from text.
+
+        A table whose columns have types of their own is returned as it is.
+        """
+        return self
 
     def partitions(self, k: int) -> list[Table]:
         """Return at most k contiguous parts, together the whole table, in order; chunks keep their `start`."""

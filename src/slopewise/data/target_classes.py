@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from slopewise.data.counted_rows import CountedRows, no_row_counts
-from slopewise.data.numeric_text import text_among_numbers
 from slopewise.data.source import Chunk, Codes, Table
 from slopewise.errors import DataError, quoted
 from slopewise.types import Kind
@@ -32,8 +31,7 @@ def is_classes(table: Table, target: str) -> bool:
     The first rows are read before the others: in most tables they decide.
     """
     if table.schema.kind(target) != "number":
-        # Text among numbers is an error in the data, not a class.
-        return table.schema.kind(target) == "boolean" or text_among_numbers(table, target) is None
+        return True
     first = table.head((target,), HEAD_ROWS)
     if first is None or not _zeros_and_ones(first, target):
         return False

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from slopewise.data.design_source import DesignSource
-from slopewise.data.learn import check_columns
+from slopewise.data.learn import read_new
 from slopewise.data.open import as_table
 from slopewise.engine.default import default_engine
 from slopewise.errors import DataError
@@ -44,8 +44,7 @@ class Fit(Fitted[M]):
             OptionError: threshold is no probability, or there are not two classes.
         """
         predict.check_threshold(self.record, threshold)
-        rows = as_table(table, table_name)
-        check_columns(self.design, rows, with_target=True)
+        rows = read_new(self.design, as_table(table, table_name, self.design.reading), with_target=True)
         metrics = measure(self.record, default_engine(), DesignSource(rows, self.design), threshold)
         if metrics.n == 0:
             raise DataError(f"{rows.label} has no rows to evaluate on; give one with complete rows.")

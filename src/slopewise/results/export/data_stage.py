@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from slopewise.data.csv_dialect import MISSING_WORDS
 from slopewise.data.design import Design, Feature
 from slopewise.results.export.script import WIDTH, Script, assigned, literal, remark, row
 from slopewise.results.record import CsvRows, InlineRows
@@ -36,6 +35,12 @@ FILLED = '''
 def filled(value, otherwise):
     """Return the value, or what stands in for a missing one."""
     return otherwise if value in MISSING else value
+'''
+
+NUMBER = '''
+def number(cell):
+    """Return the number that is written in a cell of text."""
+    return float({text})
 '''
 
 FEATURES = '''
@@ -140,7 +145,11 @@ def _inline(rows: InlineRows) -> list[str]:
 def _missing(design: Design) -> list[str]:
     if design.missing == "error":
         return []
-    return [f"MISSING = {{{', '.join(literal(word) for word in MISSING_WORDS)}}}"]
+    reading = design.reading
+    words = [*reading.words, *(f"{value:.{digits}f}" for value in reading.missing_numbers for digits in (0, 1, 2))]
+    listed = [literal(word) for word in dict.fromkeys(words)]
+    line = f"MISSING = {{{', '.join(listed)}}}"
+    return [line] if len(line) <= WIDTH else ["MISSING = {", *(f"    {word}," for word in listed), "}"]
 
 
 def _functions(design: Design, rows: CsvRows) -> Iterator[str]:
@@ -151,11 +160,23 @@ def _functions(design: Design, rows: CsvRows) -> Iterator[str]:
         yield HELD_OUT.format(shares=said, seed=literal(rows.split.seed), purpose=" or ".join(purposes))
     if design.missing == "mean":
         yield FILLED
-    cells = [cell for feature in design.features for cell in _cells(feature, rows)]
+    if set(design.reading.numbers) & set(design.used()):
+        yield NUMBER.format(text=_parsed(design, rows))
+    cells = [cell for feature in design.features for cell in _cells(design, feature, rows)]
     yield FEATURES.format(cells="\n".join(f"        {cell}," for cell in cells))
 
 
-def _cells(feature: Feature, rows: CsvRows) -> list[str]:
+def _parsed(design: Design, rows: CsvRows) -> str:
+    """Return the expression that makes a number as Python writes it of `cell`."""
+    spaced, thousands = design.reading.thousands == " ", design.reading.thousands
+    parsed = '"".join(cell.split())' if spaced else "cell.strip()"
+    for mark in (thousands, "’" if thousands == "'" else ""):
+        parsed += f'.replace({literal(mark)}, "")' if mark.strip() else ""
+    parsed += '.replace(",", ".")' if rows.decimal == "," else ""
+    return parsed + '.replace("\\u2212", "-")'
+
+
+def _cells(design: Design, feature: Feature, rows: CsvRows) -> list[str]:
     """Return the expressions that make the columns of a feature from `row`."""
     cell = f"row[{literal(feature.name)}]"
     if feature.fill is not None:
@@ -164,11 +185,13 @@ def _cells(feature: Feature, rows: CsvRows) -> list[str]:
         cell = f"filled({cell}, {mean})"
     if feature.kind == "category":
         return [f"float({cell} == {literal(level)})" for level in feature.coded]
-    return [_number(cell, rows, boolean=feature.kind == "boolean")]
+    return [_number(cell, design, feature.name, rows)]
 
 
-def _number(cell: str, rows: CsvRows, *, boolean: bool) -> str:
-    if boolean:
+def _number(cell: str, design: Design, name: str, rows: CsvRows) -> str:
+    if name in design.reading.numbers:
+        return f"number({cell})"
+    if name in rows.booleans:
         return f'float({cell}.lower() in ("true", "t"))'
     return f'float({cell}.replace({literal(rows.decimal)}, "."))' if rows.decimal != "." else f"float({cell})"
 
@@ -188,21 +211,21 @@ def _read(design: Design, rows: CsvRows) -> Iterator[str]:
         yield assigned("needed = ", [literal(name) for name in needed])
         yield "rows = [row for row in rows if not MISSING & {row[name] for name in needed}]"
     if design.weights and (design.target_absent or any(feature.absent for feature in design.features)):
-        weight = _number(f"row[{literal(design.weights)}]", rows, boolean=design.weights in rows.booleans)
+        weight = _number(f"row[{literal(design.weights)}]", design, design.weights, rows)
         yield f"rows = [row for row in rows if {weight} != 0]"
     yield "X = torch.tensor([features(row) for row in rows])"
     for letter, name in (("Y", design.target), ("w", design.weights)):
         if name is not None:
-            cell = _number(f"row[{literal(name)}]", rows, boolean=name in rows.booleans)
+            cell = _number(f"row[{literal(name)}]", design, name, rows)
             if name == design.target and design.target_levels:
                 cell = _class_number(design, rows)
                 yield assigned("classes = ", [literal(level) for level in design.target_levels])
             line, inside = f"{letter} = torch.tensor(", f"[[{cell}] for row in rows]"
             yield f"{line}{inside})" if len(line + inside) < WIDTH else f"{line}\n    {inside}\n)"
     if design.offset or design.exposure:
-        added = [_number(f"row[{literal(design.offset)}]", rows, boolean=False)] if design.offset else []
+        added = [_number(f"row[{literal(design.offset)}]", design, design.offset, rows)] if design.offset else []
         if design.exposure:
-            added.append(f"log({_number(f'row[{literal(design.exposure)}]', rows, boolean=False)})")
+            added.append(f"log({_number(f'row[{literal(design.exposure)}]', design, design.exposure, rows)})")
         inside = f"[[{' + '.join(added)}] for row in rows]"
         line = "offset = torch.tensor("
         yield f"{line}{inside})" if len(line + inside) < WIDTH else f"{line}\n    {inside}\n)"
@@ -212,7 +235,7 @@ def _class_number(design: Design, rows: CsvRows) -> str:
     """Return the expression that makes the number of its class from a row's target."""
     cell = f"row[{literal(design.target)}]"
     if design.target_kind != "category":
-        value = _number(cell, rows, boolean=design.target_kind == "boolean")
+        value = _number(cell, design, design.target, rows)
         cell = f'format({value} + 0.0, ".17g")' if design.target_kind == "number" else f"str(bool({value}))"
     return f"float(classes.index({cell}))"
 

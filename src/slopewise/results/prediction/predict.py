@@ -17,7 +17,7 @@ from torch import Tensor
 
 from slopewise.data.design import Design
 from slopewise.data.design_source import DesignSource
-from slopewise.data.learn import check_columns
+from slopewise.data.learn import read_new
 from slopewise.data.open import as_table
 from slopewise.data.source import Chunk
 from slopewise.engine.threads import one_torch_thread
@@ -163,8 +163,7 @@ def design_rows(design: Design, rows: Any, table_name: str | None) -> DesignSour
         ColumnError: a column that was trained with is missing.
         DataError: a column holds something else than it did in training.
     """
-    table = as_table(rows, table_name)
-    check_columns(design, table, with_target=False)
+    table = read_new(design, as_table(rows, table_name, design.reading), with_target=False)
     return DesignSource(table, design, with_target=False)
 
 
