@@ -71,7 +71,7 @@ def _check_plan(plan: DescentPlan, width: int) -> None:
     expect(plan.batch_size is None or plan.batch_size >= 1, f"batch_size is {plan.batch_size}")
     expect_choice("dtype", plan.dtype, ("float64", "float32"))
     if isinstance(plan.init, str):
-        expect_choice("init", plan.init, INITS)
+        expect_choice("init", plan.init, (*INITS, "fit"))  # fit: the numbers of another one, by a warm start
     else:
         expect(len(plan.init) == width, f"init has {len(plan.init)} values for {width} parameters")
     expect_choice("monitor", plan.stopping.monitor, ("train", "validation"))
