@@ -15,6 +15,7 @@ from slopewise.data import csv_dialect as csv
 from slopewise.data import files
 from slopewise.data import json_schema as json
 from slopewise.data.arrow import ColumnsChunk, check_usable, chunk_from_arrow, schema_from_arrow
+from slopewise.data.duckdb_errors import explain_database, explain_query, shortened
 from slopewise.data.prefetch import batch_rows, prefetch
 from slopewise.data.reading import Reading
 from slopewise.data.source import Chunk, PlainCsv, Table
@@ -218,13 +219,13 @@ def _json_table(path: str, paths: list[str], kinds: dict[str, str], texts: Seque
 
 def _open_query(query: str) -> DuckTable:
     text = query.strip().rstrip(";")
-    explain = partial(_explain_query, query=_shortened(text))
+    explain = partial(explain_query, query=shortened(text))
     # The bracket is on its own line, as the query may end in a comment.
     relation = f"({text}\n)"
     with _connect() as connection:
         _check_query(connection, text, explain)
         types = _types(connection, relation, explain)
-    return DuckTable(_shortened(text), schema_from_arrow(types), None, relation, types, explain)
+    return DuckTable(shortened(text), schema_from_arrow(types), None, relation, types, explain)
 
 
 def _check_query(connection: duckdb.DuckDBPyConnection, text: str, explain: Explain) -> None:
@@ -236,7 +237,7 @@ def _check_query(connection: duckdb.DuckDBPyConnection, text: str, explain: Expl
     kinds = [str(statement.type).rpartition(".")[2].removesuffix("_STATEMENT") for statement in statements]
     if kinds != ["SELECT"]:
         raise DataError(
-            f"The query {_shortened(text)!r} holds {' and '.join(kinds) or 'no statement'}, and one SELECT is read; "
+            f"The query {shortened(text)!r} holds {' and '.join(kinds) or 'no statement'}, and one SELECT is read; "
             "run anything else in DuckDB itself."
         )
 
@@ -256,7 +257,7 @@ def _open_database(path: str, paths: list[str], table: str | None) -> Table:
 
 def _open_duckdb(file: str, table: str | None) -> DuckTable:
     attach = f"ATTACH {csv.sql_text(file)} AS data (READ_ONLY)"
-    explain = partial(_explain_duckdb, file=file)
+    explain = partial(explain_database, file=file)
     with _connect() as connection:
         run_query = _query_runner(connection, explain)
         try:
@@ -282,30 +283,8 @@ def _explain_json(message: str, path: str, paths: list[str], kinds: dict[str, st
         return json.explain(message, path, json.first_misfit(run_query, paths, kinds))
 
 
-def _explain_query(message: str, query: str) -> DataError:
-    if "requires the extension httpfs" in message:
-        return DataError(f"The query {query!r} names an address, and only local files are read; download it first.")
-    return DataError(f"The query {query!r} failed: {_first_line(message)}; correct the query.")
-
-
-def _explain_duckdb(message: str, file: str) -> DataError:
-    return DataError(
-        f"{file!r} cannot be read as a DuckDB or SQLite database: {_first_line(message)}; "
-        "check the file, and that no other program is writing to it."
-    )
-
-
 def _refuse_table(path: str, table: str | None) -> None:
     if table is not None:
         raise OptionError(
-            f"table={table!r} was given, but {_shortened(path)!r} is not a database file; leave `table` out."
+            f"table={table!r} was given, but {shortened(path)!r} is not a database file; leave `table` out."
         )
-
-
-def _first_line(message: str) -> str:
-    return message.splitlines()[0].rstrip(".!")
-
-
-def _shortened(query: str, most: int = 80) -> str:
-    text = " ".join(query.split())
-    return text if len(text) <= most else text[: most - 3] + "..."
