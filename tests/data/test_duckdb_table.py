@@ -220,3 +220,26 @@ def test_a_broken_row_ends_the_pass_after_a_good_start_too():
 def test_a_query_is_one_select(query, sentence, tmp_path):
     assert sentence in refusal(query)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("at", [3, 30_000])
+def test_a_row_that_begins_with_a_hash_is_a_row(tmp_path, at):
+    rows = [f"{'#17' if k == at else k},{k}.5" for k in range(40_000)]
+    path = tmp_path / "t.csv"
+    path.write_text("unit,price\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    table = open_file(str(path))
+    assert sum(len(chunk) for chunk in table.chunks(["price"], 65536)) == 40_000
+
+
+@pytest.mark.parametrize(
+    "name", ["data[1].csv", "what?.csv", "a*b.csv", "data[1].jsonl", "from sales.csv", "With tax.csv"]
+)
+def test_a_path_that_exists_is_that_file(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    for other in ("data1.csv", "what1.csv", "axxb.csv", "data1.jsonl"):
+        text = '{"a": 9, "y": 9}\n' if other.endswith("l") else "a,y\n9,9\n"
+        (tmp_path / other).write_text(text, encoding="utf-8")
+    text = '{"a": 1, "y": 2}\n{"a": 3, "y": 4}\n' if name.endswith("l") else "a,y\n1,2\n3,4\n"
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    (chunk,) = open_file(name).chunks(["a", "y"], 10)
+    assert chunk.numbers(["a", "y"]).tolist() == [[1.0, 2.0], [3.0, 4.0]]

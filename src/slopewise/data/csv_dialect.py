@@ -27,7 +27,6 @@ class Dialect:
     delimiter: str
     quote: str
     escape: str
-    comment: str
     header: bool
     decimal: str
     dates: str | None
@@ -70,7 +69,7 @@ def relation(files: Sequence[str], dialect: Dialect) -> str:
         "delim": sql_text(dialect.delimiter),
         "quote": sql_text(dialect.quote),
         "escape": sql_text(dialect.escape),
-        "comment": sql_text(dialect.comment),
+        "comment": "''",
         "header": str(dialect.header).lower(),
         "decimal_separator": sql_text(dialect.decimal),
         "columns": sql_struct(dialect.types),
@@ -81,12 +80,12 @@ def relation(files: Sequence[str], dialect: Dialect) -> str:
     if dialect.timestamps:
         options["timestampformat"] = sql_text(dialect.timestamps)
     arguments = ", ".join(f"{name}={value}" for name, value in options.items())
-    return f"read_csv({sql_list(files)}, auto_detect=false, skip=0, {arguments})"
+    return f"read_csv({sql_paths(files)}, auto_detect=false, skip=0, {arguments})"
 
 
 def plain_csv(files: Sequence[str], dialect: Dialect) -> PlainCsv | None:
     """Return one file as a plain CSV, which any reader can read; None where it needs more than a delimiter."""
-    simple = dialect.header and not dialect.comment and dialect.quote == dialect.escape == '"'
+    simple = dialect.header and dialect.quote == dialect.escape == '"'
     if len(files) > 1 or not simple or files[0].endswith(".gz"):
         return None
     return PlainCsv(files[0], dialect.delimiter, dialect.decimal)
@@ -134,6 +133,20 @@ def sql_text(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def sql_path(path: str) -> str:
+    """Return the path of one file as an SQL literal, in which DuckDB sees no pattern.
+
+    >>> print(sql_path("data[1].csv"))
+    'data[[]1].csv'
+    """
+    return sql_text(re.sub(r"[\[*?]", lambda mark: f"[{mark[0]}]", path))
+
+
+def sql_paths(paths: Sequence[str]) -> str:
+    """Return the paths of files as an SQL list of literals, in which DuckDB sees no patterns."""
+    return "[" + ", ".join(map(sql_path, paths)) + "]"
+
+
 def sql_name(name: str) -> str:
     """Return `name` as a quoted SQL identifier.
 
@@ -165,7 +178,8 @@ def plain_type(sql_type: str) -> str:
 
 
 def _sniff_file(run_query: RunQuery, file: str, sample: int, reading: Reading) -> Dialect:
-    arguments = f"{sql_text(file)}, sample_size={sample}, nullstr={sql_list(reading.words)}"
+    # without comment='' DuckDB takes a '#' far below for the start of a comment, and the row is gone
+    arguments = f"{sql_path(file)}, sample_size={sample}, nullstr={sql_list(reading.words)}, comment=''"
     with_comma = arguments + ", decimal_separator=','"
     if reading.decimal == ",":
         dialect = _ask_sniffer(run_query, file, with_comma, ",", reading.words)
@@ -180,10 +194,10 @@ def _sniff_file(run_query: RunQuery, file: str, sample: int, reading: Reading) -
 
 
 def _ask_sniffer(run_query: RunQuery, file: str, arguments: str, decimal: str, missing: tuple[str, ...]) -> Dialect:
-    fields = "Delimiter, Quote, Escape, Comment, HasHeader, DateFormat, TimestampFormat, Columns, SkipRows"
+    fields = "Delimiter, Quote, Escape, HasHeader, DateFormat, TimestampFormat, Columns, SkipRows"
     (fields_of_file,) = run_query(f"SELECT {fields} FROM sniff_csv({arguments})")
     *marks, header, dates, timestamps, columns, skipped = fields_of_file
-    delimiter, quote, escape, comment = ("" if mark == "(empty)" else mark for mark in marks)
+    delimiter, quote, escape = ("" if mark == "(empty)" else mark for mark in marks)
     if skipped:
         raise DataError(
             f"The number of columns changes between lines {skipped} and {skipped + 1} of {file!r}; "
@@ -192,7 +206,7 @@ def _ask_sniffer(run_query: RunQuery, file: str, arguments: str, decimal: str, m
     types = {column["name"]: plain_type(column["type"]) for column in columns}
     # Quotes may follow later even where the sample has none.
     quote, escape = quote or '"', escape or quote or '"'
-    return Dialect(delimiter, quote, escape, comment, header, decimal, dates, timestamps, types, missing)
+    return Dialect(delimiter, quote, escape, header, decimal, dates, timestamps, types, missing)
 
 
 def _mark_unknown(run_query: RunQuery, file: str, dialect: Dialect, sample: int) -> Dialect:

@@ -42,7 +42,7 @@ def open_file(path: str, table: str | None = None, reading: Reading | None = Non
         DataError: where there is no such file or table, or it cannot be read.
         OptionError: where `table` is given without a database file, or left out with one.
     """
-    if files.is_query(path):
+    if files.is_query(path) and not os.path.exists(path):
         _refuse_table(path, table)
         return _open_query(path)
     paths = files.find(path)

@@ -5,19 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from slopewise.data.csv_dialect import TYPE_NAMES, RunQuery, plain_type, sql_list, sql_name, sql_struct
+from slopewise.data.csv_dialect import TYPE_NAMES, RunQuery, plain_type, sql_name, sql_paths, sql_struct
 from slopewise.errors import DataError
 
 
 def sniff(run_query: RunQuery, files: Sequence[str]) -> dict[str, str]:
     """Return the SQL type that each column is read as."""
-    described = run_query(f"SELECT column_name, column_type FROM (DESCRIBE FROM read_json({sql_list(files)}))")
+    described = run_query(f"SELECT column_name, column_type FROM (DESCRIBE FROM read_json({sql_paths(files)}))")
     return {name: plain_type(kind) for name, kind in described}
 
 
 def relation(files: Sequence[str], types: dict[str, str]) -> str:
     """Return the SQL expression that reads the files with these types."""
-    return f"read_json({sql_list(files)}, columns={sql_struct(types)})"
+    return f"read_json({sql_paths(files)}, columns={sql_struct(types)})"
 
 
 def explain(message: str, label: str, misfit: tuple[str, int, str, str] | None = None) -> DataError:
