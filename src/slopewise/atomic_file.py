@@ -40,6 +40,10 @@ def check_writable(path: str | os.PathLike[str]) -> Path:
     return target
 
 
+TEMPORARY = ".slopewise-"
+"""How the name of a temporary file begins."""
+
+
 @contextmanager
 def atomic_replace(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path to write to, renamed to `path` where the block succeeds and deleted where it does not.
@@ -60,7 +64,7 @@ def atomic_replace(path: str | os.PathLike[str]) -> Iterator[Path]:
     'complete'
     """
     target = check_writable(path)
-    temporary = target.with_name(f".slopewise-{secrets.token_hex(8)}.part")
+    temporary = target.with_name(f"{TEMPORARY}{secrets.token_hex(8)}.part")
     try:
         yield temporary
         with open(temporary, "rb") as written:

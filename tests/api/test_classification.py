@@ -160,7 +160,7 @@ def test_the_same_answer_in_batches_of_one_row(penguins):
             DataError,
             "a different value in each of its 30 rows",
         ),
-        ({"x": range(30), "y": ["a"] * 29 + ["b"]}, {}, DataError, "class 'b' has one row"),
+        ({"x": range(30), "y": ["a"] * 29 + ["b"]}, {}, FitError, "perfectly separated: 'x' alone"),
         ({"x": range(30), "y": ["a", "b", "c"] * 10}, {"model": "logistic"}, OptionError, "tells two classes apart"),
         ({"x": range(30), "y": ["a", "b"] * 15}, {"model": "linear"}, DataError, "target 'y' is not numeric"),
         ({"x": range(30), "y": ["a", "b"] * 15}, {"cov_type": "hc3"}, OptionError, "cov_type 'hc3' is not known"),

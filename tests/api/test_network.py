@@ -125,7 +125,7 @@ def test_two_layers_solve_xor_as_in_the_document():
         n_init=16,
     )
     assert fit.descent.cost < 0.0015
-    assert fit.predict(PAIRS)["prediction"].tolist() == ["0", "1", "1", "0"]
+    assert fit.predict(PAIRS)["prediction"].tolist() == [0, 1, 1, 0]
     assert fit.descent.starts.count == 16 and fit.descent.starts.solved > 8
     assert f"{fit.descent.starts.solved} of 16 starts solved it" in fit.summary()
     with pytest.raises(OptionError, match="of many starts only the end is kept"):
@@ -213,11 +213,11 @@ def test_states_of_recorded_epochs(small, tmp_path, mass):
 def test_predictions_come_in_the_kind_of_the_rows(small, mass):
     x = np.array([[0.0, 1.0], [1.0, 1.0]])
     fit = slopewise.fit((x.repeat(2, 0), np.array([0.0, 1.0, 1.0, 0.0])), hidden=(2,), epochs=3)
-    assert fit.predict(x).dtype == float and fit.predict(x).shape == (2,)
+    assert fit.predict(x).dtype == np.int64 and fit.predict(x).shape == (2,)
     assert set(small.predict(PAIRS)) == {"prediction", "p(0)", "p(1)"}
     p = small.predict(PAIRS)["p(1)"]
     some = float(p.mean())
-    assert small.predict(PAIRS, threshold=some)["prediction"].tolist() == ["1" if q >= some else "0" for q in p]
+    assert small.predict(PAIRS, threshold=some)["prediction"].tolist() == [1 if q >= some else 0 for q in p]
     with pytest.raises(FitError, match="no interval can be given"):
         small.predict(PAIRS, interval=0.9)
     assert small.evaluate(XOR, threshold=0.5).n == 4 and mass.predict_table

@@ -124,8 +124,8 @@ def test_an_offset_of_zero_changes_nothing(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["all rows", "sgd", "mini-batches", "network"])
 def test_one_number_added_everywhere_is_one_added_to_the_last_bias(kind: str) -> None:
-    words = {**ADAM, **LOSSES["poisson"], "model": "mlp", **KINDS[kind]}
-    start = np.random.default_rng(3).normal(size=13 if "hidden" in words else 3) * 0.3
+    words = {**ADAM, **LOSSES["poisson"], "model": "mlp", "hidden": (), **KINDS[kind]}
+    start = np.random.default_rng(3).normal(size=13 if words["hidden"] else 3) * 0.3
     raised = start.copy()
     raised[-1] += math.log(3)
     one = fit({**ROWS, "longer": 3 * ROWS["hours"]}, **words, exposure="longer", init=tuple(start))

@@ -57,8 +57,8 @@ def prepare_data(table: Any, options: ResolvedOptions) -> TrainingData:
     """
     weights = options["weights"]
     named = {role: _column_of(role, options[role]) for role in ("target", "offset", "exposure", "cluster")}
-    features = _features_of(options["features"])
-    exclude = [options["exclude"]] if isinstance(options["exclude"], str) else options["exclude"]
+    features = _names_of("features", options["features"])
+    exclude = _names_of("exclude", [options["exclude"]] if isinstance(options["exclude"], str) else options["exclude"])
     if exclude is not None and features is not None:
         raise OptionError("features and exclude both say which columns to predict from; leave one of them out.")
     split = Split(options["test_size"] or 0.0, options["seed"], options["validation_size"] or 0.0)
@@ -101,19 +101,19 @@ def _column_of(role: str, label: Any) -> str | None:
     raise OptionError(f"{role} is a {type(label).__name__}, expected the name of one column; give that.")
 
 
-def _features_of(features: Any) -> list[str] | None:
+def _names_of(option: str, features: Any) -> list[str] | None:
     """Return the names of columns as text, those of a set in alphabetical order."""
     if features is None:
         return None
     if isinstance(features, str):
-        raise OptionError(f"features is the text {features!r}; give a list of column names.")
+        raise OptionError(f"{option} is the text {features!r}; give a list of column names.")
     try:
         labels = [label.item() if hasattr(label, "item") else label for label in features]
     except TypeError as error:
-        raise OptionError(f"features is {features!r}; give a list of column names.") from error
+        raise OptionError(f"{option} is {features!r}; give a list of column names.") from error
     for label in labels:
         if not is_label(label):
-            raise OptionError(f"features holds a {type(label).__name__}; give a list of column names.")
+            raise OptionError(f"{option} holds a {type(label).__name__}; give a list of column names.")
     names = [text_name(label) for label in labels]
     return sorted(names) if isinstance(features, set | frozenset) else names
 
@@ -125,7 +125,7 @@ def _engine(options: ResolvedOptions) -> Engine:
         return default_engine(options["batch_rows"], options["callback"])
     if not isinstance(engine, Engine):
         raise OptionError(
-            f"engine is a {type(engine).__name__}; give an Engine, such as slopewise.engine.local.LocalEngine()."
+            f"engine is a {type(engine).__name__}; give an Engine, an object of slopewise.engine.engine.Engine."
         )
     for name in ("batch_rows", "callback"):
         if name in options.said:

@@ -155,6 +155,7 @@ def matrix_table(
     Raises:
         DataError: a shape other than (n, q) for x or (n,) for y and weights, unequal lengths, not numbers.
 
+    >>> import numpy as np
     >>> matrix_table(np.ones((3, 2)), np.zeros(3)).schema.names
     ('x1', 'x2', 'y')
     """

@@ -96,9 +96,9 @@ def reading_of(
     both = [name for name in named["categories"] or () if name in (named["numbers"] or ())]
     if both:
         raise OptionError(f"{quoted(both)} is named in categories and in numbers; leave it out of one of them.")
-    if decimal not in (None, ",", "."):
+    if decimal is not None and not (isinstance(decimal, str) and decimal in (",", ".")):
         raise OptionError(f"decimal is {decimal!r}; give ',' or '.'.")
-    if thousands not in (None, "", *THOUSANDS):
+    if thousands is not None and not (isinstance(thousands, str) and thousands in ("", *THOUSANDS)):
         raise OptionError(f"thousands is {thousands!r}; give one of {quoted(THOUSANDS)}.")
     if thousands and thousands == decimal:
         raise OptionError(f"decimal and thousands are both {decimal!r}; one mark cannot be both.")

@@ -108,7 +108,7 @@ def test_dependent_columns_are_named_with_their_relation(columns, sentence):
 
 def test_dependent_levels_of_two_categories_are_named():
     data = {"city": ["x", "x", "y", "z", "z"], "country": ["A", "A", "B", "C", "C"], "y": [1.0, 2.0, 3.0, 4.0, 5.0]}
-    with pytest.raises(FitError, match=r"country\[B\] = 1 \* city\[y\].*drop 'country\[B\]'"):
+    with pytest.raises(FitError, match=r"country\[B\] = 1 \* city\[y\].*drop the column 'country'"):
         slopewise.fit(data, target="y")
 
 

@@ -191,7 +191,7 @@ def _cells(design: Design, feature: Feature, rows: CsvRows) -> list[str]:
 def _number(cell: str, design: Design, name: str, rows: CsvRows) -> str:
     if name in design.reading.numbers:
         return f"number({cell})"
-    if name in rows.booleans:
+    if name in rows.booleans or any(each.name == name and each.kind == "boolean" for each in design.features):
         return f'float({cell}.lower() in ("true", "t"))'
     return f'float({cell}.replace({literal(rows.decimal)}, "."))' if rows.decimal != "." else f"float({cell})"
 
@@ -200,7 +200,9 @@ def _read(design: Design, rows: CsvRows) -> Iterator[str]:
     packed = rows.path.endswith(".gz")
     delimiter = f", delimiter={literal(rows.delimiter)}" if rows.delimiter != "," else ""
     opened = 'gzip.open(path, "rt", ' if packed else "open(path, "
-    yield f"path = {literal(rows.path)}"
+    path = literal(rows.path)
+    short = len(path) + len("path = ") <= WIDTH or len(path) + INDENT > WIDTH
+    yield f"path = {path}" if short else f"path = (\n    {path}\n)"
     yield f'with {opened}newline="", encoding="utf-8-sig") as file:'
     yield f"    rows = list(csv.DictReader(file{delimiter}))"
     if rows.split.test_size or rows.split.validation_size:

@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from slopewise.atomic_file import atomic_replace
+from slopewise.atomic_file import TEMPORARY, atomic_replace
 from slopewise.errors import StoreError
 from slopewise.optimizers.plan import DescentPlan
 from slopewise.training.descent.minibatches import Arrays
@@ -107,7 +107,7 @@ def open_checkpoint_file(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"the folder {folder} cannot be made: {error.strerror}; choose another one.") from error
-    for left in folder.glob(f".{FILE}.*.part"):  # left by a process killed while writing
+    for left in folder.glob(f"{TEMPORARY}*.part"):  # left by a process killed while writing
         left.unlink(missing_ok=True)
     checkpoint_file = CheckpointFile(checkpoint, problem)
     if not path.exists():
