@@ -85,6 +85,11 @@ class ReadTable(Table):
         return self.base.plain
 
     @property
+    def matrix_columns(self) -> int | None:  # type: ignore[override]
+        """That of the table."""
+        return self.base.matrix_columns
+
+    @property
     def decimal(self) -> str:  # type: ignore[override]
         """That of the table."""
         return self.base.decimal
