@@ -241,7 +241,7 @@ def test_the_width_is_kept_in_the_file(tmp_path):
 
 def test_the_width_of_a_matrix_is_kept_where_it_is_read_as_is_said() -> None:
     x = np.array([[1.0, 5.0], [2.0, -9999.0], [3.0, 6.0], [4.0, 8.0], [5.0, 7.0]])
-    fit = slopewise.fit((x, x[:, 0] * 2 + 1), na_values=["-9999"], missing="drop")
-    assert fit.n == 4
-    with pytest.raises(DataError, match="has 3 columns and this fit was trained with 2"):
+    fit = slopewise.fit((x, x[:, 0] * 2 + 1), features=["x2"], na_values=["-9999"], missing="drop")
+    assert fit.n == 4 and fit.predict(x).shape == (5,)
+    with pytest.raises(DataError, match="has 3 columns and this fit was trained with"):
         fit.predict(np.ones((2, 3)))

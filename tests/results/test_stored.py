@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 import slopewise
+from slopewise.results.report.sections import summary
+from slopewise.results.storage.header import read_header, shown_in
 
 STORED = Path(__file__).parent / "stored"
 
@@ -70,6 +72,17 @@ def test_a_file_of_this_kind_loads_for_ever(kind: str) -> None:
         assert list(map(str, found["prediction"])) == wanted["prediction"]
     else:
         np.testing.assert_allclose(found["prediction"], wanted["prediction"], rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_header_of_this_kind_is_shown_for_ever(kind: str) -> None:
+    path = STORED / f"{kind}.safetensors"
+    shown, _ = shown_in(path, read_header(path))
+    wanted = json.loads((STORED / f"{kind}.json").read_text(encoding="utf-8"))["summary"]
+    if kind == "linear-l1":  # saved before its coefficients that are not 0 were counted
+        assert summary(shown).splitlines()[:12] == wanted.splitlines()[:12]
+    else:
+        assert summary(shown) == wanted
 
 
 def test_no_file_is_without_a_kind() -> None:

@@ -44,7 +44,7 @@ def rows(report: Report) -> list[str]:
     text = f"{report['n']:,} used"
     if report["n_dropped"]:
         text += f", {report['n_dropped']:,} dropped"
-    if report["n_weightless"]:
+    if report.get("n_weightless"):
         text += f", {report['n_weightless']:,} of weight 0 left out"
     missing = [f"{shorten(name, NAME_WIDTH)} {count:,}" for name, count in shown["missing"].items()]
     if missing:
